@@ -1,0 +1,292 @@
+//! Who a device is (TR-069 3.4.4, 3.4.5): certificate, its own credential, or the enrolment one.
+//!
+//! Owns the policy; the arithmetic is in `muster_cwmp::digest`. What is not proven changes nothing
+//! but a counter and, once, a log line.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use muster_cwmp::digest::{
+    Algorithm, Authorization, NonceState, Nonces, challenges, ha1, secrets_match,
+};
+use muster_cwmp::rpc::{EventCode, Inform};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::batch::{BatchError, Batcher};
+use crate::clock;
+use crate::config::{AuthMode, Config, OfferBasic, Reenrol};
+use crate::fleet::credentials::{Enrolment, REALM};
+use crate::fleet::secret::Keys;
+use crate::net::{ConnInfo, tls::device_cn_matches};
+use crate::store::credentials::{self, Credentials};
+
+/// How long a nonce may be used to open a session, in seconds. Within the session it then opened,
+/// the session itself is the proof.
+const NONCE_SECONDS: u64 = 120;
+/// Wrong credentials of one user from one address in [`WINDOW`], before they are not looked at.
+const MAX_FAILURES: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Pairs of address and user whose failures are counted; more are a flood, and counted as one.
+const MAX_COUNTED: usize = 20_000;
+
+/// How a session was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// `acs.auth = "none"`.
+    None,
+    /// The enrolment credential: the device needs its own.
+    Enrolment,
+    /// Its own credential; `confirm` = for the first time.
+    Device {
+        /// Write down that it has it.
+        confirm: bool,
+    },
+    /// A client certificate.
+    Certificate,
+}
+
+impl Proof {
+    /// The word in `device_facts.auth`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Enrolment => "enrolment",
+            Self::Device { .. } => "device",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+/// Why a device was not let in.
+#[derive(Debug)]
+pub enum Denied {
+    /// 401 with these challenges.
+    Challenge(Vec<String>),
+    /// 403: the certificate names another device (U7).
+    Forbidden(String),
+    /// 503: the database does not answer.
+    Unavailable(BatchError),
+}
+
+/// What an Inform is checked against.
+pub struct Request<'a> {
+    /// The connection.
+    pub conn: &'a ConnInfo,
+    /// `Authorization`, if any.
+    pub authorization: Option<&'a str>,
+    /// Path of the request.
+    pub path: &'a str,
+    /// Who it says it is.
+    pub inform: &'a Inform,
+    /// Its id.
+    pub device_id: Uuid,
+}
+
+/// The gate.
+pub struct Authenticator {
+    mode: AuthMode,
+    offer_basic: OfferBasic,
+    reenrol: Reenrol,
+    nonces: Nonces,
+    used: Mutex<Generations>,
+    failures: Mutex<HashMap<(IpAddr, String), (u32, Instant)>>,
+    loader: Batcher<Uuid, Option<Credentials>>,
+    pool: PgPool,
+}
+
+/// Nonces that have opened a session, in two generations of [`NONCE_SECONDS`] each, so that old
+/// ones go without being looked for (U3: a replay in another session fails).
+#[derive(Default)]
+struct Generations {
+    since: u64,
+    new: HashSet<u64>,
+    old: HashSet<u64>,
+}
+
+impl Authenticator {
+    /// By configuration.
+    pub fn new(config: &Config, keys: &Keys, pool: PgPool) -> Self {
+        let db = pool.clone();
+        Self {
+            mode: config.acs.auth,
+            offer_basic: config.acs.offer_basic,
+            reenrol: config.acs.reenrol,
+            nonces: Nonces { key: keys.derive("digest nonces") },
+            used: Mutex::default(),
+            failures: Mutex::default(),
+            loader: Batcher::start(2, move |ids| load(db.clone(), ids)),
+            pool,
+        }
+    }
+
+    /// Fresh challenges; `stale` = the credential was right, only the nonce was old.
+    pub fn challenges(&self, conn: &ConnInfo, stale: bool) -> Vec<String> {
+        let nonce = self.nonces.issue(unix_now(), rand::random());
+        challenges(REALM, &nonce, "muster", stale, self.basic_offered(conn))
+    }
+
+    /// Whether anything must be proven at all.
+    pub fn required(&self) -> bool {
+        self.mode == AuthMode::Device
+    }
+
+    fn basic_offered(&self, conn: &ConnInfo) -> bool {
+        match self.offer_basic {
+            OfferBasic::Tls => conn.tls,
+            OfferBasic::Always => true,
+            OfferBasic::Never => false,
+        }
+    }
+
+    /// Decides about an Inform.
+    pub async fn check(&self, enrolment: &Enrolment, r: &Request<'_>) -> Result<Proof, Denied> {
+        if let Some(cn) = r.conn.client_cn.as_deref() {
+            let id = &r.inform.device_id;
+            return match device_cn_matches(cn, &id.oui, &id.product_class, &id.serial_number) {
+                true => Ok(Proof::Certificate),
+                false => Err(Denied::Forbidden(format!(
+                    "the certificate names {cn:?}, the Inform another device"
+                ))),
+            };
+        }
+        if self.mode == AuthMode::None {
+            return Ok(Proof::None);
+        }
+        let again = |stale| Err(Denied::Challenge(self.challenges(r.conn, stale)));
+        let Some(header) = r.authorization else { return again(false) };
+        let Ok(authorization) = Authorization::parse(header) else { return again(false) };
+        let counted = (r.conn.peer.ip(), authorization.username().chars().take(64).collect());
+        if self.exhausted(&counted) {
+            return again(false);
+        }
+        let digest = match &authorization {
+            Authorization::Basic { .. } if !self.basic_offered(r.conn) => return again(false),
+            Authorization::Basic { .. } => None,
+            Authorization::Digest(d) => match self.nonce_state(&d.nonce) {
+                NonceState::Valid if d.uri_names(r.path) => Some(d.nonce.clone()),
+                NonceState::Stale => return again(true),
+                NonceState::Valid | NonceState::Forged => return again(false),
+            },
+        };
+        let known = self.loader.submit(r.device_id).await.map_err(Denied::Unavailable)?;
+        let Some(proof) = self.judge(enrolment, &authorization, known.as_ref(), r).await? else {
+            self.failed(counted);
+            return again(false);
+        };
+        // Only now, so that a guess does not use up a good device's nonce.
+        if digest.is_some_and(|nonce| !self.first_use(&nonce)) {
+            return again(true);
+        }
+        Ok(proof)
+    }
+
+    /// `None` = wrong.
+    async fn judge(
+        &self,
+        enrolment: &Enrolment,
+        authorization: &Authorization,
+        known: Option<&Credentials>,
+        r: &Request<'_>,
+    ) -> Result<Option<Proof>, Denied> {
+        if let Some(c) = known
+            && c.username == authorization.username()
+        {
+            let right = proves(authorization, &c.ha1_md5, &c.ha1_sha256);
+            return Ok(right.then_some(Proof::Device { confirm: !c.confirmed }));
+        }
+        let enrols = authorization.username() == enrolment.username
+            && proves(authorization, &enrolment.ha1_md5, &enrolment.ha1_sha256);
+        if !enrols {
+            return Ok(None);
+        }
+        let now = clock::now();
+        let allowed = match known {
+            None => true,
+            Some(c) if !c.confirmed || c.enrol_until.is_some_and(|t| t > now) => true,
+            Some(_) => self.reenrol == Reenrol::Bootstrap && r.inform.has(EventCode::Bootstrap),
+        };
+        if allowed {
+            return Ok(Some(Proof::Enrolment));
+        }
+        match credentials::note_knock(&self.pool, r.device_id, now).await {
+            Ok(true) => tracing::warn!(
+                device.id = %r.device_id,
+                "a known device came with the enrolment credential and was refused: approve it if it was reset"
+            ),
+            Ok(false) => {}
+            Err(e) => return Err(Denied::Unavailable(BatchError::Failed(e.to_string().into()))),
+        }
+        Ok(None)
+    }
+
+    fn nonce_state(&self, nonce: &str) -> NonceState {
+        self.nonces.verify(nonce, unix_now(), NONCE_SECONDS)
+    }
+
+    /// True once per nonce.
+    fn first_use(&self, nonce: &str) -> bool {
+        let Some(random) = Nonces::random_in(nonce) else { return false };
+        let now = unix_now();
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= used.since + NONCE_SECONDS {
+            used.old = std::mem::take(&mut used.new);
+            used.since = now;
+        }
+        !used.old.contains(&random) && used.new.insert(random)
+    }
+
+    fn exhausted(&self, who: &(IpAddr, String)) -> bool {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(who).is_some_and(|(n, since)| *n >= MAX_FAILURES && since.elapsed() < WINDOW)
+    }
+
+    fn failed(&self, who: (IpAddr, String)) {
+        metrics::counter!("muster_cwmp_auth_failures_total").increment(1);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= MAX_COUNTED {
+            failures.retain(|_, (_, since)| since.elapsed() < WINDOW);
+            if failures.len() >= MAX_COUNTED {
+                return;
+            }
+        }
+        let (address, user) = (who.0, who.1.clone());
+        let entry = failures.entry(who).or_insert((0, Instant::now()));
+        if entry.1.elapsed() >= WINDOW {
+            *entry = (0, Instant::now());
+        }
+        entry.0 += 1;
+        if entry.0 == 1 {
+            tracing::warn!(%address, %user, "wrong credentials from a device");
+        }
+    }
+}
+
+fn proves(authorization: &Authorization, ha1_md5: &str, ha1_sha256: &str) -> bool {
+    match authorization {
+        Authorization::Basic { username, password } => {
+            secrets_match(ha1_sha256, &ha1(Algorithm::Sha256, username, REALM, password))
+        }
+        Authorization::Digest(d) => {
+            let stored = match d.algorithm {
+                Algorithm::Md5 => ha1_md5,
+                Algorithm::Sha256 => ha1_sha256,
+            };
+            d.realm == REALM && d.verify("POST", stored)
+        }
+    }
+}
+
+async fn load(pool: PgPool, ids: Vec<Uuid>) -> Result<Vec<Option<Credentials>>, String> {
+    let rows = credentials::of_devices(&pool, &ids)
+        .await
+        .map_err(|e| format!("credentials were not read: {e}"))?;
+    let by_id: HashMap<Uuid, Credentials> = rows.into_iter().map(|c| (c.device_id, c)).collect();
+    Ok(ids.iter().map(|id| by_id.get(id).cloned()).collect())
+}
+
+fn unix_now() -> u64 {
+    u64::try_from(clock::now().timestamp()).unwrap_or(0)
+}

@@ -1,0 +1,323 @@
+//! Runs a session: feeds the pure machine, stores what it says to store, leases and settles jobs.
+//!
+//! Owns the rule that a result and the lease of the next job are one transaction, made only while
+//! the session still owns the device (N8): a session that was superseded, here or on another node,
+//! ends without storing anything.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use muster_cwmp::acs::{AcsSession, Action, Answer, Call, Event};
+use muster_cwmp::fault::{Fault, FaultCode};
+use muster_cwmp::rpc::{Envelope, Request};
+use sqlx::PgConnection;
+use tracing::{Instrument, Span};
+use uuid::Uuid;
+
+use super::{inform, transfer};
+use crate::clock;
+use crate::ctx::App;
+use crate::error::Error;
+use crate::files::link::{self, Link, LinkKind};
+use crate::fleet::{credentials, learn};
+use crate::jobs::download::TransferUrl;
+use crate::jobs::machine::{Context, Machine, Outcome, Step};
+use crate::jobs::queue;
+use crate::jobs::spec::JobSpec;
+use crate::store::jobs::Job;
+use crate::store::{artifacts, connection_requests, devices, jobs as store, parameters};
+
+/// What goes back to the device.
+#[derive(Debug)]
+pub enum Reply {
+    /// 200 with this envelope.
+    Envelope(Box<Envelope>),
+    /// 204: over.
+    End,
+    /// 400 with this text.
+    Reject(&'static str),
+}
+
+/// A job that this session runs.
+struct Running {
+    /// As it was when it was leased.
+    job: Job,
+    machine: Machine,
+    span: Span,
+}
+
+/// One open session.
+pub struct Session {
+    /// The cookie's value, and what owns the device.
+    pub session_id: Uuid,
+    /// Whose.
+    pub device_id: Uuid,
+    /// `http(s)://host:port` as the device reaches us.
+    pub base_url: String,
+    /// A look for work is worth it.
+    pub has_work: bool,
+    /// The session's span; every message is worked on inside it.
+    pub span: Span,
+    machine: AcsSession,
+    running: Option<Running>,
+    calls: u32,
+}
+
+impl Session {
+    /// A session whose machine has taken the Inform and waits for it to be stored.
+    pub fn new(session_id: Uuid, device_id: Uuid, base_url: String, machine: AcsSession) -> Self {
+        let span = tracing::info_span!(
+            "cwmp.session",
+            device.id = %device_id,
+            session.id = %session_id,
+        );
+        Self {
+            session_id,
+            device_id,
+            base_url,
+            has_work: false,
+            span,
+            machine,
+            running: None,
+            calls: 0,
+        }
+    }
+
+    /// The namespace in which everything is answered.
+    pub fn namespace(&self) -> &str {
+        self.machine.namespace()
+    }
+
+    /// Works on one message until there is something to send.
+    pub async fn step(&mut self, app: &App, event: Event) -> Reply {
+        let span = self.span.clone();
+        self.run(app, event).instrument(span).await
+    }
+
+    async fn run(&mut self, app: &App, event: Event) -> Reply {
+        let mut action = self.machine.step(event);
+        loop {
+            action = match action {
+                Action::Reply(envelope) => return Reply::Envelope(envelope),
+                Action::End => return Reply::End,
+                Action::Reject(why) => return Reply::Reject(why),
+                Action::Record(request) => {
+                    let result = self.record(app, request).await;
+                    self.machine.step(Event::Recorded(result))
+                }
+                Action::FetchWork => match self.fetch(app).await {
+                    Ok(call) => self.machine.step(Event::Work(call)),
+                    Err(e) => return self.give_up(&e),
+                },
+                Action::Settle(answer) => match self.settle(app, answer).await {
+                    Ok(call) => self.machine.step(Event::Work(call)),
+                    Err(e) => return self.give_up(&e),
+                },
+            };
+        }
+    }
+
+    /// Nothing was stored: the device is sent away, what it ran is found by its lease.
+    fn give_up(&mut self, error: &Error) -> Reply {
+        match error {
+            Error::Conflict(why) => tracing::info!("session ended: {why}"),
+            other => tracing::error!("session ended: {}", other.private()),
+        }
+        self.running = None;
+        Reply::End
+    }
+
+    async fn record(
+        &mut self,
+        app: &App,
+        request: Request,
+    ) -> Result<muster_cwmp::rpc::Response, Fault> {
+        self.has_work = true;
+        match transfer::record(app, self.device_id, self.session_id, request).await {
+            Ok(response) => Ok(response),
+            Err(e) => {
+                tracing::error!("a report of the device was not stored: {}", e.private());
+                Err(Fault::new(FaultCode::ACS_RETRY_REQUEST, "Retry request"))
+            }
+        }
+    }
+
+    async fn fetch(&mut self, app: &App) -> Result<Option<Call>, Error> {
+        if !self.has_work {
+            return Ok(None);
+        }
+        let mut tx = app.pool.begin().await?;
+        self.own(&mut tx).await?;
+        connection_requests::clear(&mut tx, self.device_id).await?;
+        let call = self.next(app, &mut tx).await?;
+        tx.commit().await?;
+        Ok(call)
+    }
+
+    async fn settle(&mut self, app: &App, answer: Answer) -> Result<Option<Call>, Error> {
+        let Some(mut running) = self.running.take() else { return self.fetch(app).await };
+        let span = running.span.clone();
+        match span.in_scope(|| running.machine.answer(answer)) {
+            Step::Send(request) => {
+                self.running = Some(running);
+                Ok(Some(self.call(request)))
+            }
+            Step::Finish(outcome) => {
+                let mut tx = app.pool.begin().await?;
+                self.own(&mut tx).await?;
+                self.finish(&mut tx, running, outcome).await?;
+                let call = self.next(app, &mut tx).await?;
+                tx.commit().await?;
+                Ok(call)
+            }
+        }
+    }
+
+    async fn own(&self, tx: &mut PgConnection) -> Result<(), Error> {
+        if devices::owned_by(tx, self.device_id, self.session_id).await? {
+            return Ok(());
+        }
+        Err(Error::Conflict("a newer session of the device has begun".to_owned()))
+    }
+
+    async fn finish(
+        &self,
+        tx: &mut PgConnection,
+        running: Running,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let now = clock::now();
+        learn::store(tx, self.device_id, &running.machine.learned, now).await?;
+        running.span.in_scope(|| log_outcome(&running.job, &outcome));
+        let spec = running.machine.spec().clone();
+        queue::settle(tx, &running.job, &spec, outcome, rand::random(), now).await
+    }
+
+    /// Leases jobs until one has something to send.
+    async fn next(&mut self, app: &App, tx: &mut PgConnection) -> Result<Option<Call>, Error> {
+        loop {
+            let now = clock::now();
+            let lease = app.config.acs.session_deadline_seconds + 60;
+            let until = now + TimeDelta::seconds(i64::try_from(lease).unwrap_or(3_600));
+            let (id, session) = (self.device_id, self.session_id);
+            let Some((job, spec)) =
+                queue::lease_next(tx, &app.keys, id, session, until, now).await?
+            else {
+                return Ok(None);
+            };
+            let span = tracing::info_span!(
+                parent: &self.span,
+                "job",
+                job.id = %job.job_id,
+                job.kind = %job.kind,
+                job.attempt = job.attempts + 1,
+            );
+            let context = self.context(app, tx, &job, &spec).await?;
+            let (machine, step) = Machine::start(spec, context);
+            let running = Running { job, machine, span };
+            match step {
+                Step::Send(request) => {
+                    self.running = Some(running);
+                    return Ok(Some(self.call(request)));
+                }
+                Step::Finish(outcome) => self.finish(tx, running, outcome).await?,
+            }
+        }
+    }
+
+    fn call(&mut self, request: Request) -> Call {
+        self.calls += 1;
+        Call { request, id: format!("m{}", self.calls), hold: false }
+    }
+
+    async fn context(
+        &self,
+        app: &App,
+        tx: &mut PgConnection,
+        job: &Job,
+        spec: &JobSpec,
+    ) -> Result<Context, Error> {
+        let root = devices::root(tx, self.device_id).await?.unwrap_or_else(|| "Device.".into());
+        let mut context = Context {
+            job_id: job.job_id,
+            earlier_attempts: u32::try_from(job.attempts).unwrap_or(0),
+            ..Context::default()
+        };
+        match spec {
+            JobSpec::Set { parameters } => {
+                let names: Vec<String> = parameters.iter().map(|p| p.name.clone()).collect();
+                context.types = parameters::types(tx, self.device_id, &names).await?;
+            }
+            JobSpec::Credentials => {
+                let login = inform::login_wanted(app);
+                let id = self.device_id;
+                context.credentials =
+                    credentials::to_write(tx, &app.keys, id, &root, login).await?;
+            }
+            JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
+                context.transfer = self.download_url(app, d.artifact_id).await?;
+            }
+            JobSpec::Upload { .. } => {
+                let link = self.link(app, LinkKind::Upload, job.job_id);
+                let base = format!("{}{link}", self.base_url);
+                context.transfer =
+                    Some(TransferUrl { base, artifact_name: String::new(), size: 0 });
+            }
+            _ => {}
+        }
+        context.root = root;
+        Ok(context)
+    }
+
+    async fn download_url(
+        &self,
+        app: &App,
+        artifact_id: Uuid,
+    ) -> Result<Option<TransferUrl>, Error> {
+        let Some(artifact) = artifacts::get(&app.pool, artifact_id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(TransferUrl {
+            base: format!("{}{}", self.base_url, self.link(app, LinkKind::Download, artifact_id)),
+            artifact_name: artifact.name,
+            size: u64::try_from(artifact.size).unwrap_or(0),
+        }))
+    }
+
+    fn link(&self, app: &App, kind: LinkKind, subject: Uuid) -> String {
+        let life = i64::try_from(app.config.files.url_lifetime_seconds).unwrap_or(86_400);
+        let expires = clock::now().timestamp() + life;
+        link::path(&app.keys, &Link { kind, device_id: self.device_id, subject, expires })
+    }
+
+    /// The session is over before its machine was: what it ran is settled as lost.
+    pub async fn abandon(mut self, app: &App, why: &str) {
+        let Some(running) = self.running.take() else { return };
+        running.span.in_scope(|| tracing::warn!("job interrupted: {why}"));
+        let release = async {
+            let mut tx = app.pool.begin().await?;
+            if store::lock_device(&mut tx, self.device_id).await? {
+                queue::release(&mut tx, &running.job, self.session_id, clock::now()).await?;
+            }
+            tx.commit().await?;
+            Ok::<(), Error>(())
+        };
+        // If this fails too, the lease ends by itself.
+        let limit = Duration::from_secs(10);
+        match tokio::time::timeout(limit, release.instrument(self.span.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::error!("the job was not released: {}", e.private()),
+            Err(_) => tracing::error!("the job was not released in time"),
+        }
+    }
+}
+
+fn log_outcome(job: &Job, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done(_) => tracing::info!("job done"),
+        Outcome::Accepted(_) => tracing::info!("job accepted by the device"),
+        Outcome::Fault(fault) => tracing::warn!(fault.code = fault.code.0, "job refused: {fault}"),
+        Outcome::Silent => tracing::warn!("no answer to the job"),
+        Outcome::Impossible(why) => tracing::error!(job.kind = %job.kind, "job impossible: {why}"),
+    }
+}

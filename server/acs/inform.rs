@@ -1,0 +1,232 @@
+//! What an Inform changes. A periodic one that says nothing new is one row of a batch; anything
+//! else is one transaction more. Either way the commit comes before the answer.
+
+use chrono::{DateTime, Utc};
+use muster_cwmp::rpc::{EventCode, Inform};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::auth::Proof;
+use super::batch::BatchError;
+use super::transfer;
+use crate::clock;
+use crate::config::AuthMode;
+use crate::ctx::App;
+use crate::error::Error;
+use crate::fleet::facts::{Facts, inform_hash};
+use crate::fleet::{credentials as fleet_credentials, learn};
+use crate::jobs::machine::Learned;
+use crate::jobs::queue::{self, Order};
+use crate::jobs::spec::{JobSpec, SetParameter};
+use crate::store::informs::InformRow;
+use crate::store::parameters::{self, Document};
+use crate::store::{connection_requests, credentials, devices, events};
+
+/// An Inform that has passed the gate.
+pub struct Accepted<'a> {
+    /// Who.
+    pub device_id: Uuid,
+    /// The session it opens.
+    pub session_id: Uuid,
+    /// Where it came from.
+    pub remote_addr: std::net::IpAddr,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// How it was proven.
+    pub proof: Proof,
+    /// What it says.
+    pub inform: &'a Inform,
+}
+
+/// The Inform was not stored; the device must come again.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStored {
+    /// The writer.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The further transaction.
+    #[error("{}", .0.private())]
+    Domain(#[from] Error),
+}
+
+/// Stores it; true = the session may find work.
+pub async fn store(app: &App, a: &Accepted<'_>) -> Result<bool, NotStored> {
+    metrics::counter!("muster_informs_total").increment(1);
+    let row = InformRow {
+        device_id: a.device_id,
+        session_id: a.session_id,
+        remote_addr: a.remote_addr,
+        events: event_list(a.inform),
+        retry_count: i32::try_from(a.inform.retry_count).unwrap_or(i32::MAX),
+    };
+    let known = app.informs.write(row).await?;
+    let id = &a.inform.device_id;
+    let identity = [
+        id.manufacturer.as_str(),
+        &id.oui,
+        &id.product_class,
+        &id.serial_number,
+        a.namespace,
+        a.proof.word(),
+    ];
+    let hash = inform_hash(&identity, &a.inform.parameters);
+    let steady = known.inform_hash.as_deref() == Some(&hash[..]);
+    let quiet = a.inform.events.iter().all(|e| e.code() == EventCode::Periodic);
+    let proof_is_news = matches!(a.proof, Proof::Enrolment | Proof::Device { confirm: true });
+    if steady && quiet && !proof_is_news {
+        return Ok(known.has_work);
+    }
+    let first = known.inform_hash.is_none();
+    news(app, a, first, steady, &hash).await?;
+    Ok(true)
+}
+
+async fn news(
+    app: &App,
+    a: &Accepted<'_>,
+    first: bool,
+    steady: bool,
+    hash: &[u8],
+) -> Result<(), Error> {
+    let now = clock::now();
+    let mut tx = app.pool.begin().await?;
+    if !devices::owned_by(&mut tx, a.device_id, a.session_id).await? {
+        return Err(Error::Conflict("a newer session of the device has begun".to_owned()));
+    }
+    let bootstrapped = a.inform.has(EventCode::Bootstrap);
+    let facts = Facts::from_parameters(&a.inform.parameters);
+    let row = devices::FactsRow {
+        device_id: a.device_id,
+        id: &a.inform.device_id,
+        namespace: a.namespace,
+        facts: &facts,
+        auth: a.proof.word(),
+        booted: a.inform.has(EventCode::Boot),
+        bootstrapped,
+    };
+    devices::merge_facts(&mut tx, &row, now).await?;
+    if bootstrapped {
+        // N13: what we believed of the device's model is unknown now.
+        parameters::put(&mut tx, a.device_id, &Document::new(), false, now).await?;
+    }
+    if !steady || bootstrapped {
+        let learned = Learned { values: a.inform.parameters.clone(), ..Learned::default() };
+        learn::store(&mut tx, a.device_id, &learned, now).await?;
+        devices::mark_merged(&mut tx, a.device_id, hash).await?;
+    }
+    record_events(&mut tx, a, first, now).await?;
+    transfer::proofs_in_events(&mut tx, a.device_id, a.inform, now).await?;
+    connection_requests::clear(&mut tx, a.device_id).await?;
+    if matches!(a.proof, Proof::Device { confirm: true }) {
+        let at = now;
+        events::append(&mut tx, a.device_id, "credentials.confirmed", None, &json!({}), at).await?;
+    }
+    enqueue(app, &mut tx, a, first || bootstrapped, now).await?;
+    tx.commit().await?;
+    if matches!(a.proof, Proof::Device { confirm: true }) {
+        credentials::confirm(&app.pool, a.device_id, now).await?;
+    }
+    Ok(())
+}
+
+/// The jobs that Muster itself wants after such an Inform.
+async fn enqueue(
+    app: &App,
+    tx: &mut PgConnection,
+    a: &Accepted<'_>,
+    start_over: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let id = a.device_id;
+    let known = credentials::get(tx, id).await?;
+    let own = |spec, key| Order::own(id, spec, key);
+    // A new device, one that has to enrol again, and any whose first order was lost.
+    if a.proof == Proof::Enrolment || known.is_none() {
+        let repeat = known.as_ref().is_some_and(|c| !c.confirmed) && !start_over;
+        if !repeat {
+            fleet_credentials::issue(tx, &app.keys, id, &a.inform.device_id, now).await?;
+        }
+        queue::create(tx, &app.keys, own(JobSpec::Credentials, "credentials"), now).await?;
+    } else if start_over {
+        queue::create(tx, &app.keys, own(JobSpec::Credentials, "credentials"), now).await?;
+    }
+    if start_over {
+        if let Some(seconds) = app.config.acs.inform_interval_seconds {
+            queue::create(tx, &app.keys, own(interval(a, seconds), "interval"), now).await?;
+        }
+        queue::create(tx, &app.keys, own(JobSpec::Methods, "methods"), now).await?;
+    }
+    let refresh = start_over && app.config.acs.read_on_first_contact;
+    if refresh || a.inform.has(EventCode::Boot) {
+        // Instance numbers may be others after a boot (deviation 26): read again.
+        let spec = JobSpec::Refresh { path: None };
+        queue::create(tx, &app.keys, own(spec, "refresh"), now).await?;
+    }
+    Ok(())
+}
+
+/// The periodic interval, spread by up to a tenth over the fleet by the device's id, so that devices
+/// that booted together do not keep coming together (K8).
+fn interval(a: &Accepted<'_>, seconds: u32) -> JobSpec {
+    let root = Facts::from_parameters(&a.inform.parameters).root;
+    let root = root.unwrap_or_else(|| "Device.".to_owned());
+    let spread = u64::from(seconds) / 10;
+    let share = u64::from(a.device_id.as_fields().0) % (spread + 1);
+    let value = (u64::from(seconds) - spread / 2 + share).max(1).to_string();
+    let kind = Some(muster_cwmp::value::ValueType::UnsignedInt);
+    let name = format!("{root}ManagementServer.PeriodicInformInterval");
+    JobSpec::Set { parameters: vec![SetParameter { name, value, kind }] }
+}
+
+async fn record_events(
+    tx: &mut PgConnection,
+    a: &Accepted<'_>,
+    first: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if first {
+        let detail = json!({ "address": a.remote_addr, "auth": a.proof.word() });
+        events::append(tx, a.device_id, "first_contact", None, &detail, now).await?;
+        tracing::info!(
+            device.id = %a.device_id,
+            device.serial = %a.inform.device_id.serial_number,
+            device.model = %a.inform.device_id.product_class,
+            "a new device"
+        );
+    }
+    let list = event_list(a.inform);
+    for (code, kind) in [
+        (EventCode::Bootstrap, "bootstrap"),
+        (EventCode::Boot, "boot"),
+        (EventCode::ValueChange, "value_change"),
+        (EventCode::DiagnosticsComplete, "diagnostics_complete"),
+    ] {
+        if a.inform.has(code) {
+            let detail = json!({
+                "events": list,
+                "version": a.inform.by_suffix(".DeviceInfo.SoftwareVersion"),
+                "retry_count": a.inform.retry_count,
+            });
+            events::append(tx, a.device_id, kind, None, &detail, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn event_list(inform: &Inform) -> String {
+    let mut out = String::new();
+    for event in inform.events.iter().take(64) {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        // A schema limit of 64 characters that devices may ignore and rows may not.
+        out.extend(event.event_code.chars().take(64));
+    }
+    out
+}
+
+/// Whether devices are told a login of their own.
+pub fn login_wanted(app: &App) -> bool {
+    app.config.acs.auth == AuthMode::Device
+}

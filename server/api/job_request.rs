@@ -1,0 +1,202 @@
+//! The body that orders a job: what to do, and when, in one flat object.
+//!
+//! Owns the split between the two, and that a key nobody reads is an error: a misspelt `not_before`
+//! must not reboot a site at noon. serde cannot say it by itself, for it ignores unknown fields of
+//! unit variants and of flattened parts.
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::error::Error;
+use crate::jobs::spec::JobSpec;
+
+/// Keys that Muster gives to jobs of its own begin with this.
+const RESERVED: &str = "muster:";
+const MAX_KEY: usize = 200;
+
+/// A job to be made: the fields of its kind, and these.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+pub(super) struct JobRequest {
+    #[serde(flatten)]
+    pub spec: JobSpec,
+    /// Not before this time; now when absent.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Given up at this time if it never ran; after seven days when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// While a job of the device with this key is open, asking again gives that one.
+    pub idempotency_key: Option<String>,
+    /// Whether the device is woken for it; true when absent.
+    pub wake: Option<bool>,
+}
+
+impl JobRequest {
+    /// Reads a body; `header_key` is the `Idempotency-Key` of the request's head.
+    pub(super) fn parse(body: Value, header_key: Option<&str>) -> Result<Self, Error> {
+        let Value::Object(mut fields) = body else {
+            return Err(Error::invalid("", "the body is a JSON object"));
+        };
+        let not_before = take(&mut fields, "not_before")?;
+        let expires_at = take(&mut fields, "expires_at")?;
+        let body_key: Option<String> = take(&mut fields, "idempotency_key")?;
+        let wake = take(&mut fields, "wake")?;
+        let idempotency_key = one_key(body_key, header_key)?;
+        let asked = Value::Object(fields);
+        let spec: JobSpec =
+            serde_json::from_value(asked.clone()).map_err(|e| Error::invalid("", e.to_string()))?;
+        let taken = serde_json::to_value(&spec).map_err(|e| Error::Internal(e.to_string()))?;
+        if let Some(pointer) = unread(&asked, &taken) {
+            return Err(Error::invalid(pointer, "unknown field"));
+        }
+        if spec == JobSpec::Credentials {
+            let why = "credentials are written by Muster itself, at enrolment";
+            return Err(Error::invalid("/kind", why));
+        }
+        Ok(Self { spec, not_before, expires_at, idempotency_key, wake })
+    }
+}
+
+fn take<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, Error> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => serde_json::from_value(value)
+            .map(Some)
+            .map_err(|e| Error::invalid(format!("/{name}"), e.to_string())),
+    }
+}
+
+fn one_key(body: Option<String>, header: Option<&str>) -> Result<Option<String>, Error> {
+    let invalid = |message: String| Err(Error::invalid("/idempotency_key", message));
+    let key = match (body, header) {
+        (Some(body), Some(header)) if body != header => {
+            return invalid("differs from the header Idempotency-Key".to_owned());
+        }
+        (body, header) => body.or_else(|| header.map(str::to_owned)),
+    };
+    match key {
+        Some(k) if k.is_empty() || k.len() > MAX_KEY => invalid(format!("1 to {MAX_KEY} bytes")),
+        Some(k) if k.starts_with(RESERVED) => invalid(format!("`{RESERVED}` is reserved")),
+        key => Ok(key),
+    }
+}
+
+/// RFC 6901 pointer to the first field of `asked` that is not in what was read of it.
+fn unread(asked: &Value, taken: &Value) -> Option<String> {
+    match (asked, taken) {
+        (Value::Object(asked), Value::Object(taken)) => {
+            asked.iter().filter(|(_, value)| !value.is_null()).find_map(|(name, value)| {
+                let below = match taken.get(name) {
+                    Some(taken) => unread(value, taken)?,
+                    None => String::new(),
+                };
+                let name = name.replace('~', "~0").replace('/', "~1");
+                Some(format!("/{name}{below}"))
+            })
+        }
+        (Value::Array(asked), Value::Array(taken)) => asked
+            .iter()
+            .zip(taken)
+            .enumerate()
+            .find_map(|(i, (asked, taken))| Some(format!("/{i}{}", unread(asked, taken)?))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(body: Value) -> (String, String) {
+        match JobRequest::parse(body, None) {
+            Err(Error::Invalid { pointer, message }) => (pointer, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_body_is_split_into_what_and_when() {
+        let body = json!({
+            "kind": "get", "names": ["Device."], "not_before": "2030-01-02T03:04:05Z",
+            "idempotency_key": "k", "wake": false, "expires_at": null,
+        });
+        let request = JobRequest::parse(body, Some("k")).unwrap();
+        assert_eq!(request.spec, JobSpec::Get { names: vec!["Device.".to_owned()] });
+        assert_eq!(request.not_before.unwrap().timestamp(), 1_893_553_445);
+        assert_eq!((request.expires_at, request.wake), (None, Some(false)));
+        assert_eq!(request.idempotency_key.as_deref(), Some("k"));
+        let request = JobRequest::parse(json!({ "kind": "reboot" }), Some("h")).unwrap();
+        assert_eq!(request.idempotency_key.as_deref(), Some("h"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_wherever_it_stands() {
+        let (_, message) = refused(json!({ "kind": "get", "nmaes": ["Device."] }));
+        assert!(message.contains("unknown field `nmaes`"), "{message}");
+        let unknown = |pointer: &str| (pointer.to_owned(), "unknown field".to_owned());
+        let typo = json!({ "kind": "reboot", "not_befor": "2030-01-01T00:00:00Z" });
+        assert_eq!(refused(typo), unknown("/not_befor"));
+        let operation = json!({ "operation": "uninstall", "uuid": "u", "versoin": "1" });
+        let nested = json!({ "kind": "change_du_state", "operations": [operation] });
+        assert_eq!(refused(nested), unknown("/operations/0/versoin"));
+        let file = json!({ "type": "log", "instance": 1 });
+        assert_eq!(refused(json!({ "kind": "upload", "file": file })), unknown("/file/instance"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(refused(json!([])).1.contains("object"));
+        assert!(refused(json!({})).1.contains("missing field `kind`"));
+        assert!(refused(json!({ "kind": "explode" })).1.contains("unknown variant `explode`"));
+        assert!(refused(json!({ "kind": "get" })).1.contains("missing field `names`"));
+        assert_eq!(refused(json!({ "kind": "credentials" })).0, "/kind");
+        assert_eq!(refused(json!({ "kind": "reboot", "wake": "no" })).0, "/wake");
+        for key in ["", "muster:refresh", &"x".repeat(MAX_KEY + 1)] {
+            let body = json!({ "kind": "reboot", "idempotency_key": key });
+            assert_eq!(refused(body).0, "/idempotency_key");
+        }
+        let body = json!({ "kind": "reboot", "idempotency_key": "a" });
+        assert!(JobRequest::parse(body, Some("b")).is_err());
+    }
+
+    /// The bodies of all `api --json '...' ".../jobs"` lines of the manual, shell variables filled in.
+    fn examples() -> Vec<Value> {
+        let id = "0193f6a1-0000-7000-8000-000000000001";
+        let mut manual = include_str!("../../docs/api.md").to_owned();
+        for variable in ["ARTIFACT", "JOB"] {
+            manual = manual.replace(&format!("'\"${variable}\"'"), id);
+        }
+        let commands = manual.split("--json '").skip(1);
+        commands
+            .filter_map(|command| command.split_once('\''))
+            .filter(|(_, rest)| rest.lines().next().is_some_and(|url| url.contains("/jobs\"")))
+            .map(|(body, _)| serde_json::from_str(body).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_manual_shows_every_kind_and_each_example_is_taken() {
+        let mut shown = BTreeSet::new();
+        for body in examples() {
+            let request = JobRequest::parse(body.clone(), None)
+                .unwrap_or_else(|e| panic!("{body}: {}", e.private()));
+            request.spec.validate().unwrap_or_else(|e| panic!("{body}: {}", e.private()));
+            shown.insert(request.spec.kind());
+        }
+        let error = serde_json::from_value::<JobSpec>(json!({ "kind": "?" })).unwrap_err();
+        let all = error.to_string();
+        // "unknown variant `?`, expected one of `get`, `set`, .."
+        for kind in all.split('`').skip(3).step_by(2).filter(|kind| *kind != "credentials") {
+            assert!(shown.contains(kind), "docs/api.md shows no {kind}");
+        }
+        assert!(shown.len() >= 18, "{shown:?}");
+    }
+}

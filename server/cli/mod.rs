@@ -1,0 +1,37 @@
+//! The commands that are not the server itself: tokens, the enrolment credential, the simulator,
+//! the benchmark.
+
+mod bench;
+mod bench_report;
+mod bench_server;
+mod simulate;
+mod token;
+
+pub use bench::{Bench, bench};
+pub use simulate::{Simulate, simulate};
+pub use token::{Token, enrolment, token};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Cancels the token on SIGINT or SIGTERM; a second signal ends the process at once.
+pub async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("signals cannot be caught: stop this process by SIGKILL only");
+        return;
+    };
+    for first in [true, false] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if first {
+            tracing::info!("stopping; again to stop at once");
+            stop.cancel();
+        } else {
+            std::process::exit(130);
+        }
+    }
+}

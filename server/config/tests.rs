@@ -1,0 +1,142 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write as _;
+
+use super::*;
+
+/// Loads `file` with `env` laid over it; an empty text is an empty file, never a stray `muster.toml`.
+fn load(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+    let mut on_disk = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    on_disk.write_all(file.as_bytes()).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(Some(on_disk.path()), env).map_err(|error| error.to_string())
+}
+
+#[test]
+fn nothing_set_gives_the_defaults() {
+    let config = load("", &[]).unwrap();
+    assert_eq!(config.acs, AcsConfig::default());
+    assert_eq!(config.acs.listen.to_string(), "0.0.0.0:7547");
+    assert_eq!(config.web.listen.to_string(), "127.0.0.1:8080");
+    assert!(config.data_dir.is_absolute());
+    assert_eq!(config.artifact_dir(), config.data_dir.join("artifacts"));
+}
+
+#[test]
+fn the_environment_overlays_the_file_whatever_the_type() {
+    let file = "data_dir = \"/a\"\n[acs]\nlisten = \"127.0.0.1:1\"\nmax_sessions = 7\n";
+    let config = load(
+        file,
+        &[
+            ("MUSTER_DATA_DIR", "/b"),
+            ("MUSTER_ACS__LISTEN", "[::1]:2"),
+            ("MUSTER_ACS__READ_ON_FIRST_CONTACT", "false"),
+            ("MUSTER_ACS__INFORM_INTERVAL_SECONDS", "300"),
+            ("MUSTER_ACS__IDENTITY", "oui-class-serial"),
+            ("MUSTER_ACS__PUBLIC_URL", ""),
+            ("MUSTER_WAKE__ALLOWED_NETWORKS", "127.0.0.0/8, ::1/128"),
+            ("MUSTER_WAKE__FORBIDDEN_NETWORKS", ","),
+            ("HOME", "/ignored"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.data_dir, Path::new("/b"));
+    assert_eq!(config.acs.listen.to_string(), "[::1]:2");
+    assert_eq!(config.acs.max_sessions, 7);
+    assert!(!config.acs.read_on_first_contact);
+    assert_eq!(config.acs.inform_interval_seconds, Some(300));
+    assert_eq!(config.acs.identity, IdentityMode::OuiClassSerial);
+    assert_eq!(config.acs.public_url, None);
+    assert_eq!(config.wake.allowed_networks.len(), 2);
+    assert!(config.wake.forbidden_networks.is_empty());
+}
+
+#[test]
+fn database_url_comes_before_every_other_source_and_stays_secret() {
+    let config = load(
+        "[database]\nurl = \"postgres://file/x\"\n",
+        &[
+            ("DATABASE_URL", "postgres://m:sesame@customary/x"),
+            ("MUSTER_DATABASE__URL", "postgres://muster/x"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.database.url.as_ref().unwrap().expose(), "postgres://m:sesame@customary/x");
+    assert!(!format!("{config:?}").contains("sesame"));
+}
+
+#[test]
+fn an_error_in_the_file_names_line_key_and_what_is_allowed() {
+    let error = load("\n[acs]\nauth = \"device\"\nlisten = \"7547\"\n", &[]).unwrap_err();
+    assert!(error.contains(".toml line 4"), "{error}");
+    assert!(error.contains("listen = \"7547\""), "{error}");
+    assert!(error.contains("such as 0.0.0.0:7547"), "{error}");
+
+    let error = load("[acs]\nlisen = \"0.0.0.0:1\"\n", &[]).unwrap_err();
+    assert!(error.contains("line 2") && error.contains("lisen"), "{error}");
+    assert!(error.contains("`listen`"), "{error}");
+
+    let error = load("[acs]\nauth = \"maybe\"\n", &[]).unwrap_err();
+    assert!(error.contains("`device`") && error.contains("`none`"), "{error}");
+}
+
+#[test]
+fn an_error_in_the_environment_names_the_variable() {
+    let error = load("", &[("MUSTER_ACS__LISEN", "0.0.0.0:1")]).unwrap_err();
+    assert!(error.starts_with("MUSTER_ACS__LISEN: "), "{error}");
+    assert!(error.ends_with("MUSTER_ACS__LISTEN"), "{error}");
+
+    let error = load("", &[("MUSTER_WAKE__ALLOWED_NETWORKS", "10.0.0.0/99")]).unwrap_err();
+    assert!(error.starts_with("MUSTER_WAKE__ALLOWED_NETWORKS: wake.allowed_networks: "), "{error}");
+    assert!(!error.contains("invalid type"), "{error}");
+}
+
+#[test]
+fn a_rule_over_several_keys_names_where_the_value_came_from() {
+    let error = load("[acs]\ntls = \"files\"\ntls_key = \"/k\"\n", &[]).unwrap_err();
+    assert!(error.contains("acs.tls_cert"), "{error}");
+
+    let error = load("[acs]\n\npublic_url = \"acs.example\"\n", &[]).unwrap_err();
+    assert!(error.contains("line 3: acs.public_url"), "{error}");
+
+    let error = load("", &[("MUSTER_ACS__SESSION_DEADLINE_SECONDS", "1")]).unwrap_err();
+    assert!(error.starts_with("MUSTER_ACS__SESSION_DEADLINE_SECONDS: "), "{error}");
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let error = Config::load(Some(Path::new("/nowhere/muster.toml")), std::iter::empty());
+    assert!(matches!(error, Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn a_public_url_loses_its_slash() {
+    let config = load("[acs]\npublic_url = \"https://acs.example:7547/\"\n", &[]).unwrap();
+    assert_eq!(config.acs.public_url.as_deref(), Some("https://acs.example:7547"));
+}
+
+#[test]
+fn connection_requests_stay_away_from_this_host_unless_allowed() {
+    let mut wake = WakeConfig::default();
+    for forbidden in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "255.255.255.255"]
+    {
+        assert!(!wake.permits(forbidden.parse().unwrap()), "{forbidden}");
+    }
+    for permitted in ["10.1.2.3", "192.0.2.7", "2001:db8::1"] {
+        assert!(wake.permits(permitted.parse().unwrap()), "{permitted}");
+    }
+    wake.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    assert!(wake.permits("127.0.0.1".parse().unwrap()));
+}
+
+#[test]
+fn the_manual_names_every_key_and_no_other() {
+    let manual = include_str!("../../docs/configuration.md");
+    let mut named: Vec<&str> = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key)
+        .collect();
+    named.sort_unstable();
+    assert_eq!(named, Config::keys());
+}

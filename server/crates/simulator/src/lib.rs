@@ -1,0 +1,269 @@
+//! RouterOS-shaped simulated CPEs for demo, tests and load.
+//!
+//! A fleet is `devices` boards, each a task with its own data model, clock and timers, talking CWMP
+//! to an ACS as MikroTik's client does: no SOAP header, Digest, seven forced parameters, one TCP
+//! connection per session. They set, add, delete, upgrade, run scripts, reboot, and fall ill by
+//! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take.
+//!
+//! Sockets and clocks are in `device`, `session`, `http`, `doors` and [`load`]; the rest is pure.
+//! No connection of the server's own may go through this crate: it trusts any certificate unless
+//! told otherwise.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod catalogue;
+mod configuration;
+mod device;
+mod doors;
+mod histogram;
+mod http;
+pub mod load;
+mod manifest;
+mod model;
+pub mod profile;
+mod script;
+mod session;
+pub mod sickness;
+mod transfer;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalogue::Catalogue;
+use crate::device::Device;
+use crate::doors::{Door, Doors};
+use crate::http::Client;
+pub use crate::http::HttpError;
+use crate::profile::{Identity, PROFILES};
+use crate::sickness::Sickness;
+
+/// What fleet to run.
+#[derive(Debug, Clone)]
+pub struct FleetOptions {
+    /// Number of boards.
+    pub devices: u32,
+    /// Where they inform.
+    pub acs_url: String,
+    /// The enrolment credential's user; the ACS may give each device its own later.
+    pub username: String,
+    /// The enrolment credential's password.
+    pub password: String,
+    /// Decides who the devices are and which of them are ill.
+    pub seed: u64,
+    /// What is wrong with which share of them.
+    pub sickness: Sickness,
+    /// They power up evenly over this time.
+    pub ramp: Duration,
+    /// PeriodicInformInterval of the factory configuration; whole seconds, at least one.
+    pub periodic_interval: Duration,
+    /// How much faster than real time intervals, delays and retry waits pass; above 0.
+    pub time_scale: f64,
+    /// How long a reboot takes; not scaled.
+    pub reboot_time: Duration,
+    /// PEM file of the CA that signs the ACS's certificate; without it any certificate is trusted.
+    pub ca_file: Option<PathBuf>,
+    /// Where the fleet listens for connection requests; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl FleetOptions {
+    /// A healthy fleet at real speed: all up within 10 s, informing every 5 minutes.
+    pub fn new(devices: u32, acs_url: impl Into<String>) -> Self {
+        Self {
+            devices,
+            acs_url: acs_url.into(),
+            username: String::new(),
+            password: String::new(),
+            seed: 1,
+            sickness: Sickness::default(),
+            ramp: Duration::from_secs(10),
+            periodic_interval: Duration::from_secs(300),
+            time_scale: 1.0,
+            reboot_time: Duration::from_secs(2),
+            ca_file: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
+    }
+}
+
+/// Why a fleet cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// `acs_url` is no http or https URL.
+    #[error("the ACS URL `{0}` is no http or https URL")]
+    AcsUrl(String),
+    /// `time_scale` is not a positive number.
+    #[error("the time scale must be above 0, not {0}")]
+    TimeScale(f64),
+    /// The connection-request listener cannot be opened.
+    #[error("cannot listen for connection requests on {address}: {source}")]
+    Listen {
+        /// As asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The CA file is no good.
+    #[error(transparent)]
+    Tls(#[from] HttpError),
+}
+
+/// What a fleet has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FleetStats {
+    /// Sessions that both sides ended in order.
+    pub sessions_ok: u64,
+    /// Sessions that were refused, broken off or not answered.
+    pub sessions_failed: u64,
+    /// Power-ups and reboots.
+    pub boots: u64,
+    /// Downloads and uploads that ended, well or not.
+    pub transfers: u64,
+    /// Bytes downloaded.
+    pub transfer_bytes: u64,
+    /// Connection requests that woke a device.
+    pub connection_requests: u64,
+    /// Devices that will not come back.
+    pub dark: u64,
+}
+
+#[derive(Debug, Default)]
+struct Stats {
+    sessions_ok: AtomicU64,
+    sessions_failed: AtomicU64,
+    boots: AtomicU64,
+    transfers: AtomicU64,
+    transfer_bytes: AtomicU64,
+    connection_requests: AtomicU64,
+    dark: AtomicU64,
+}
+
+/// What all devices of a fleet share.
+struct World {
+    options: FleetOptions,
+    client: Client,
+    /// By position in [`PROFILES`].
+    bases: Vec<Arc<Catalogue>>,
+    /// Where connection requests arrive.
+    listen: SocketAddr,
+    stats: Stats,
+}
+
+impl World {
+    fn scaled(&self, wait: Duration) -> Duration {
+        wait.div_f64(self.options.time_scale)
+    }
+}
+
+/// A running fleet.
+pub struct FleetHandle {
+    world: Arc<World>,
+    doors: Arc<Doors>,
+    tasks: TaskTracker,
+}
+
+impl FleetHandle {
+    /// What it has done so far.
+    pub fn stats(&self) -> FleetStats {
+        let stats = &self.world.stats;
+        FleetStats {
+            sessions_ok: stats.sessions_ok.load(Relaxed),
+            sessions_failed: stats.sessions_failed.load(Relaxed),
+            boots: stats.boots.load(Relaxed),
+            transfers: stats.transfers.load(Relaxed),
+            transfer_bytes: stats.transfer_bytes.load(Relaxed),
+            connection_requests: stats.connection_requests.load(Relaxed),
+            dark: stats.dark.load(Relaxed),
+        }
+    }
+
+    /// Where connection requests arrive.
+    pub fn listener(&self) -> SocketAddr {
+        self.world.listen
+    }
+
+    /// Who device `index` is.
+    pub fn identity(&self, index: u32) -> Identity {
+        Identity::derive(self.world.options.seed, index)
+    }
+
+    /// Changes a parameter on device `index` as if by hand; with notification on, the device
+    /// reports it. Nothing happens when there is no such device or parameter.
+    pub fn change(&self, index: u32, name: &str, value: &str) {
+        if let Some(door) = self.doors.at(&self.identity(index).request_path) {
+            door.change(name, value);
+        }
+    }
+
+    /// Returns once every device and the listener have stopped, after `shutdown`.
+    pub async fn finished(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+/// Starts a fleet; it runs until `shutdown`.
+///
+/// # Errors
+/// [`FleetError`] when the options are no good or the listener cannot be opened.
+pub async fn start_fleet(
+    options: FleetOptions,
+    shutdown: CancellationToken,
+) -> Result<FleetHandle, FleetError> {
+    let url = url::Url::parse(&options.acs_url).ok();
+    if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        return Err(FleetError::AcsUrl(options.acs_url));
+    }
+    if !(options.time_scale.is_finite() && options.time_scale > 0.0) {
+        return Err(FleetError::TimeScale(options.time_scale));
+    }
+    let client = Client::new(options.ca_file.as_deref())?;
+    let address = options.listen;
+    let opened = TcpListener::bind(address).await;
+    let opened = opened.and_then(|listener| listener.local_addr().map(|at| (listener, at)));
+    let (listener, listen) = opened.map_err(|source| FleetError::Listen { address, source })?;
+    let bases = PROFILES.iter().map(|profile| Arc::new(Catalogue::new(profile))).collect();
+    let world = Arc::new(World { options, client, bases, listen, stats: Stats::default() });
+
+    let tasks = TaskTracker::new();
+    let mut doors = HashMap::new();
+    let devices = world.options.devices;
+    for index in 0..devices {
+        let identity = Identity::derive(world.options.seed, index);
+        let door = Arc::new(Door::default());
+        doors.insert(identity.request_path.clone(), Arc::clone(&door));
+        let first = world.options.ramp.mul_f64(f64::from(index) / f64::from(devices));
+        let device = Device::new(Arc::clone(&world), index, identity, door);
+        tasks.spawn(device.live(first, shutdown.clone()));
+    }
+    let doors = Arc::new(Doors::new(doors));
+    tasks.spawn(Arc::clone(&doors).serve(listener, shutdown));
+    tasks.close();
+    tracing::info!(devices, acs.url = %world.options.acs_url, %listen, "simulated fleet started");
+    Ok(FleetHandle { world, doors, tasks })
+}
+
+/// Runs a fleet until `shutdown`; what it did.
+///
+/// # Errors
+/// As [`start_fleet`].
+pub async fn run_fleet(
+    options: FleetOptions,
+    shutdown: CancellationToken,
+) -> Result<FleetStats, FleetError> {
+    let fleet = start_fleet(options, shutdown).await?;
+    fleet.finished().await;
+    Ok(fleet.stats())
+}
+
+#[cfg(test)]
+mod tests;

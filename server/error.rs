@@ -1,0 +1,58 @@
+//! What can go wrong in a domain call: a public sentence for whoever asked, and a private source
+//! for the log. Transport-free: `api::problem` and `acs` map it once, at the edge.
+
+use thiserror::Error;
+
+/// A domain call's failure.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// What was named does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was sent cannot be taken; `pointer` is an RFC 6901 pointer into the request, or empty.
+    #[error("{message}")]
+    Invalid {
+        /// Where in the request.
+        pointer: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// The present state does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// Too large; the message names the limit.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The database did not answer; nothing was changed.
+    #[error("the database is not available")]
+    Database(#[from] sqlx::Error),
+    /// The file store did not answer.
+    #[error("the file store is not available")]
+    Files(#[from] object_store::Error),
+    /// A bug or a broken installation; the text is for the log only.
+    #[error("internal error")]
+    Internal(String),
+}
+
+impl Error {
+    /// An [`Error::Invalid`] with a pointer.
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { pointer: pointer.into(), message: message.into() }
+    }
+
+    /// The cause for the log, with the private part.
+    pub fn private(&self) -> String {
+        match self {
+            Self::Database(e) => format!("database: {e}"),
+            Self::Files(e) => format!("file store: {e}"),
+            Self::Internal(e) => e.clone(),
+            Self::NotFound(e) | Self::Conflict(e) | Self::Denied(e) | Self::TooLarge(e) => {
+                e.clone()
+            }
+            Self::Invalid { pointer, message } => format!("{pointer}: {message}"),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Which parameters are secret, the key that seals them, and what is derived from it.
+//!
+//! Owns the rule that a secret never reaches the database in clear, a log, an export or an answer.
+//! The key lies in a file beside the data directory's database, never in it.
+
+use std::io::Write;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::error::Error;
+
+/// What is shown in place of a secret.
+pub const MASK: &str = "********";
+
+/// Whether a parameter's value is a secret: by the last part of its name, as TR-181 names them and
+/// as RouterOS hides them.
+pub fn is_secret(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
+    const ENDINGS: [&str; 9] = [
+        "password",
+        "passphrase",
+        "presharedkey",
+        "privatekey",
+        "secret",
+        "wepkey",
+        "sharedkey",
+        "authkey",
+        "pin",
+    ];
+    ENDINGS.iter().any(|e| last.ends_with(e))
+}
+
+/// The installation's master key and what is made from it.
+#[derive(Clone)]
+pub struct Keys {
+    master: [u8; 32],
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+impl Keys {
+    /// From 32 bytes.
+    pub fn new(master: [u8; 32]) -> Self {
+        Self { master }
+    }
+
+    /// Reads the key file (64 hex digits), or makes one that only its owner can read.
+    pub fn load_or_make(path: &Path) -> Result<Self, Error> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => parse_hex(text.trim()).map(Self::new).ok_or_else(|| {
+                Error::Internal(format!("{} does not hold 64 hex digits", path.display()))
+            }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let master: [u8; 32] = rand::random();
+                make(path, &master)
+                    .map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+                Ok(Self::new(master))
+            }
+            Err(e) => Err(Error::Internal(format!("{}: {e}", path.display()))),
+        }
+    }
+
+    /// A key for one purpose; purposes never share one.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.master).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Seals `clear`; `context` (a device id, a name) must be the same to open it, so that a sealed
+    /// value moved to another row does not open there.
+    pub fn seal(&self, clear: &str, context: &str) -> Vec<u8> {
+        let nonce: [u8; 12] = rand::random();
+        let payload = Payload { msg: clear.as_bytes(), aad: context.as_bytes() };
+        let mut out = nonce.to_vec();
+        let sealed = self
+            .cipher()
+            .encrypt(&Nonce::from(nonce), payload)
+            .expect("a value of some kilobytes is within the cipher's limit");
+        out.extend_from_slice(&sealed);
+        out
+    }
+
+    /// Opens what [`Keys::seal`] made with the same context.
+    pub fn open(&self, sealed: &[u8], context: &str) -> Result<String, Error> {
+        let broken =
+            || Error::Internal("a sealed value does not open: is secret.key the right one?".into());
+        let (nonce, body) = sealed.split_first_chunk::<12>().ok_or_else(broken)?;
+        let payload = Payload { msg: body, aad: context.as_bytes() };
+        let clear = self.cipher().decrypt(&Nonce::from(*nonce), payload).map_err(|_| broken())?;
+        String::from_utf8(clear).map_err(|_| broken())
+    }
+
+    /// [`Keys::seal`] as text for JSON.
+    pub fn seal_text(&self, clear: &str, context: &str) -> String {
+        STANDARD_NO_PAD.encode(self.seal(clear, context))
+    }
+
+    /// Opens what [`Keys::seal_text`] made.
+    pub fn open_text(&self, sealed: &str, context: &str) -> Result<String, Error> {
+        let bytes = STANDARD_NO_PAD
+            .decode(sealed)
+            .map_err(|_| Error::Internal("a sealed value is not base64".into()))?;
+        self.open(&bytes, context)
+    }
+
+    fn cipher(&self) -> ChaCha20Poly1305 {
+        ChaCha20Poly1305::new(&Key::from(self.derive("seal")))
+    }
+}
+
+/// A password of 24 characters that survives every form, shell and script.
+pub fn new_password() -> String {
+    password_from(&rand::random::<[u8; 24]>())
+}
+
+/// A password made of the given bytes: one character each, without the look-alikes 0O1lI.
+pub fn password_from(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 57] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+    bytes.iter().map(|b| char::from(LETTERS[usize::from(*b) % LETTERS.len()])).collect()
+}
+
+fn make(path: &Path, master: &[u8; 32]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let hex: String = master.iter().map(|b| format!("{b:02x}")).collect();
+    writeln!(file, "{hex}")?;
+    file.sync_all()
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (i, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_name() {
+        for name in [
+            "Device.ManagementServer.Password",
+            "Device.ManagementServer.ConnectionRequestPassword",
+            "Device.WiFi.AccessPoint.1.Security.KeyPassphrase",
+            "InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.PreSharedKey.1.PreSharedKey",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in
+            ["Device.ManagementServer.Username", "Device.WiFi.SSID.1.SSID", "Device.IP.Ping"]
+        {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_place() {
+        let keys = Keys::new([7; 32]);
+        let sealed = keys.seal("hunter2", "device a");
+        assert_eq!(keys.open(&sealed, "device a").unwrap(), "hunter2");
+        assert!(keys.open(&sealed, "device b").is_err());
+        assert!(Keys::new([8; 32]).open(&sealed, "device a").is_err());
+        assert!(!sealed.windows(7).any(|w| w == b"hunter2"));
+        for cut in 0..sealed.len() {
+            assert!(keys.open(&sealed[..cut], "device a").is_err());
+        }
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_and_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret.key");
+        let sealed = Keys::load_or_make(&path).unwrap().seal("x", "");
+        assert_eq!(Keys::load_or_make(&path).unwrap().open(&sealed, "").unwrap(), "x");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "short").unwrap();
+        assert!(Keys::load_or_make(&path).is_err());
+    }
+}

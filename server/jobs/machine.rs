@@ -1,0 +1,402 @@
+//! The calls that one job takes in a session, as a pure machine.
+//!
+//! Owns the way from a [`JobSpec`] to RPCs and from their answers to an [`Outcome`]. It never
+//! decides about retries (`retry`) and never stores (`queue`).
+
+use std::collections::HashMap;
+
+use muster_cwmp::acs::Answer;
+use muster_cwmp::fault::Fault;
+use muster_cwmp::rpc::{
+    ChangeDuState, ObjectCall, ParameterInfo, Request, Response, ScheduleInform,
+    SetParameterAttributes, SetParameterValues, Status,
+};
+use muster_cwmp::value::{ParameterValue, ValueType};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::download::{self, TransferUrl, command_key};
+use super::refresh::Refresh;
+use super::spec::{JobSpec, SetParameter};
+
+/// What a machine needs to know of the device and the job.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The job.
+    pub job_id: Uuid,
+    /// Attempts before this one.
+    pub earlier_attempts: u32,
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub root: String,
+    /// Types the device itself gave its parameters (C4).
+    pub types: HashMap<String, ValueType>,
+    /// For downloads and uploads.
+    pub transfer: Option<TransferUrl>,
+    /// For [`JobSpec::Credentials`]: what to write, in clear.
+    pub credentials: Vec<ParameterValue>,
+}
+
+/// What the session learned on the way; stored whatever the job's outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Values the device gave.
+    pub values: Vec<ParameterValue>,
+    /// Values the device accepted: written by us, not read back.
+    pub written: Vec<ParameterValue>,
+    /// Names and whether they are writable.
+    pub infos: Vec<ParameterInfo>,
+    /// A path that was read completely: what is known below it and was not seen is gone.
+    pub complete_below: Option<String>,
+    /// A path that was deleted.
+    pub removed: Option<String>,
+    /// The device's methods.
+    pub methods: Option<Vec<String>>,
+}
+
+/// How a job's attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; the result is for people and the API.
+    Done(Value),
+    /// The device has accepted; the proof comes later, in another session.
+    Accepted(Value),
+    /// The device refused.
+    Fault(Fault),
+    /// No answer to the call.
+    Silent,
+    /// It cannot be sent at all.
+    Impossible(String),
+}
+
+/// The next thing to do for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Send this call.
+    Send(Request),
+    /// The attempt is over.
+    Finish(Outcome),
+}
+
+/// A job's attempt in a session.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    spec: JobSpec,
+    context: Context,
+    refresh: Option<Refresh>,
+    instance: Option<u32>,
+    /// See [`Learned`].
+    pub learned: Learned,
+}
+
+impl Machine {
+    /// Starts an attempt and gives its first step.
+    pub fn start(spec: JobSpec, context: Context) -> (Self, Step) {
+        let mut machine =
+            Self { spec, context, refresh: None, instance: None, learned: Learned::default() };
+        let step = match machine.first() {
+            Ok(request) => Step::Send(request),
+            Err(outcome) => Step::Finish(outcome),
+        };
+        (machine, step)
+    }
+
+    /// What the job asks for.
+    pub fn spec(&self) -> &JobSpec {
+        &self.spec
+    }
+
+    fn first(&mut self) -> Result<Request, Outcome> {
+        let key = command_key(self.context.job_id);
+        Ok(match &self.spec {
+            JobSpec::Get { names } => Request::GetParameterValues(names.clone()),
+            JobSpec::Set { parameters } => self.set_request(parameters, ""),
+            JobSpec::Credentials if self.context.credentials.is_empty() => {
+                return Err(Outcome::Impossible("the device has no credentials of its own".into()));
+            }
+            JobSpec::Credentials => Request::SetParameterValues(SetParameterValues {
+                parameters: self.context.credentials.clone(),
+                parameter_key: key,
+            }),
+            JobSpec::AddObject { object, .. } => {
+                Request::AddObject(ObjectCall { object_name: object.clone(), parameter_key: key })
+            }
+            JobSpec::DeleteObject { object } => Request::DeleteObject(ObjectCall {
+                object_name: object.clone(),
+                parameter_key: key,
+            }),
+            JobSpec::GetAttributes { names } => Request::GetParameterAttributes(names.clone()),
+            JobSpec::SetAttributes { attributes } => Request::SetParameterAttributes(
+                attributes
+                    .iter()
+                    .map(|a| SetParameterAttributes {
+                        name: a.name.clone(),
+                        notification: a.notification,
+                        access_list: a.access_list.clone(),
+                    })
+                    .collect(),
+            ),
+            JobSpec::Refresh { path } => {
+                let root = path.clone().unwrap_or_else(|| self.context.root.clone());
+                let mut refresh = Refresh::new(&root, self.context.earlier_attempts);
+                let call = refresh.next_call();
+                self.refresh = Some(refresh);
+                call.ok_or_else(|| Outcome::Impossible("nothing to read".into()))?
+            }
+            JobSpec::Methods => Request::GetRpcMethods,
+            JobSpec::Reboot => Request::Reboot(key),
+            JobSpec::FactoryReset => Request::FactoryReset,
+            JobSpec::Download(d) => Request::Download(
+                download::rpc(self.context.job_id, d, self.transfer()?)
+                    .map_err(Outcome::Impossible)?,
+            ),
+            JobSpec::Upload { file } => Request::Upload(
+                download::upload(self.context.job_id, file, self.transfer()?)
+                    .map_err(Outcome::Impossible)?,
+            ),
+            JobSpec::ScheduleDownload { download: d, windows } => Request::ScheduleDownload(
+                download::scheduled(self.context.job_id, d, windows, self.transfer()?)
+                    .map_err(Outcome::Impossible)?,
+            ),
+            JobSpec::ScheduleInform { delay_seconds } => Request::ScheduleInform(ScheduleInform {
+                delay_seconds: *delay_seconds,
+                command_key: key,
+            }),
+            JobSpec::QueuedTransfers => Request::GetAllQueuedTransfers,
+            JobSpec::CancelTransfer { job_id } => Request::CancelTransfer(command_key(*job_id)),
+            JobSpec::ChangeDuState { operations } => Request::ChangeDuState(ChangeDuState {
+                operations: operations.clone(),
+                command_key: key,
+            }),
+            JobSpec::ConnectionRequest => {
+                return Err(Outcome::Done(json!({ "woken": true })));
+            }
+        })
+    }
+
+    fn transfer(&self) -> Result<&TransferUrl, Outcome> {
+        self.context
+            .transfer
+            .as_ref()
+            .ok_or_else(|| Outcome::Impossible("the file is no longer stored".into()))
+    }
+
+    fn set_request(&self, parameters: &[SetParameter], prefix: &str) -> Request {
+        let parameters = parameters
+            .iter()
+            .map(|p| {
+                let name = format!("{prefix}{}", p.name);
+                let kind = p.kind.or_else(|| self.context.types.get(&name).copied());
+                ParameterValue::new(name, p.value.clone(), kind.unwrap_or_default())
+            })
+            .collect();
+        Request::SetParameterValues(SetParameterValues {
+            parameters,
+            parameter_key: command_key(self.context.job_id),
+        })
+    }
+
+    /// Takes the answer to the call that was sent last.
+    pub fn answer(&mut self, answer: Answer) -> Step {
+        if let Some(refresh) = self.refresh.as_mut() {
+            refresh.answer(answer);
+            return match refresh.next_call() {
+                Some(request) => Step::Send(request),
+                None => Step::Finish(self.finish_refresh()),
+            };
+        }
+        let response = match answer {
+            Answer::Response(response) => response,
+            Answer::Fault(fault) => return Step::Finish(self.fault(fault)),
+            Answer::None => return Step::Finish(Outcome::Silent),
+        };
+        if let (
+            JobSpec::AddObject { object, parameters },
+            Response::AddObject { instance_number, .. },
+        ) = (&self.spec, &response)
+        {
+            let prefix = format!("{object}{instance_number}.");
+            self.instance = Some(*instance_number);
+            if !parameters.is_empty() {
+                return Step::Send(self.set_request(parameters, &prefix));
+            }
+        }
+        Step::Finish(self.finish(response))
+    }
+
+    /// A fault on the second call of an AddObject leaves an empty instance behind: say which.
+    fn fault(&self, mut fault: Fault) -> Outcome {
+        if let (Some(n), JobSpec::AddObject { object, .. }) = (self.instance, &self.spec) {
+            fault.text =
+                format!("{} (the instance {object}{n}. was created and is not filled)", fault.text);
+        }
+        Outcome::Fault(fault)
+    }
+
+    fn finish_refresh(&mut self) -> Outcome {
+        let Some(refresh) = self.refresh.take() else { return Outcome::Silent };
+        let complete = refresh.complete();
+        let (values, skipped) = (refresh.values.len(), refresh.skipped.len());
+        if values == 0 {
+            let why = refresh.skipped.first().map_or_else(String::new, |(_, why)| why.clone());
+            return Outcome::Fault(Fault::new(
+                muster_cwmp::fault::FaultCode::INTERNAL_ERROR,
+                format!("the device gave nothing below {}: {why}", refresh.root()),
+            ));
+        }
+        let result = json!({
+            "parameters": values,
+            "skipped": refresh.skipped.iter().take(20).collect::<Vec<_>>(),
+            "skipped_count": skipped,
+        });
+        self.learned.complete_below = complete.then(|| refresh.root().to_owned());
+        self.learned.infos = refresh
+            .infos
+            .into_iter()
+            .map(|(name, writable)| ParameterInfo { name, writable })
+            .collect();
+        self.learned.values = refresh.values;
+        Outcome::Done(result)
+    }
+
+    fn finish(&mut self, response: Response) -> Outcome {
+        let spec = self.spec.clone();
+        match response {
+            Response::GetRpcMethods(methods) => {
+                let result = json!({ "methods": methods });
+                self.learned.methods = Some(methods);
+                Outcome::Done(result)
+            }
+            Response::GetParameterValues(values) => {
+                let result = json!({ "parameters": values });
+                self.learned.values = values;
+                Outcome::Done(result)
+            }
+            Response::GetParameterAttributes(list) => Outcome::Done(json!({ "attributes": list })),
+            Response::SetParameterValues(status) => {
+                let prefix = match (&spec, self.instance) {
+                    (JobSpec::AddObject { object, .. }, Some(n)) => format!("{object}{n}."),
+                    _ => String::new(),
+                };
+                if let JobSpec::Set { parameters } | JobSpec::AddObject { parameters, .. } = &spec
+                    && let Request::SetParameterValues(set) = self.set_request(parameters, &prefix)
+                {
+                    self.learned.written = set.parameters;
+                }
+                Outcome::Done(json!({ "status": status, "instance": self.instance }))
+            }
+            Response::AddObject { instance_number, status } => {
+                Outcome::Done(json!({ "instance": instance_number, "status": status }))
+            }
+            Response::DeleteObject(status) => {
+                if let JobSpec::DeleteObject { object } = &spec {
+                    self.learned.removed = Some(object.clone());
+                }
+                Outcome::Done(json!({ "status": status }))
+            }
+            Response::Download(t) | Response::Upload(t) => match t.status {
+                Status::Applied => Outcome::Done(json!({
+                    "start_time": t.start_time, "complete_time": t.complete_time,
+                })),
+                Status::Pending => Outcome::Accepted(json!({ "accepted": true })),
+            },
+            Response::GetAllQueuedTransfers(list) => Outcome::Done(json!({
+                "transfers": list.iter().map(|t| json!({
+                    "command_key": t.command_key, "state": t.state, "download": t.is_download,
+                    "file_type": t.file_type, "size": t.file_size, "name": t.target_file_name,
+                })).collect::<Vec<_>>()
+            })),
+            Response::Reboot
+            | Response::FactoryReset
+            | Response::ScheduleInform
+            | Response::ScheduleDownload
+            | Response::ChangeDuState => Outcome::Accepted(json!({ "accepted": true })),
+            Response::SetParameterAttributes | Response::CancelTransfer => Outcome::Done(json!({})),
+            // No job asks for these: the session machine matches answers to calls.
+            Response::GetParameterNames(_)
+            | Response::GetQueuedTransfers(_)
+            | Response::SetVouchers
+            | Response::GetOptions(_)
+            | Response::Inform { .. }
+            | Response::TransferComplete
+            | Response::AutonomousTransferComplete
+            | Response::Kicked { .. }
+            | Response::RequestDownload
+            | Response::DuStateChangeComplete
+            | Response::AutonomousDuStateChangeComplete => Outcome::Silent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_cwmp::fault::FaultCode;
+
+    fn start(spec: JobSpec) -> (Machine, Step) {
+        let context = Context { root: "Device.".into(), ..Context::default() };
+        Machine::start(spec, context)
+    }
+
+    fn parameter(name: &str) -> SetParameter {
+        SetParameter { name: name.into(), value: "1".into(), kind: None }
+    }
+
+    #[test]
+    fn a_set_uses_the_type_the_device_gave() {
+        let mut context = Context::default();
+        context.types.insert("Device.X".into(), ValueType::Boolean);
+        let spec = JobSpec::Set { parameters: vec![parameter("Device.X"), parameter("Device.Y")] };
+        let (mut machine, step) = Machine::start(spec, context);
+        let Step::Send(Request::SetParameterValues(set)) = step else { panic!("{step:?}") };
+        assert_eq!(set.parameters[0].kind, ValueType::Boolean);
+        assert_eq!(set.parameters[1].kind, ValueType::String);
+        assert_eq!(set.parameter_key.len(), 32);
+        let done = machine.answer(Answer::Response(Response::SetParameterValues(Status::Applied)));
+        assert!(matches!(done, Step::Finish(Outcome::Done(_))));
+        assert_eq!(machine.learned.written, set.parameters);
+    }
+
+    #[test]
+    fn an_added_object_is_filled_by_its_own_number() {
+        let object = "Device.Routing.Router.1.IPv4Forwarding.".to_owned();
+        let spec = JobSpec::AddObject { object, parameters: vec![parameter("Enable")] };
+        let (mut machine, _) = start(spec);
+        let answer = Response::AddObject { instance_number: 153, status: Status::Applied };
+        let Step::Send(Request::SetParameterValues(set)) = machine.answer(Answer::Response(answer))
+        else {
+            panic!("no set")
+        };
+        assert_eq!(set.parameters[0].name, "Device.Routing.Router.1.IPv4Forwarding.153.Enable");
+        let fault = Fault::new(FaultCode(9007), "bad value");
+        let Step::Finish(Outcome::Fault(fault)) = machine.answer(Answer::Fault(fault)) else {
+            panic!()
+        };
+        assert!(fault.text.contains("IPv4Forwarding.153."), "{fault}");
+    }
+
+    #[test]
+    fn what_needs_proof_is_accepted_not_done() {
+        for (spec, response) in [
+            (JobSpec::Reboot, Response::Reboot),
+            (JobSpec::FactoryReset, Response::FactoryReset),
+            (JobSpec::ScheduleInform { delay_seconds: 5 }, Response::ScheduleInform),
+        ] {
+            assert!(spec.confirm_seconds().is_some());
+            let (mut machine, _) = start(spec);
+            let end = machine.answer(Answer::Response(response));
+            assert!(matches!(end, Step::Finish(Outcome::Accepted(_))), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_transfer_without_its_file_is_impossible_not_sent() {
+        let (_, step) = start(JobSpec::Upload { file: crate::jobs::spec::UploadFile::Log });
+        assert!(matches!(step, Step::Finish(Outcome::Impossible(_))));
+    }
+
+    #[test]
+    fn silence_is_told() {
+        let (mut machine, _) = start(JobSpec::Methods);
+        assert_eq!(machine.answer(Answer::None), Step::Finish(Outcome::Silent));
+    }
+}

@@ -1,0 +1,17 @@
+//! Jobs: one piece of work on one device each, persistent, ordered per device, leased, retried,
+//! expiring (design section 2).
+//!
+//! - [`spec`]: what can be asked, as types that cannot hold a dangerous mistake.
+//! - [`machine`] and [`refresh`]: the RPCs a job takes, as pure machines.
+//! - [`retry`]: what a fault means for the job.
+//! - [`queue`]: creating, leasing, settling and closing them in the database.
+//!
+//! Nothing here touches a socket: a CWMP session (`acs::driver`) runs the machines.
+
+pub mod download;
+pub mod machine;
+pub mod queue;
+pub mod refresh;
+pub mod retry;
+pub mod spec;
+pub mod sweep;

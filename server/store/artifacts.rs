@@ -1,0 +1,193 @@
+//! Files: what operators stored and what devices sent. The bytes are in the file store, under the
+//! artifact's id.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// A file that an operator stored.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// UUIDv7; also its name in the file store.
+    pub artifact_id: Uuid,
+    /// As uploaded.
+    pub name: String,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256 of the bytes.
+    pub sha256: Vec<u8>,
+    /// Media type.
+    pub content_type: String,
+    /// Who.
+    pub created_by: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A file that a device sent.
+#[derive(Debug, Clone)]
+pub struct DeviceArtifact {
+    /// UUIDv7; also its name in the file store.
+    pub artifact_id: Uuid,
+    /// The upload job it answers.
+    pub job_id: Uuid,
+    /// FileType of the Upload.
+    pub file_type: String,
+    /// Name as stored.
+    pub name: String,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256 of the bytes.
+    pub sha256: Vec<u8>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Stores the record; the bytes are already in the file store.
+pub async fn insert(pool: &PgPool, a: &Artifact) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into artifacts (artifact_id, name, size, sha256, content_type, created_by, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        a.artifact_id,
+        a.name,
+        a.size,
+        a.sha256,
+        a.content_type,
+        a.created_by,
+        a.created_at
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// One record.
+pub async fn get(pool: &PgPool, artifact_id: Uuid) -> Result<Option<Artifact>, sqlx::Error> {
+    sqlx::query_as!(
+        Artifact,
+        "select artifact_id, name, size, sha256, content_type, created_by, created_at
+         from artifacts where artifact_id = $1",
+        artifact_id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Newest first, before an id.
+pub async fn list(
+    pool: &PgPool,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Artifact>, sqlx::Error> {
+    sqlx::query_as!(
+        Artifact,
+        "select artifact_id, name, size, sha256, content_type, created_by, created_at
+         from artifacts where $1::uuid is null or artifact_id < $1
+         order by artifact_id desc limit $2",
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Removes the record, unless an open job needs the file.
+pub async fn delete(pool: &PgPool, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
+    let gone = sqlx::query!("delete from artifacts where artifact_id = $1", artifact_id)
+        .execute(pool)
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+/// Whether an open job names this artifact.
+pub async fn in_use(pool: &PgPool, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select 1 from jobs
+            where state in ('queued', 'running', 'waiting')
+              and kind in ('download', 'schedule_download')
+              and (args ->> 'artifact_id' = $1 or args -> 'download' ->> 'artifact_id' = $1)
+        ) as "used!"
+        "#,
+        artifact_id.to_string()
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Stores the record of a device's file.
+pub async fn insert_of_device(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    a: &DeviceArtifact,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into device_artifacts
+             (device_id, artifact_id, job_id, file_type, name, size, sha256, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        device_id,
+        a.artifact_id,
+        a.job_id,
+        a.file_type,
+        a.name,
+        a.size,
+        a.sha256,
+        a.created_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A device's files, newest first.
+pub async fn list_of_device(
+    pool: &PgPool,
+    device_id: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<DeviceArtifact>, sqlx::Error> {
+    sqlx::query_as!(
+        DeviceArtifact,
+        "select artifact_id, job_id, file_type, name, size, sha256, created_at
+         from device_artifacts where device_id = $1 and ($2::uuid is null or artifact_id < $2)
+         order by artifact_id desc limit $3",
+        device_id,
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// One file of a device.
+pub async fn get_of_device(
+    pool: &PgPool,
+    device_id: Uuid,
+    artifact_id: Uuid,
+) -> Result<Option<DeviceArtifact>, sqlx::Error> {
+    sqlx::query_as!(
+        DeviceArtifact,
+        "select artifact_id, job_id, file_type, name, size, sha256, created_at
+         from device_artifacts where device_id = $1 and artifact_id = $2",
+        device_id,
+        artifact_id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// How many files a device has sent for a job.
+pub async fn count_of_job(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    job_id: Uuid,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "n!" from device_artifacts where device_id = $1 and job_id = $2"#,
+        device_id,
+        job_id
+    )
+    .fetch_one(conn)
+    .await
+}

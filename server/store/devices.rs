@@ -1,0 +1,349 @@
+//! Devices: the facts beside the hot row, look-ups and lists.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::fleet::facts::Facts;
+use muster_cwmp::rpc::DeviceId as CwmpDeviceId;
+
+/// A device as lists and pages show it.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// UUIDv5 of its identity.
+    pub device_id: Uuid,
+    /// As sent.
+    pub manufacturer: String,
+    /// Six hex digits.
+    pub oui: String,
+    /// As sent.
+    pub product_class: String,
+    /// As sent.
+    pub serial: String,
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub root: Option<String>,
+    /// Namespace of its Inform.
+    pub namespace: String,
+    /// From the data model.
+    pub model: Option<String>,
+    /// RouterOS architecture.
+    pub arch: Option<String>,
+    /// RouterOS system identity.
+    pub identity: Option<String>,
+    /// From the data model.
+    pub hardware_version: Option<String>,
+    /// From the data model.
+    pub software_version: Option<String>,
+    /// From the data model.
+    pub provisioning_code: Option<String>,
+    /// Key of the last change that the device took.
+    pub parameter_key: Option<String>,
+    /// Where it can be woken, as it says.
+    pub connection_request_url: Option<String>,
+    /// Methods it has; `None` = not asked yet.
+    pub methods: Option<Vec<String>>,
+    /// How its last new session was authenticated.
+    pub auth: String,
+    /// First inform.
+    pub first_inform: DateTime<Utc>,
+    /// Last inform.
+    pub last_inform: DateTime<Utc>,
+    /// Last `1 BOOT`.
+    pub last_boot: Option<DateTime<Utc>>,
+    /// Last `0 BOOTSTRAP`.
+    pub last_bootstrap: Option<DateTime<Utc>>,
+    /// Event codes of the last inform, joined by commas.
+    pub events: String,
+    /// Address it came from.
+    pub remote_addr: ipnet::IpNet,
+    /// Attempts before its last session succeeded.
+    pub retry_count: i32,
+    /// Earliest time at which a job may run.
+    pub next_due: Option<DateTime<Utc>>,
+    /// When the whole data model was last read.
+    pub refreshed_at: Option<DateTime<Utc>>,
+    /// It knocked with the enrolment credential although it has one of its own.
+    pub reenrol_asked_at: Option<DateTime<Utc>>,
+}
+
+/// What narrows a list; empty fields do not.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Exact serial.
+    pub serial: Option<String>,
+    /// Exact ProductClass.
+    pub product_class: Option<String>,
+    /// Exact software version.
+    pub software_version: Option<String>,
+    /// Informed at or after this time.
+    pub informed_since: Option<DateTime<Utc>>,
+    /// Did not inform since this time.
+    pub silent_since: Option<DateTime<Utc>>,
+}
+
+/// Keyset page of devices in order of id, after `after`.
+pub async fn list(
+    pool: &PgPool,
+    filter: &Filter,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Device>, sqlx::Error> {
+    sqlx::query_as!(
+        Device,
+        r#"
+        select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
+               f.model, f.arch, f.identity, f.hardware_version, f.software_version,
+               f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
+               d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
+               d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
+               p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
+        from device_facts f
+        join devices d using (device_id)
+        left join device_parameters p using (device_id)
+        left join device_credentials c using (device_id)
+        where ($1::uuid is null or f.device_id > $1)
+          and ($2::text is null or f.serial = $2)
+          and ($3::text is null or f.product_class = $3)
+          and ($4::text is null or f.software_version = $4)
+          and ($5::timestamptz is null or d.last_inform >= $5)
+          and ($6::timestamptz is null or d.last_inform < $6)
+        order by f.device_id
+        limit $7
+        "#,
+        after,
+        filter.serial,
+        filter.product_class,
+        filter.software_version,
+        filter.informed_since,
+        filter.silent_since,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// The devices with this exact serial (one, but where vendors use serials again).
+pub async fn by_serial(pool: &PgPool, serial: &str) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("select device_id from device_facts where serial = $1", serial)
+        .fetch_all(pool)
+        .await
+}
+
+/// One device.
+pub async fn get(pool: &PgPool, device_id: Uuid) -> Result<Option<Device>, sqlx::Error> {
+    sqlx::query_as!(
+        Device,
+        r#"
+        select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
+               f.model, f.arch, f.identity, f.hardware_version, f.software_version,
+               f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
+               d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
+               d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
+               p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
+        from device_facts f
+        join devices d using (device_id)
+        left join device_parameters p using (device_id)
+        left join device_credentials c using (device_id)
+        where f.device_id = $1
+        "#,
+        device_id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Devices in the inventory, and how many informed since `since`.
+pub async fn counts(pool: &PgPool, since: DateTime<Utc>) -> Result<(i64, i64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select count(*) as "all!", count(*) filter (where last_inform >= $1) as "online!" from devices"#,
+        since
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((row.all, row.online))
+}
+
+/// What an Inform says of a device beyond the hot row.
+#[derive(Debug, Clone)]
+pub struct FactsRow<'a> {
+    /// Who.
+    pub device_id: Uuid,
+    /// As the Inform says.
+    pub id: &'a CwmpDeviceId,
+    /// Namespace of the Inform.
+    pub namespace: &'a str,
+    /// Found among its parameters.
+    pub facts: &'a Facts,
+    /// none, enrolment, device, certificate.
+    pub auth: &'a str,
+    /// The Inform had `1 BOOT`.
+    pub booted: bool,
+    /// The Inform had `0 BOOTSTRAP`.
+    pub bootstrapped: bool,
+}
+
+/// Writes what an Inform says; facts that it does not name stay.
+pub async fn merge_facts(
+    conn: &mut PgConnection,
+    row: &FactsRow<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let f = row.facts;
+    sqlx::query!(
+        r#"
+        insert into device_facts as f (device_id, manufacturer, oui, product_class, serial, root,
+            namespace, model, arch, identity, hardware_version, software_version,
+            provisioning_code, parameter_key, connection_request_url, auth, last_boot,
+            last_bootstrap, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+                case when $17 then $19::timestamptz end, case when $18 then $19 end, $19)
+        on conflict (device_id) do update set
+            manufacturer = excluded.manufacturer,
+            oui = excluded.oui,
+            product_class = excluded.product_class,
+            serial = excluded.serial,
+            namespace = excluded.namespace,
+            root = coalesce(excluded.root, f.root),
+            model = coalesce(excluded.model, f.model),
+            arch = coalesce(excluded.arch, f.arch),
+            identity = coalesce(excluded.identity, f.identity),
+            hardware_version = coalesce(excluded.hardware_version, f.hardware_version),
+            software_version = coalesce(excluded.software_version, f.software_version),
+            provisioning_code = coalesce(excluded.provisioning_code, f.provisioning_code),
+            parameter_key = coalesce(excluded.parameter_key, f.parameter_key),
+            connection_request_url =
+                coalesce(excluded.connection_request_url, f.connection_request_url),
+            auth = excluded.auth,
+            last_boot = coalesce(excluded.last_boot, f.last_boot),
+            last_bootstrap = coalesce(excluded.last_bootstrap, f.last_bootstrap),
+            updated_at = excluded.updated_at
+        "#,
+        row.device_id,
+        row.id.manufacturer,
+        row.id.oui,
+        row.id.product_class,
+        row.id.serial_number,
+        f.root,
+        row.namespace,
+        f.model,
+        f.arch,
+        f.identity,
+        f.hardware_version,
+        f.software_version,
+        f.provisioning_code,
+        f.parameter_key,
+        f.connection_request_url,
+        row.auth,
+        row.booted,
+        row.bootstrapped,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes facts learned in a session, where they are among what was learned.
+pub async fn learn_facts(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    f: &Facts,
+    methods: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        update device_facts set
+            root = coalesce($2, root),
+            model = coalesce($3, model),
+            arch = coalesce($4, arch),
+            identity = coalesce($5, identity),
+            hardware_version = coalesce($6, hardware_version),
+            software_version = coalesce($7, software_version),
+            provisioning_code = coalesce($8, provisioning_code),
+            parameter_key = coalesce($9, parameter_key),
+            connection_request_url = coalesce($10, connection_request_url),
+            methods = coalesce($11, methods),
+            updated_at = $12
+        where device_id = $1
+        "#,
+        device_id,
+        f.root,
+        f.model,
+        f.arch,
+        f.identity,
+        f.hardware_version,
+        f.software_version,
+        f.provisioning_code,
+        f.parameter_key,
+        f.connection_request_url,
+        methods,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks an Inform as merged: until then every inform of the device is treated as news, so that a
+/// crash between the hot write and the merge loses nothing.
+pub async fn mark_merged(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    inform_hash: &[u8],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update devices set inform_hash = $2 where device_id = $1",
+        device_id,
+        inform_hash
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether this session still owns the device; locks the row, so that it stays so until the
+/// transaction ends.
+pub async fn owned_by(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    session_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let owner = sqlx::query_scalar!(
+        "select session_id from devices where device_id = $1 for update",
+        device_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(owner == Some(session_id))
+}
+
+/// Root object and namespace-independent view that a job's machine needs.
+pub async fn root(conn: &mut PgConnection, device_id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    let root = sqlx::query_scalar!("select root from device_facts where device_id = $1", device_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(root.flatten())
+}
+
+/// Removes a device and everything that is known of it.
+pub async fn delete(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sqlx::Error> {
+    let mut gone = 0;
+    gone += sqlx::query!("delete from devices where device_id = $1", device_id)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    for statement in [
+        sqlx::query!("delete from device_facts where device_id = $1", device_id),
+        sqlx::query!("delete from device_parameters where device_id = $1", device_id),
+        sqlx::query!("delete from device_counters where device_id = $1", device_id),
+        sqlx::query!("delete from device_credentials where device_id = $1", device_id),
+        sqlx::query!("delete from jobs where device_id = $1", device_id),
+        sqlx::query!("delete from events where device_id = $1", device_id),
+        sqlx::query!("delete from device_artifacts where device_id = $1", device_id),
+        sqlx::query!("delete from connection_requests where device_id = $1", device_id),
+    ] {
+        statement.execute(&mut *conn).await?;
+    }
+    Ok(gone > 0)
+}

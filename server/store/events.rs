@@ -1,0 +1,82 @@
+//! What happened to devices: append-only, by month.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which.
+    pub event_id: Uuid,
+    /// `boot`, `job.done` ...
+    pub kind: String,
+    /// The job it belongs to.
+    pub job_id: Option<Uuid>,
+    /// Words and numbers.
+    pub detail: Value,
+}
+
+/// Appends an event.
+pub async fn append(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    kind: &str,
+    job_id: Option<Uuid>,
+    detail: &Value,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into events (device_id, at, event_id, kind, job_id, detail) values ($1, $2, $3, $4, $5, $6)",
+        device_id,
+        now,
+        Uuid::now_v7(),
+        kind,
+        job_id,
+        detail
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Newest first, before a time and id.
+pub async fn list(
+    pool: &PgPool,
+    device_id: Uuid,
+    before: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Event>, sqlx::Error> {
+    let (at, id) = before.unzip();
+    sqlx::query_as!(
+        Event,
+        r#"
+        select at, event_id, kind, job_id, detail from events
+        where device_id = $1 and ($2::timestamptz is null or (at, event_id) < ($2, $3::uuid))
+        order by at desc, event_id desc
+        limit $4
+        "#,
+        device_id,
+        at,
+        id,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Makes the partitions of this month and the next two.
+pub async fn make_partitions(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    // Two nodes that make the same partition at once: the second would fail on the catalogue.
+    let mut tx = pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('muster.event_partitions'))")
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("select muster_event_partitions($1, 2)", now.date_naive())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}

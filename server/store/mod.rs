@@ -1,0 +1,29 @@
+//! PostgreSQL: one file per aggregate, plain async functions over sqlx.
+//!
+//! Owns every SQL statement of the server. It knows no rules: what a statement is for is decided
+//! above. Time comes in as an argument, so that a test can say what time it is.
+
+pub mod artifacts;
+pub mod connection_requests;
+pub mod credentials;
+pub mod devices;
+pub mod events;
+pub mod informs;
+pub mod jobs;
+pub mod parameters;
+pub mod pg;
+pub mod settings;
+pub mod tokens;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+/// The schema that this binary needs.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Brings the schema up to date under PostgreSQL's advisory lock: nodes that start together wait
+/// for the first. Also makes the partitions of the coming months.
+pub async fn migrate(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    MIGRATOR.run(pool).await.map_err(|e| sqlx::Error::Protocol(e.to_string()))?;
+    events::make_partitions(pool, now).await
+}

@@ -1,0 +1,7 @@
+//! The integration tests: the real binary on a real PostgreSQL, spoken to over real sockets.
+//! `tests/run` starts the database and names it in `TEST_DATABASE_URL`.
+#![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod harness;
+
+mod smoke;
