@@ -245,10 +245,10 @@ async fn background(app: Shared, stop: CancellationToken) -> anyhow::Result<()> 
         if ticks.is_multiple_of(5) {
             sweep(&app).await;
         }
-        if ticks % 3_600 == 3_599 {
-            if let Err(e) = store::events::make_partitions(&app.pool, clock::now()).await {
-                tracing::error!("partitions for events were not made: {e}");
-            }
+        if ticks % 3_600 == 3_599
+            && let Err(e) = store::events::make_partitions(&app.pool, clock::now()).await
+        {
+            tracing::error!("partitions for events were not made: {e}");
         }
         ticks += 1;
     }

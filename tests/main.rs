@@ -1,6 +1,6 @@
 //! The integration tests: the real binary on a real PostgreSQL, spoken to over real sockets.
 //! `tests/run` starts the database and names it in `TEST_DATABASE_URL`.
-#![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;
 

@@ -120,7 +120,7 @@ impl Exchange<'_> {
         if bytes.len() < BIG {
             return decode(bytes, content_type, &self.cwmp.limits);
         }
-        let (bytes, limits) = (bytes.clone(), self.cwmp.limits.clone());
+        let (bytes, limits) = (bytes.clone(), self.cwmp.limits);
         let content_type = content_type.map(str::to_owned);
         let parsed =
             tokio::task::spawn_blocking(move || decode(&bytes, content_type.as_deref(), &limits));

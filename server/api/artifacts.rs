@@ -74,6 +74,9 @@ impl ArtifactView {
     }
 }
 
+/// 201 with the record of a new file, and where it is.
+type Stored = (StatusCode, [(HeaderName, String); 1], Json<ArtifactView>);
+
 /// A stored file in a path.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -110,7 +113,7 @@ pub(super) async fn create_artifact(
     QueryArgs(query): QueryArgs<NewArtifact>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<ArtifactView>), Problem> {
+) -> Result<Stored, Problem> {
     caller.require(Scope::Operate)?;
     check_name(&query.name)?;
     let max = app.config.acs.max_artifact_bytes;

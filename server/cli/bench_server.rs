@@ -56,7 +56,9 @@ impl Server {
             .env("MUSTER_WEB__LISTEN", ports[1].to_string())
             .env("MUSTER_METRICS__LISTEN", ports[2].to_string())
             .env("MUSTER_ACS__AUTH", if auth { "device" } else { "none" })
-            .env("MUSTER_TELEMETRY__FILTER", "warn")
+            .env("MUSTER_ACS__MAX_SESSIONS_PER_ADDRESS", "100000")
+            .env("MUSTER_ACS__MAX_CONNECTIONS_PER_ADDRESS", "100000")
+            .env("MUSTER_TELEMETRY__FILTER", "error")
             .current_dir(&data_dir)
             .stdout(Stdio::null())
             .spawn()?;

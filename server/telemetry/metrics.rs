@@ -15,6 +15,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
 
+/// Buckets of metrics whose name ends in `_rows`.
+const ROWS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 512.0];
+
 /// Histograms keep each sample until they are drained, scraped or not.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -24,21 +27,43 @@ const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 4] = [
+const METRICS: [(Kind, &str, &str); 13] = [
+    (Kind::Counter, "muster_connection_requests_total", "Connection requests sent, by result."),
     (Kind::Gauge, "muster_connections_open", "Connections open, by listener."),
     (
         Kind::Counter,
         "muster_connections_refused_total",
         "Connections refused because of a limit, by listener and reason.",
     ),
+    (Kind::Counter, "muster_cwmp_auth_failures_total", "Wrong credentials from devices."),
+    (Kind::Counter, "muster_cwmp_rejected_total", "CWMP messages refused, by reason."),
+    (
+        Kind::Counter,
+        "muster_file_requests_refused_total",
+        "File requests with a bad or expired link, by kind.",
+    ),
+    (Kind::Histogram, "muster_inform_batch_rows", "Informs written by one statement."),
+    (Kind::Counter, "muster_informs_total", "Informs that passed authentication."),
     (Kind::Counter, "muster_jobs_total", "Jobs that changed state, by kind and new state."),
     (
         Kind::Counter,
         "muster_postgres_restarts_total",
         "Times the embedded PostgreSQL ended on its own and was started again.",
+    ),
+    (
+        Kind::Counter,
+        "muster_sessions_expired_total",
+        "Sessions ended because their device fell silent.",
+    ),
+    (Kind::Gauge, "muster_sessions_open", "CWMP sessions open on this node."),
+    (
+        Kind::Counter,
+        "muster_sessions_superseded_total",
+        "Sessions ended because their device opened a new one.",
     ),
 ];
 
@@ -50,12 +75,14 @@ const METRICS: [(Kind, &str, &str); 4] = [
 pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_rows".to_owned()), &ROWS)?
         .install_recorder()
         .context("install the metrics recorder")?;
     for (kind, name, meaning) in METRICS {
         match kind {
             Kind::Counter => metrics::describe_counter!(name, meaning),
             Kind::Gauge => metrics::describe_gauge!(name, meaning),
+            Kind::Histogram => metrics::describe_histogram!(name, meaning),
         }
     }
     let upkeep = handle.clone();

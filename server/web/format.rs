@@ -73,7 +73,6 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use chrono::{TimeDelta, TimeZone};
 
