@@ -4,4 +4,15 @@
 
 mod harness;
 
+mod acs;
+mod api;
+mod chaos;
+mod cli;
+mod embedded;
+mod files;
+mod fleet;
+mod hostile;
+mod jobs;
 mod smoke;
+mod telemetry;
+mod web;

@@ -148,7 +148,7 @@ impl Session {
         }
         let mut tx = app.pool.begin().await?;
         self.own(&mut tx).await?;
-        connection_requests::clear(&mut tx, self.device_id).await?;
+        connection_requests::clear(&mut tx, self.device_id, clock::now()).await?;
         let call = self.next(app, &mut tx).await?;
         tx.commit().await?;
         Ok(call)
@@ -208,6 +208,7 @@ impl Session {
             let span = tracing::info_span!(
                 parent: &self.span,
                 "job",
+                device.id = %self.device_id,
                 job.id = %job.job_id,
                 job.kind = %job.kind,
                 job.attempt = job.attempts + 1,
@@ -247,6 +248,11 @@ impl Session {
             JobSpec::Set { parameters } => {
                 let names: Vec<String> = parameters.iter().map(|p| p.name.clone()).collect();
                 context.types = parameters::types(tx, self.device_id, &names).await?;
+            }
+            JobSpec::AddObject { object, parameters } => {
+                let names: Vec<String> = parameters.iter().map(|p| p.name.clone()).collect();
+                let id = self.device_id;
+                context.types = parameters::sibling_types(tx, id, object, &names).await?;
             }
             JobSpec::Credentials => {
                 let login = inform::login_wanted(app);

@@ -117,7 +117,7 @@ async fn news(
     }
     record_events(&mut tx, a, first, now).await?;
     transfer::proofs_in_events(&mut tx, a.device_id, a.inform, now).await?;
-    connection_requests::clear(&mut tx, a.device_id).await?;
+    connection_requests::clear(&mut tx, a.device_id, now).await?;
     if matches!(a.proof, Proof::Device { confirm: true }) {
         let at = now;
         events::append(&mut tx, a.device_id, "credentials.confirmed", None, &json!({}), at).await?;
@@ -221,7 +221,7 @@ fn event_list(inform: &Inform) -> String {
             out.push_str(", ");
         }
         // A schema limit of 64 characters that devices may ignore and rows may not.
-        out.extend(event.event_code.chars().take(64));
+        out.extend(event.event_code.chars().filter(|c| *c != ',').take(64));
     }
     out
 }

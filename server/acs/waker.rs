@@ -92,11 +92,11 @@ async fn one(app: Shared, policy: Arc<WakePolicy>, due: Due) -> Result<(), Error
         // K1: no session within the gap, and it is asked again.
         Ok(()) if due.attempts < MAX_ATTEMPTS => {
             metrics::counter!("muster_connection_requests_total", "result" => "sent").increment(1);
-            store::sent(&app.pool, due.device_id, now + TimeDelta::seconds(gap), now).await?;
+            store::sent(&app.pool, &due, now + TimeDelta::seconds(gap), now).await?;
         }
         Ok(()) => {
             let why = "the device takes connection requests but opens no session";
-            store::failed(&app.pool, due.device_id, why, now + TimeDelta::days(365)).await?;
+            store::failed(&app.pool, &due, why, now + TimeDelta::days(365)).await?;
         }
         Err(why) => {
             metrics::counter!("muster_connection_requests_total", "result" => "failed")
@@ -107,7 +107,7 @@ async fn one(app: Shared, policy: Arc<WakePolicy>, due: Due) -> Result<(), Error
                 n if n >= MAX_ATTEMPTS => TimeDelta::days(365),
                 n => TimeDelta::seconds(gap << n.clamp(0, 6)),
             };
-            store::failed(&app.pool, due.device_id, &why, now + again).await?;
+            store::failed(&app.pool, &due, &why, now + again).await?;
         }
     }
     Ok(())

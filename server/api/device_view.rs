@@ -72,7 +72,7 @@ impl DeviceView {
     pub(super) fn of(d: Device, online_since: DateTime<Utc>) -> Self {
         Self {
             online: d.last_inform >= online_since,
-            events: d.events.split(',').filter(|e| !e.is_empty()).map(str::to_owned).collect(),
+            events: d.events.split(", ").filter(|e| !e.is_empty()).map(str::to_owned).collect(),
             remote_addr: d.remote_addr.addr().to_string(),
             device_id: d.device_id,
             manufacturer: d.manufacturer,

@@ -163,17 +163,23 @@ impl Server {
         Ok(())
     }
 
-    /// Stops it in order and removes what it stored.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    /// Stops it in order and removes what it stored, as dropping it does; a row that fails must
+    /// leave nothing running either.
+    pub async fn stop(self) -> anyhow::Result<()> {
         self.pool.close().await;
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid)?);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
-        tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
-            self.child.wait()?;
-            std::fs::remove_dir_all(&self.data_dir)?;
-            Ok(())
-        })
-        .await?
+        tokio::task::spawn_blocking(move || drop(self)).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Ok(pid) = i32::try_from(self.pid) else { return };
+        let pid = nix::unistd::Pid::from_raw(pid);
+        if nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).is_ok() {
+            let _ = self.child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.data_dir);
     }
 }
 

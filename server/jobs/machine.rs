@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::download::{self, TransferUrl, command_key};
 use super::refresh::Refresh;
 use super::spec::{JobSpec, SetParameter};
+use crate::fleet::secret::{MASK, is_secret};
 
 /// What a machine needs to know of the device and the job.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +29,8 @@ pub struct Context {
     pub earlier_attempts: u32,
     /// `Device.` or `InternetGatewayDevice.`.
     pub root: String,
-    /// Types the device itself gave its parameters (C4).
+    /// Types the device itself gave its parameters (C4), by full name; for an AddObject those of
+    /// its siblings, by the name within the instance.
     pub types: HashMap<String, ValueType>,
     /// For downloads and uploads.
     pub transfer: Option<TransferUrl>,
@@ -185,7 +187,9 @@ impl Machine {
             .iter()
             .map(|p| {
                 let name = format!("{prefix}{}", p.name);
-                let kind = p.kind.or_else(|| self.context.types.get(&name).copied());
+                let types = &self.context.types;
+                let known = || types.get(&name).or_else(|| types.get(&p.name)).copied();
+                let kind = p.kind.or_else(known);
                 ParameterValue::new(name, p.value.clone(), kind.unwrap_or_default())
             })
             .collect();
@@ -267,7 +271,7 @@ impl Machine {
                 Outcome::Done(result)
             }
             Response::GetParameterValues(values) => {
-                let result = json!({ "parameters": values });
+                let result = json!({ "parameters": shown(&values) });
                 self.learned.values = values;
                 Outcome::Done(result)
             }
@@ -325,6 +329,17 @@ impl Machine {
             | Response::AutonomousDuStateChangeComplete => Outcome::Silent,
         }
     }
+}
+
+/// Values as a result keeps them: some devices answer with their secrets in clear.
+fn shown(values: &[ParameterValue]) -> Vec<ParameterValue> {
+    values
+        .iter()
+        .map(|v| match is_secret(&v.name) && !v.value.is_empty() {
+            true => ParameterValue::new(v.name.clone(), MASK, v.kind),
+            false => v.clone(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

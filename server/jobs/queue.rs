@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::machine::Outcome;
 use super::retry::{self, Verdict};
-use super::spec::JobSpec;
+use super::spec::{DownloadFile, JobSpec};
 use crate::error::Error;
 use crate::fleet::secret::{Keys, MASK, is_secret};
 use crate::store::jobs::{Change, Job, NewJob};
@@ -99,8 +99,9 @@ pub async fn create(
         let detail = json!({ "kind": job.kind, "by": job.created_by });
         events::append(conn, job.device_id, "job.created", Some(job.job_id), &detail, now).await?;
     }
-    if order.wake && not_before <= now {
-        connection_requests::ask(conn, order.device_id, WAKE_GAP_SECONDS, now).await?;
+    if order.wake {
+        let at = not_before;
+        connection_requests::ask(conn, order.device_id, at, WAKE_GAP_SECONDS, now).await?;
     }
     Ok((job, made))
 }
@@ -165,7 +166,15 @@ async fn advance_for(
                 store::set_next_due(conn, device_id, Some(job.not_before)).await?;
                 return Ok(Some(job));
             }
-            "queued" => job.not_before,
+            // Put off, by whoever made it or by a retry: the device that is here now is called
+            // back then.
+            "queued" => {
+                if session_id.is_some() {
+                    let at = job.not_before;
+                    connection_requests::ask(conn, device_id, at, WAKE_GAP_SECONDS, now).await?;
+                }
+                job.not_before
+            }
             // The session that ran it is gone: this one owns the device, or its lease has ended.
             "running" if session_id.is_some() || job.leased_until.is_none_or(|t| t <= now) => {
                 lost(conn, &job, now).await?;
@@ -273,7 +282,7 @@ pub async fn settle(
         }
         Outcome::Silent => {
             let verdict = match spec.idempotent() {
-                true => retry::after_loss(attempt, job.max_attempts, jitter),
+                true => retry::after_silence(attempt, job.max_attempts, jitter),
                 false => Verdict::GiveUp,
             };
             let note = "the device answered with nothing";
@@ -286,14 +295,20 @@ pub async fn settle(
     }
 }
 
-/// A device that resets by our order comes back with the enrolment credential: let it in.
+/// A device that loses its settings by our order may come back with the enrolment credential: let
+/// it in.
 async fn expect_reset(
     conn: &mut PgConnection,
     job: &Job,
     spec: &JobSpec,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    if *spec == JobSpec::FactoryReset {
+    let forgets = match spec {
+        JobSpec::FactoryReset => true,
+        JobSpec::Download(d) => matches!(d.file, DownloadFile::Overwrite { .. }),
+        _ => false,
+    };
+    if forgets {
         credentials::allow_enrolment(conn, job.device_id, now + RESET_WINDOW, now).await?;
     }
     Ok(())

@@ -47,13 +47,20 @@ pub fn after_fault(code: FaultCode, attempt: i32, max: i32, jitter: f64) -> Verd
     }
 }
 
-/// Judges a session that was lost while the job ran, or a device that gave no answer.
+/// Judges a session that was lost while the job ran.
 pub fn after_loss(attempt: i32, max: i32, jitter: f64) -> Verdict {
-    if attempt >= max {
-        Verdict::GiveUp
-    } else {
-        Verdict::Retry { after: back_off(5, attempt, jitter) }
+    match attempt {
+        n if n >= max => Verdict::GiveUp,
+        // A lost connection is mostly only that: the session that found it out may go on.
+        n if n <= 1 => Verdict::Retry { after: 0 },
+        n => Verdict::Retry { after: back_off(5, n, jitter) },
     }
+}
+
+/// Judges a device that answered with nothing, several times in one session (N5): not in this one
+/// again.
+pub fn after_silence(attempt: i32, max: i32, jitter: f64) -> Verdict {
+    after_loss(attempt.max(2), max, jitter)
 }
 
 /// `base` doubled with each attempt up to six hours, spread over half its length so that devices
@@ -88,6 +95,10 @@ mod tests {
             last = after;
         }
         assert_eq!(after_fault(FaultCode(9002), 5, 5, 0.5), Verdict::GiveUp);
+        assert_eq!(after_loss(1, 5, 0.5), Verdict::Retry { after: 0 });
+        for verdict in [after_loss(2, 5, 0.5), after_silence(1, 5, 0.5)] {
+            assert!(matches!(verdict, Verdict::Retry { after } if after > 0));
+        }
         assert_eq!(after_loss(5, 5, 0.0), Verdict::GiveUp);
     }
 

@@ -281,7 +281,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, place: Place) {
         return;
     }
     let info = ConnInfo { peer, local, tls: shared.tls.is_some(), client_cn: None };
-    let Some(acceptor) = &shared.tls else { return requests(stream, info, shared).await };
+    match &shared.tls {
+        None => requests(stream, info, shared).await,
+        // Boxed: a plain connection's task must not be as large as one with TLS.
+        Some(acceptor) => Box::pin(secure(acceptor, stream, info, shared)).await,
+    }
+}
+
+/// The handshake, then the requests.
+async fn secure(acceptor: &TlsAcceptor, stream: TcpStream, info: ConnInfo, shared: &Shared) {
+    let peer = info.peer;
     let handshake = timeout(shared.options.tls_handshake_timeout, acceptor.accept(stream));
     let accepted = tokio::select! {
         accepted = handshake => accepted,

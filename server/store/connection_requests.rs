@@ -9,8 +9,10 @@ use uuid::Uuid;
 pub struct Due {
     /// Who.
     pub device_id: Uuid,
-    /// Attempts before this one.
+    /// Attempts, this one included.
     pub attempts: i32,
+    /// Names this attempt: what comes of it is stored only while it is the last.
+    pub leased_until: Option<DateTime<Utc>>,
     /// Where, as the device says.
     pub url: Option<String>,
     /// As whom; `None` = it has no credentials of its own yet.
@@ -34,22 +36,26 @@ pub struct Request {
     pub last_error: Option<String>,
 }
 
-/// Asks for a device to be woken. Asking again is the same request, tried at once if it had been
-/// given up or put off, but never sooner after the last one than `gap_seconds` (K1).
+/// Asks for a device to be woken at a time. Asking again is the same request: the earlier time
+/// counts, one that had been given up or put off is tried again, but never sooner after the last
+/// one that was sent than `gap_seconds` (K1).
 pub async fn ask(
     conn: &mut PgConnection,
     device_id: Uuid,
+    at: DateTime<Utc>,
     gap_seconds: f64,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into connection_requests as r (device_id, asked_at, not_before) values ($1, $2, $2)
+        "insert into connection_requests as r (device_id, asked_at, not_before) values ($1, $2, $3)
          on conflict (device_id) do update set
              asked_at = excluded.asked_at,
              attempts = 0,
-             not_before = greatest(excluded.not_before, r.sent_at + make_interval(secs => $3))",
+             not_before = greatest(least(r.not_before, excluded.not_before),
+                                   r.sent_at + make_interval(secs => $4))",
         device_id,
         now,
+        at,
         gap_seconds
     )
     .execute(conn)
@@ -77,9 +83,9 @@ pub async fn take_due(
                 order by not_before limit $2
             )
             and r.not_before <= $1 and (r.leased_until is null or r.leased_until <= $1)
-            returning r.device_id, r.attempts
+            returning r.device_id, r.attempts, r.leased_until
         )
-        select t.device_id, t.attempts, f.connection_request_url as "url?",
+        select t.device_id, t.attempts, t.leased_until, f.connection_request_url as "url?",
                c.wake_username as "username?", c.wake_sealed as "sealed?"
         from taken t
         left join device_facts f using (device_id)
@@ -96,15 +102,16 @@ pub async fn take_due(
 /// The device answered: wait for its session, and try again at `again` if none comes.
 pub async fn sent(
     pool: &PgPool,
-    device_id: Uuid,
+    due: &Due,
     again: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update connection_requests
-         set sent_at = $3, last_error = null, not_before = $2, leased_until = null
-         where device_id = $1",
-        device_id,
+         set sent_at = $4, last_error = null, not_before = $3, leased_until = null
+         where device_id = $1 and leased_until = $2",
+        due.device_id,
+        due.leased_until,
         again,
         now
     )
@@ -116,14 +123,15 @@ pub async fn sent(
 /// It failed: why, and when to try again.
 pub async fn failed(
     pool: &PgPool,
-    device_id: Uuid,
+    due: &Due,
     error: &str,
     again: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update connection_requests set last_error = $2, not_before = $3, leased_until = null
-         where device_id = $1",
-        device_id,
+        "update connection_requests set last_error = $3, not_before = $4, leased_until = null
+         where device_id = $1 and leased_until = $2",
+        due.device_id,
+        due.leased_until,
         error,
         again
     )
@@ -132,11 +140,20 @@ pub async fn failed(
     Ok(())
 }
 
-/// The device is in a session: nothing to wake.
-pub async fn clear(conn: &mut PgConnection, device_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from connection_requests where device_id = $1", device_id)
-        .execute(conn)
-        .await?;
+/// The device is in a session: it need not be woken now. A request for a later time stays.
+pub async fn clear(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from connection_requests
+         where device_id = $1 and (attempts > 0 or not_before <= $2)",
+        device_id,
+        now
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub struct InformRow {
     pub session_id: Uuid,
     /// Where it came from.
     pub remote_addr: IpAddr,
-    /// Event codes joined by commas.
+    /// Event codes joined by a comma and a space.
     pub events: String,
     /// As the CPE counts.
     pub retry_count: i32,

@@ -155,3 +155,32 @@ pub async fn types(
     let typed = |r: Option<String>| ValueType::from_xsi(&r.unwrap_or_default());
     Ok(rows.into_iter().map(|r| (r.name, typed(r.kind))).collect())
 }
+
+/// The types of parameters of a table's instances, by the name within the instance: what a new
+/// instance will have.
+pub async fn sibling_types(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    object: &str,
+    names: &[String],
+) -> Result<HashMap<String, ValueType>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        select distinct on (n.name) n.name as "name!", e.value ->> 't' as kind
+        from device_parameters p, jsonb_each(p.doc) as e, unnest($3::text[]) as n (name)
+        where p.device_id = $1 and starts_with(e.key, $2)
+          -- OBJECT.{i}.NAME: what stands between is the instance's number.
+          and regexp_replace(substr(e.key, length($2) + 1), '^[0-9]+[.]', '') = n.name
+        "#,
+        device_id,
+        object,
+        names
+    )
+    .fetch_all(conn)
+    .await?;
+    let typed = |r: Option<String>| ValueType::from_xsi(&r.unwrap_or_default());
+    Ok(rows.into_iter().map(|r| (r.name, typed(r.kind))).collect())
+}

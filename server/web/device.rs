@@ -171,7 +171,7 @@ fn facts(device: &Device, wake: Option<&Request>, now: DateTime<Utc>) -> Vec<Fac
         ("First inform", When::new(device.first_inform, now).both()),
         ("Last boot", time(device.last_boot).unwrap_or_default()),
         ("Last bootstrap", time(device.last_bootstrap).unwrap_or_default()),
-        ("Last events", device.events.replace(',', ", ")),
+        ("Last events", device.events.clone()),
         ("Data model read", time(device.refreshed_at).unwrap_or_else(|| "never".to_owned())),
         ("Next work", time(device.next_due).unwrap_or_else(|| "none".to_owned())),
         ("Methods", methods.unwrap_or_default()),

@@ -178,3 +178,14 @@ pub fn envelope(body: &str) -> String {
          <soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
     )
 }
+
+impl Cpe {
+    /// Connects from an address of its own: 127.0.0.2 is another client than 127.0.0.1.
+    pub async fn connect_from(from: std::net::IpAddr, to: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from, 0)).unwrap();
+        let stream = socket.connect(to).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: Vec::new(), cookie: None, keeps_cookies: true }
+    }
+}

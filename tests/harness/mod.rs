@@ -270,3 +270,7 @@ fn free_ports() -> [SocketAddr; 3] {
     let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap())
 }
+
+pub mod embedded;
+pub mod kit;
+pub mod talk;
