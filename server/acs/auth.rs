@@ -71,6 +71,14 @@ pub enum Denied {
     Unavailable(BatchError),
 }
 
+/// What a credential that was looked at is worth.
+enum Judgement {
+    Proven(Proof),
+    /// The enrolment credential, from a device that has one of its own and may not enrol again.
+    Knocked,
+    Wrong,
+}
+
 /// What an Inform is checked against.
 pub struct Request<'a> {
     /// The connection.
@@ -172,9 +180,17 @@ impl Authenticator {
             },
         };
         let known = self.loader.submit(r.device_id).await.map_err(Denied::Unavailable)?;
-        let Some(proof) = self.judge(enrolment, &authorization, known.as_ref(), r).await? else {
-            self.failed(counted);
-            return again(false);
+        let proof = match self.judge(enrolment, &authorization, known.as_ref(), r) {
+            Judgement::Proven(proof) => proof,
+            // Not a guess: it must not count against those that enrol from behind the same address.
+            Judgement::Knocked => {
+                self.knocked(r.device_id).await?;
+                return again(false);
+            }
+            Judgement::Wrong => {
+                self.failed(counted);
+                return again(false);
+            }
         };
         // Only now, so that a guess does not use up a good device's nonce.
         if digest.is_some_and(|nonce| !self.first_use(&nonce)) {
@@ -183,43 +199,44 @@ impl Authenticator {
         Ok(proof)
     }
 
-    /// `None` = wrong.
-    async fn judge(
+    fn judge(
         &self,
         enrolment: &Enrolment,
         authorization: &Authorization,
         known: Option<&Credentials>,
         r: &Request<'_>,
-    ) -> Result<Option<Proof>, Denied> {
+    ) -> Judgement {
         if let Some(c) = known
             && c.username == authorization.username()
         {
-            let right = proves(authorization, &c.ha1_md5, &c.ha1_sha256);
-            return Ok(right.then_some(Proof::Device { confirm: !c.confirmed }));
+            return match proves(authorization, &c.ha1_md5, &c.ha1_sha256) {
+                true => Judgement::Proven(Proof::Device { confirm: !c.confirmed }),
+                false => Judgement::Wrong,
+            };
         }
         let enrols = authorization.username() == enrolment.username
             && proves(authorization, &enrolment.ha1_md5, &enrolment.ha1_sha256);
         if !enrols {
-            return Ok(None);
+            return Judgement::Wrong;
         }
-        let now = clock::now();
-        let allowed = match known {
+        let open = match known {
             None => true,
-            Some(c) if !c.confirmed || c.enrol_until.is_some_and(|t| t > now) => true,
+            Some(c) if !c.confirmed || c.enrol_until.is_some_and(|t| t > clock::now()) => true,
             Some(_) => self.reenrol == Reenrol::Bootstrap && r.inform.has(EventCode::Bootstrap),
         };
-        if allowed {
-            return Ok(Some(Proof::Enrolment));
-        }
-        match credentials::note_knock(&self.pool, r.device_id, now).await {
+        if open { Judgement::Proven(Proof::Enrolment) } else { Judgement::Knocked }
+    }
+
+    async fn knocked(&self, device_id: Uuid) -> Result<(), Denied> {
+        match credentials::note_knock(&self.pool, device_id, clock::now()).await {
             Ok(true) => tracing::warn!(
-                device.id = %r.device_id,
+                device.id = %device_id,
                 "a known device came with the enrolment credential and was refused: approve it if it was reset"
             ),
             Ok(false) => {}
             Err(e) => return Err(Denied::Unavailable(BatchError::Failed(e.to_string().into()))),
         }
-        Ok(None)
+        Ok(())
     }
 
     fn nonce_state(&self, nonce: &str) -> NonceState {

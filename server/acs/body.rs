@@ -66,7 +66,13 @@ impl Budget {
             Some(coding) => {
                 // What it unfolds to may be anything up to the cap: reserve that.
                 permit = Some(self.reserve(permit, self.max).await?);
-                self.unfold(coding, &bytes)?
+                let budget = self.clone();
+                // Some megabytes take milliseconds: not where other sessions wait.
+                tokio::task::spawn_blocking(move || budget.unfold(coding, &bytes))
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(refused(StatusCode::BAD_REQUEST, "the compressed body is broken"))
+                    })?
             }
         };
         Ok((bytes, permit))

@@ -78,15 +78,17 @@ impl Sessions {
         let (session_id, device_id) = (session.session_id, session.device_id);
         let mut inner = lock(&self.inner);
         let old = inner.by_device.get(&device_id).copied();
-        let superseded = old.and_then(|id| remove(&mut inner, id));
-        if inner.by_id.len() >= self.max {
+        // The one that is superseded makes room; while there is none, it must not be lost either.
+        let leaving = old.and_then(|id| inner.by_id.get(&id)).map(|slot| slot.address);
+        if inner.by_id.len() - usize::from(leaving.is_some()) >= self.max {
             return Err(Full::Node);
         }
-        let of_address = inner.by_address.entry(address).or_default();
-        if *of_address >= self.max_per_address {
+        let of_address = inner.by_address.get(&address).copied().unwrap_or(0);
+        if of_address - usize::from(leaving == Some(address)) >= self.max_per_address {
             return Err(Full::Address);
         }
-        *of_address += 1;
+        let superseded = old.and_then(|id| remove(&mut inner, id));
+        *inner.by_address.entry(address).or_default() += 1;
         let slot = Arc::new(Slot {
             session_id,
             device_id,

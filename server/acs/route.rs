@@ -14,8 +14,8 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, RETRY_AFTER, SET_COOKIE,
-    WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue,
+    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use hyper::{Method, StatusCode};
 use muster_cwmp::acs::{AcsSession, Action, Event};
@@ -35,6 +35,7 @@ use super::driver::{Reply, Session};
 use super::inform::{self, Accepted, NotStored};
 use super::registry::{Full, Slot};
 use crate::ctx::Shared;
+use crate::fleet::facts::MAX_FACT;
 use crate::fleet::identity::device_id;
 use crate::net::{ConnInfo, ConnSlot};
 
@@ -71,7 +72,9 @@ async fn handle(
 ) -> Response {
     if request.method() != Method::POST {
         let text = "this is a CWMP (TR-069) endpoint: devices POST here\n";
-        return plain(StatusCode::METHOD_NOT_ALLOWED, text);
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
     }
     let (parts, body) = request.into_parts();
     let (bytes, _share) = match cwmp.budget.read(&parts.headers, body).await {
@@ -194,6 +197,15 @@ impl Exchange<'_> {
         else {
             return plain(StatusCode::BAD_REQUEST, "not an Inform\n");
         };
+        if inform.device_id.serial_number.chars().count() > MAX_FACT {
+            let why = format!("a serial number has at most {MAX_FACT} characters");
+            return self.undecodable(DecodeError::InvalidArguments {
+                namespace,
+                id,
+                method: "Inform".to_owned(),
+                why,
+            });
+        }
         let device = device_id(&inform.device_id, self.cwmp.app.config.acs.identity);
         let proof = match self.authenticate(&inform, device).await {
             Ok(proof) => proof,
@@ -282,7 +294,7 @@ impl Exchange<'_> {
         match sessions.open(session, address, timeout, deadline, Instant::now()) {
             Ok((slot, superseded)) => {
                 if let Some(old) = superseded {
-                    supersede(&self.cwmp.app, old);
+                    supersede(&self.cwmp.app, &old).await;
                 }
                 Ok(slot)
             }
@@ -320,8 +332,7 @@ impl Exchange<'_> {
                 if method.ends_with("Response") {
                     return plain(StatusCode::BAD_REQUEST, &format!("{method}: {why}\n"));
                 }
-                let fault =
-                    Fault::new(FaultCode::ACS_INVALID_ARGUMENTS, format!("{method}: {why}"));
+                let fault = Fault::new(FaultCode::ACS_INVALID_ARGUMENTS, why);
                 ok(&Envelope::new(namespace, id, CwmpBody::Fault(fault)))
             }
             DecodeError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("{error}\n")),
@@ -351,15 +362,13 @@ impl Exchange<'_> {
     }
 }
 
-/// The device has come again: its earlier session is over, and what it ran is given back.
-fn supersede(app: &Shared, old: Arc<Slot>) {
+/// The device has come again: its earlier session is over, and what it ran is given back before the
+/// new one looks for work.
+async fn supersede(app: &Shared, old: &Slot) {
     metrics::counter!("muster_sessions_superseded_total").increment(1);
-    let app = app.clone();
-    tokio::spawn(async move {
-        if let Some(session) = old.session.lock().await.take() {
-            session.abandon(&app, "the device opened a new session").await;
-        }
-    });
+    if let Some(session) = old.session.lock().await.take() {
+        session.abandon(app, "the device opened a new session").await;
+    }
 }
 
 /// Ends sessions whose device fell silent. One pass.
@@ -383,7 +392,7 @@ fn rejected(conn: &ConnInfo, reason: &'static str, why: &str) {
 fn ok(envelope: &Envelope) -> Response {
     let text = encode(envelope, Dialect::Acs);
     let mut response = sized(StatusCode::OK, text.into_bytes());
-    let value = hyper::header::HeaderValue::from_static("text/xml; charset=\"utf-8\"");
+    let value = HeaderValue::from_static("text/xml; charset=\"utf-8\"");
     response.headers_mut().insert(CONTENT_TYPE, value);
     response
 }
@@ -396,7 +405,7 @@ fn no_content() -> Response {
 
 fn plain(status: StatusCode, text: &str) -> Response {
     let mut response = sized(status, text.as_bytes().to_vec());
-    let value = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
+    let value = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, value);
     response
 }

@@ -47,10 +47,19 @@ impl Facts {
                 "ManagementServer.ConnectionRequestURL" => &mut facts.connection_request_url,
                 _ => continue,
             };
-            *slot = Some(p.value.clone());
+            *slot = Some(capped(&p.value).to_owned());
         }
         facts
     }
+}
+
+/// Longest fact that is kept, in characters: TR-106 gives these parameters 64 or 256, and an index
+/// takes no entry of some kilobytes. The parameter itself is kept whole.
+pub const MAX_FACT: usize = 256;
+
+/// The text, cut to [`MAX_FACT`] characters.
+pub fn capped(text: &str) -> &str {
+    text.char_indices().nth(MAX_FACT).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Whether a parameter is a counter or gauge that changes by itself. Such values are kept apart, so

@@ -34,8 +34,9 @@ use super::tls;
 
 /// Connections that wait to be accepted: a boot storm of a region arrives within a second.
 const BACKLOG: u32 = 4096;
-/// Most that is buffered of one connection, and thereby the longest request head, in bytes.
-const MAX_BUFFER: usize = 64 * 1024;
+/// Most that is buffered of one connection before hyper looks at it, in bytes. It looks after a read
+/// of up to as much again: no request head of twice this size gets through.
+const MAX_BUFFER: usize = 32 * 1024;
 /// Wait after a failed accept (no file descriptors left), so that it cannot spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::fleet::facts::Facts;
+use crate::fleet::facts::{Facts, capped};
 use muster_cwmp::rpc::DeviceId as CwmpDeviceId;
 
 /// A device as lists and pages show it.
@@ -219,9 +219,9 @@ pub async fn merge_facts(
             updated_at = excluded.updated_at
         "#,
         row.device_id,
-        row.id.manufacturer,
-        row.id.oui,
-        row.id.product_class,
+        capped(&row.id.manufacturer),
+        capped(&row.id.oui),
+        capped(&row.id.product_class),
         row.id.serial_number,
         f.root,
         row.namespace,

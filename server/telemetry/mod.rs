@@ -3,6 +3,7 @@
 //! Owns the subscriber, the export of spans and the metrics recorder. It must never decide what is
 //! worth saying: that is for the code that knows.
 
+mod filter;
 mod metrics;
 mod otlp;
 
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use self::filter::Asked;
 use crate::config::{LogFormat, TelemetryConfig};
 
 pub use self::metrics::{install_metrics, metrics_router};
@@ -40,7 +42,7 @@ pub struct TelemetryGuard {
 /// When the filter or the collector's address is not valid, or a subscriber is installed already.
 pub fn init(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     let filter = EnvFilter::try_new(&config.filter).context("telemetry.filter")?;
-    let mut layers: Vec<BoxedLayer> = vec![log(config.log).with_filter(filter).boxed()];
+    let mut layers: Vec<BoxedLayer> = vec![log(config.log).with_filter(Asked(filter)).boxed()];
     let mut provider = None;
     if let Some(endpoint) = &config.otlp_endpoint {
         let (layer, exporting) = otlp::layer(endpoint).context("telemetry.otlp_endpoint")?;

@@ -15,6 +15,7 @@ use tracing_subscriber::{Layer as _, Registry};
 use uuid::Uuid;
 
 use super::BoxedLayer;
+use super::filter::Asked;
 
 /// The layer that turns Muster's own spans into exported ones, and the provider to shut down in the
 /// end.
@@ -32,7 +33,7 @@ pub(super) fn layer(endpoint: &str) -> anyhow::Result<(BoxedLayer, SdkTracerProv
     // Own spans only: those of the HTTP client that exports would beget others for ever.
     let own = filter_fn(|span| span.target().starts_with("muster") && *span.level() <= Level::INFO);
     let layer = tracing_opentelemetry::layer::<Registry>().with_tracer(provider.tracer("muster"));
-    Ok((layer.with_filter(own).boxed(), provider))
+    Ok((layer.with_filter(Asked(own)).boxed(), provider))
 }
 
 /// One process is one instance, also on a host that runs several.

@@ -5,6 +5,7 @@ pub mod cpe;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -126,7 +127,8 @@ impl Muster {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The process id.
@@ -265,10 +267,17 @@ async fn database() -> (String, PgPool) {
     (url.to_string(), pool)
 }
 
-/// Three free ports of loopback, held together so that they differ.
+/// Three free ports of loopback, below the range from which the kernel takes ports for outgoing
+/// connections: no other test's connection can take one before the server does.
 fn free_ports() -> [SocketAddr; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let process = u16::try_from(std::process::id() % 20_000).unwrap();
+    let mut free = std::iter::repeat_with(|| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        SocketAddr::from(([127, 0, 0, 1], 10_000 + process.wrapping_add(step) % 20_000))
+    })
+    .filter(|address| TcpListener::bind(address).is_ok());
+    [(); 3].map(|()| free.next().unwrap())
 }
 
 pub mod embedded;

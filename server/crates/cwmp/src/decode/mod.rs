@@ -121,11 +121,11 @@ fn body_child(root: Node<'_>) -> Result<Node<'_>, DecodeError> {
     let mut bodies = root.children().filter(|c| c.name() == "Body");
     let body = bodies.next().ok_or(DecodeError::NotSoap)?;
     let mut calls = body.children();
-    let call = calls.next().ok_or(DecodeError::NoBodyChild)?;
+    let call = calls.next();
     if calls.next().is_some() || bodies.next().is_some() {
         return Err(DecodeError::SeveralBodyChildren);
     }
-    Ok(call)
+    call.ok_or(DecodeError::NoBodyChild)
 }
 
 /// The error says which argument is missing.
