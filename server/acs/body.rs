@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
@@ -83,8 +83,7 @@ impl Budget {
         mut body: Body,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refused> {
         let end = Instant::now() + DEADLINE;
-        let mut first: Option<Bytes> = None;
-        let mut more = BytesMut::new();
+        let mut gathered = Gathered::default();
         let mut permit = None;
         loop {
             let frame = timeout_at(end, body.frame())
@@ -95,23 +94,16 @@ impl Budget {
                 refused(StatusCode::BAD_REQUEST, format!("the body broke off: {e}"))
             })?;
             let Ok(data) = frame.into_data() else { continue };
-            let so_far = first.as_ref().map_or(0, Bytes::len) + more.len() + data.len();
+            let so_far = gathered.len + data.len();
             if so_far > self.max {
                 return Err(self.too_large());
             }
             if so_far > FREE {
                 permit = Some(self.reserve(permit, so_far).await?);
             }
-            // Most bodies are one frame: no copy.
-            match first.take() {
-                None if more.is_empty() => first = Some(data),
-                before => {
-                    more.extend_from_slice(&before.unwrap_or_default());
-                    more.extend_from_slice(&data);
-                }
-            }
+            gathered.push(data);
         }
-        Ok((first.unwrap_or_else(|| more.freeze()), permit))
+        Ok((gathered.whole(), permit))
     }
 
     /// Grows a share of the budget to `bytes`; waits for others to end, but not for ever.
@@ -159,6 +151,46 @@ impl Budget {
     fn too_large(&self) -> Refused {
         let why = format!("a message has at most {} bytes (acs.max_body_bytes)", self.max);
         refused(StatusCode::PAYLOAD_TOO_LARGE, why)
+    }
+}
+
+/// What has come of a body. Nearly all bodies are one frame and are not copied. Of a larger one the
+/// pieces are kept in blocks of one size: a buffer that doubles would take twice the cap for a body
+/// that is then refused, and a list of frames anything at all for frames of one byte.
+#[derive(Default)]
+struct Gathered {
+    first: Option<Bytes>,
+    blocks: Vec<Vec<u8>>,
+    len: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, data: Bytes) {
+        self.len += data.len();
+        if self.first.is_none() && self.blocks.is_empty() {
+            self.first = Some(data);
+            return;
+        }
+        if let Some(first) = self.first.take() {
+            self.append(&first);
+        }
+        self.append(&data);
+    }
+
+    fn append(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            if self.blocks.last().is_none_or(|block| block.len() == UNIT) {
+                self.blocks.push(Vec::with_capacity(UNIT));
+            }
+            let Some(block) = self.blocks.last_mut() else { return };
+            let (now, later) = data.split_at(data.len().min(UNIT - block.len()));
+            block.extend_from_slice(now);
+            data = later;
+        }
+    }
+
+    fn whole(self) -> Bytes {
+        self.first.unwrap_or_else(|| self.blocks.concat().into())
     }
 }
 
@@ -213,6 +245,18 @@ mod tests {
         let error = budget.read(&headers("gzip"), "no gzip".into()).await.unwrap_err();
         assert_eq!(error.status, StatusCode::BAD_REQUEST);
         assert_eq!(budget.permits.available_permits(), 128, "all shares came back");
+    }
+
+    #[test]
+    fn a_body_is_whole_however_it_came() {
+        let all: Vec<u8> = (0..200_000u32).map(|i| i as u8).collect();
+        for size in [1, 7, 65_535, 65_536, 65_537, 200_000] {
+            let mut gathered = Gathered::default();
+            all.chunks(size).for_each(|c| gathered.push(Bytes::copy_from_slice(c)));
+            assert_eq!(gathered.len, all.len());
+            assert!(gathered.whole() == all, "in frames of {size}");
+        }
+        assert!(Gathered::default().whole().is_empty());
     }
 
     #[tokio::test]
