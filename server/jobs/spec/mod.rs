@@ -9,14 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::error::Error;
+mod file;
+mod validate;
 
-/// Parameters in one job: beyond it a device's own limit is near, and the audit unreadable.
-pub const MAX_PARAMETERS: usize = 1_000;
-/// TR-069: names and object paths have at most 256 characters.
-pub const MAX_NAME: usize = 256;
-/// A value longer than this is no setting but a file.
-pub const MAX_VALUE: usize = 65_536;
+pub use file::{
+    DownloadFile, DownloadSpec, FactoryConfirmation, OverwriteConfirmation, UploadFile,
+};
+pub use validate::{MAX_NAME, MAX_PARAMETERS, MAX_VALUE};
 
 /// One piece of work on one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -136,133 +135,6 @@ pub struct SetAttribute {
     pub access_list: Option<Vec<String>>,
 }
 
-/// A file for the device and what it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DownloadSpec {
-    /// Which stored artifact.
-    pub artifact_id: Uuid,
-    /// What the device is to do with it.
-    pub file: DownloadFile,
-    /// Seconds the device waits before it starts.
-    #[serde(default)]
-    pub delay_seconds: u32,
-}
-
-/// The file types of Download (TR-069 A.3.2.8) with RouterOS's meaning of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum DownloadFile {
-    /// `1 Firmware Upgrade Image`: for RouterOS an upgrade manifest (XML), for others the image.
-    Firmware,
-    /// `2 Web Content`.
-    WebContent,
-    /// `3 Vendor Configuration File` run as a script on top of what is there.
-    Alter,
-    /// `3 Vendor Configuration File` in place of everything that is there, with a reboot.
-    Overwrite {
-        /// The words [`OverwriteConfirmation::WORDS`].
-        confirm: OverwriteConfirmation,
-    },
-    /// `X MIKROTIK Factory Configuration File`: what the device runs after its next reset. A
-    /// mistake in it leaves the device unreachable after that reset.
-    FactoryConfiguration {
-        /// The words [`FactoryConfirmation::WORDS`].
-        confirm: FactoryConfirmation,
-    },
-}
-
-macro_rules! confirmation {
-    ($(#[$doc:meta])* $name:ident, $words:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(try_from = "String", into = "String")]
-        #[schema(value_type = String, example = $words)]
-        pub struct $name(());
-
-        impl $name {
-            /// What must be said, to the letter.
-            pub const WORDS: &'static str = $words;
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = String;
-
-            fn try_from(words: String) -> Result<Self, String> {
-                if words == Self::WORDS {
-                    Ok(Self(()))
-                } else {
-                    Err(format!("confirm must be \"{}\"", Self::WORDS))
-                }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(_: $name) -> Self {
-                $name::WORDS.to_owned()
-            }
-        }
-    };
-}
-
-confirmation!(
-    /// Proof that somebody meant to replace a whole configuration. There is no other way to make
-    /// one than from the words.
-    OverwriteConfirmation,
-    "overwrite the whole configuration"
-);
-confirmation!(
-    /// Proof that somebody meant to replace the factory configuration.
-    FactoryConfirmation,
-    "replace the factory configuration"
-);
-
-/// The file types of Upload (TR-069 A.4.1.5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum UploadFile {
-    /// `1 Vendor Configuration File`: RouterOS sends `/export`.
-    Configuration,
-    /// `2 Vendor Log File`
-    Log,
-    /// `3 Vendor Configuration File <i>`
-    ConfigurationInstance {
-        /// Instance in `DeviceInfo.VendorConfigFile`.
-        instance: u32,
-    },
-    /// `4 Vendor Log File <i>`
-    LogInstance {
-        /// Instance in `DeviceInfo.VendorLogFile`.
-        instance: u32,
-    },
-    /// `X MIKROTIK Factory Configuration File`
-    FactoryConfiguration,
-}
-
-impl UploadFile {
-    /// The FileType text, to the letter.
-    pub fn file_type(&self) -> String {
-        match self {
-            Self::Configuration => "1 Vendor Configuration File".to_owned(),
-            Self::Log => "2 Vendor Log File".to_owned(),
-            Self::ConfigurationInstance { instance } => {
-                format!("3 Vendor Configuration File {instance}")
-            }
-            Self::LogInstance { instance } => format!("4 Vendor Log File {instance}"),
-            Self::FactoryConfiguration => "X MIKROTIK Factory Configuration File".to_owned(),
-        }
-    }
-
-    /// The name under which the file is sent and stored.
-    pub fn file_name(&self) -> &'static str {
-        match self {
-            Self::Configuration | Self::ConfigurationInstance { .. } => "configuration.rsc",
-            Self::Log | Self::LogInstance { .. } => "log.txt",
-            Self::FactoryConfiguration => "factory.rsc",
-        }
-    }
-}
-
 impl JobSpec {
     /// The word stored in `jobs.kind`; equal to the `kind` tag.
     pub fn kind(&self) -> &'static str {
@@ -342,117 +214,13 @@ impl JobSpec {
             | Self::Credentials => None,
         }
     }
-
-    /// Refuses what no device could take, naming the field by an RFC 6901 pointer.
-    pub fn validate(&self) -> Result<(), Error> {
-        match self {
-            Self::Get { names } | Self::GetAttributes { names } => {
-                count("/names", names.len())?;
-                names.iter().enumerate().try_for_each(|(i, n)| name(&format!("/names/{i}"), n))
-            }
-            Self::Set { parameters } => {
-                count("/parameters", parameters.len())?;
-                set_parameters(parameters, false)
-            }
-            Self::AddObject { object, parameters } => {
-                path("/object", object)?;
-                if parameters.len() > MAX_PARAMETERS {
-                    count("/parameters", parameters.len())?;
-                }
-                set_parameters(parameters, true)
-            }
-            Self::DeleteObject { object } => path("/object", object),
-            Self::SetAttributes { attributes } => {
-                count("/attributes", attributes.len())?;
-                attributes.iter().enumerate().try_for_each(|(i, a)| {
-                    name(&format!("/attributes/{i}/name"), &a.name)?;
-                    if a.notification.is_some_and(|n| n > 6) {
-                        let at = format!("/attributes/{i}/notification");
-                        return Err(Error::invalid(at, "notification is 0 to 6"));
-                    }
-                    Ok(())
-                })
-            }
-            Self::Refresh { path: Some(p) } => path("/path", p),
-            Self::ScheduleDownload { windows, .. } if !(1..=2).contains(&windows.len()) => {
-                Err(Error::invalid("/windows", "one or two windows"))
-            }
-            Self::ChangeDuState { operations } => count("/operations", operations.len()),
-            Self::ScheduleInform { delay_seconds: 0 } => {
-                Err(Error::invalid("/delay_seconds", "more than 0"))
-            }
-            Self::Refresh { path: None }
-            | Self::Methods
-            | Self::Reboot
-            | Self::FactoryReset
-            | Self::Download(_)
-            | Self::Upload { .. }
-            | Self::ScheduleInform { .. }
-            | Self::QueuedTransfers
-            | Self::CancelTransfer { .. }
-            | Self::ScheduleDownload { .. }
-            | Self::ConnectionRequest
-            | Self::Credentials => Ok(()),
-        }
-    }
-}
-
-fn count(pointer: &str, n: usize) -> Result<(), Error> {
-    if n == 0 || n > MAX_PARAMETERS {
-        return Err(Error::invalid(pointer, format!("1 to {MAX_PARAMETERS} entries, not {n}")));
-    }
-    Ok(())
-}
-
-fn name(pointer: &str, text: &str) -> Result<(), Error> {
-    // C1: an empty name is legal and breaks gateways; white space never belongs there.
-    if text.is_empty() || text.len() > MAX_NAME || text.chars().any(char::is_whitespace) {
-        return Err(Error::invalid(
-            pointer,
-            format!("a parameter name has 1 to {MAX_NAME} characters and no white space"),
-        ));
-    }
-    Ok(())
-}
-
-fn path(pointer: &str, text: &str) -> Result<(), Error> {
-    name(pointer, text)?;
-    if !text.ends_with('.') {
-        return Err(Error::invalid(pointer, "an object path ends in a dot"));
-    }
-    Ok(())
-}
-
-fn set_parameters(parameters: &[SetParameter], relative: bool) -> Result<(), Error> {
-    let mut seen = std::collections::HashSet::new();
-    for (i, p) in parameters.iter().enumerate() {
-        let at = format!("/parameters/{i}/name");
-        name(&at, &p.name)?;
-        if p.name.ends_with('.') {
-            return Err(Error::invalid(at, "a parameter, not an object"));
-        }
-        if !seen.insert(&p.name) {
-            return Err(Error::invalid(at, "no name twice in one job (TR-069 A.3.2.1)"));
-        }
-        // Deviation 24: one wrong letter here and the device never comes back.
-        if !relative && p.name.ends_with(".ManagementServer.URL") {
-            return Err(Error::invalid(
-                at,
-                "the ACS URL is not changed by a set job: the device would leave this ACS for good",
-            ));
-        }
-        if p.value.len() > MAX_VALUE {
-            let at = format!("/parameters/{i}/value");
-            return Err(Error::invalid(at, format!("at most {MAX_VALUE} bytes")));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn an_overwrite_cannot_be_said_by_accident() {

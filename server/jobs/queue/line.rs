@@ -1,0 +1,161 @@
+//! Whose turn it is in a device's line, and what becomes of a job whose session is gone.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::settle::{close, expect_reset, retried};
+use super::{WAKE_GAP_SECONDS, args};
+use crate::error::Error;
+use crate::fleet::secret::Keys;
+use crate::jobs::retry;
+use crate::jobs::spec::JobSpec;
+use crate::store::jobs::{Change, Job};
+use crate::store::{connection_requests, jobs as store};
+
+/// Brings the line of a device's jobs up to date and gives the job that may run now, not yet leased.
+/// The device's row must be locked.
+pub async fn advance(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Job>, Error> {
+    advance_for(conn, device_id, None, now).await
+}
+
+async fn advance_for(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    session_id: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Option<Job>, Error> {
+    loop {
+        let Some(job) = store::head(conn, device_id).await? else {
+            store::set_next_due(conn, device_id, None).await?;
+            return Ok(None);
+        };
+        let due = match job.state.as_str() {
+            "queued" if job.expires_at <= now => {
+                let note = "the device did not come in time".to_owned();
+                let change = Change { state: "expired", note: Some(note), ..Change::default() };
+                close(conn, &job, change, now).await?;
+                continue;
+            }
+            "queued" if job.not_before <= now => {
+                store::set_next_due(conn, device_id, Some(job.not_before)).await?;
+                return Ok(Some(job));
+            }
+            // Put off, by whoever made it or by a retry: the device that is here now is called
+            // back then.
+            "queued" => {
+                if session_id.is_some() {
+                    let at = job.not_before;
+                    connection_requests::ask(conn, device_id, at, WAKE_GAP_SECONDS, now).await?;
+                }
+                job.not_before
+            }
+            // The session that ran it is gone: this one owns the device, or its lease has ended.
+            "running" if session_id.is_some() || job.leased_until.is_none_or(|t| t <= now) => {
+                lost(conn, &job, now).await?;
+                continue;
+            }
+            "running" => job.leased_until.unwrap_or(now),
+            _ if job.confirm_by.is_none_or(|t| t <= now) => {
+                let note = "the device accepted it, but never reported the outcome".to_owned();
+                let change = Change { state: "failed", note: Some(note), ..Change::default() };
+                close(conn, &job, change, now).await?;
+                continue;
+            }
+            _ => job.confirm_by.unwrap_or(now),
+        };
+        store::set_next_due(conn, device_id, Some(due)).await?;
+        return Ok(None);
+    }
+}
+
+/// Expires queued jobs whose time has passed while an earlier one still blocks the line.
+pub async fn expire_behind_head(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    for job in store::open(conn, device_id).await? {
+        if job.state == "queued" && job.expires_at <= now {
+            let note = "the device did not come in time".to_owned();
+            let change = Change { state: "expired", note: Some(note), ..Change::default() };
+            close(conn, &job, change, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the session the device's next job. The session must own the device, with its row locked.
+pub async fn lease_next(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    device_id: Uuid,
+    session_id: Uuid,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<(Job, JobSpec)>, Error> {
+    while let Some(job) = advance_for(conn, device_id, Some(session_id), now).await? {
+        match args::opened(keys, &job) {
+            Ok(spec) => {
+                store::lease(conn, &job, session_id, until).await?;
+                return Ok(Some((job, spec)));
+            }
+            Err(e) => {
+                let note = format!("its arguments cannot be read: {}", e.private());
+                let change = Change { state: "failed", note: Some(note), ..Change::default() };
+                close(conn, &job, change, now).await?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A session gives back the job that it could not finish.
+pub async fn release(
+    conn: &mut PgConnection,
+    job: &Job,
+    session_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if let Some(current) = store::of_device(conn, job.device_id, job.job_id).await?
+        && current.state == "running"
+        && current.lease == Some(session_id)
+    {
+        lost(conn, &current, now).await?;
+        advance(conn, job.device_id, now).await?;
+    }
+    Ok(())
+}
+
+/// A session ended while it ran the job.
+async fn lost(conn: &mut PgConnection, job: &Job, now: DateTime<Utc>) -> Result<(), Error> {
+    let spec: Option<JobSpec> = serde_json::from_value(job.args.clone()).ok();
+    let note = "the session was lost while the job ran";
+    let change = match &spec {
+        Some(s) if s.idempotent() => {
+            let verdict = retry::after_loss(job.attempts, job.max_attempts, 0.5);
+            return retried(conn, job, note, None, verdict, now).await;
+        }
+        // It may have been sent: its proof may still come.
+        Some(s) if s.confirm_seconds().is_some() => Change {
+            state: "waiting",
+            confirm_by: Some(now + TimeDelta::seconds(s.confirm_seconds().unwrap_or(900))),
+            note: Some(format!("{note}; not sent again, its report is awaited")),
+            ..Change::default()
+        },
+        Some(_) | None => Change {
+            state: "failed",
+            note: Some(format!("{note}; outcome unknown, and not safe to send again")),
+            ..Change::default()
+        },
+    };
+    close(conn, job, change, now).await?;
+    match &spec {
+        Some(spec) => expect_reset(conn, job, spec, now).await,
+        None => Ok(()),
+    }
+}

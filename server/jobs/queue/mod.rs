@@ -1,0 +1,156 @@
+//! The queue: making jobs, giving them to sessions, and closing them.
+//!
+//! Owns the life of a job. A device's jobs run strictly in the order they were made: the oldest open
+//! one blocks the rest, also while its proof is waited for or its retry is due later, because who
+//! asked for the second assumed the first. What is idempotent is run again when a session is lost;
+//! what is not is waited for or reported, never sent twice.
+
+//!
+//! - here: making and cancelling.
+//! - `line`: whose turn it is, leases, lost sessions.
+//! - `settle`: how an attempt or a report ends a job.
+//! - `args`: arguments with their secrets sealed.
+
+mod args;
+mod line;
+mod settle;
+
+pub use args::masked_args;
+pub use line::{advance, expire_behind_head, lease_next, release};
+pub use settle::{proven, settle};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::retry;
+use super::spec::JobSpec;
+use crate::error::Error;
+use crate::fleet::secret::Keys;
+use crate::store::jobs::{Change, Job, NewJob};
+use crate::store::{artifacts, connection_requests, events, jobs as store};
+
+/// How long a job waits for its device unless the caller says otherwise.
+pub const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
+/// Open jobs a device may have: more are a runaway script's.
+pub const MAX_OPEN: usize = 1_000;
+
+/// TR-069 asks for 30 s between two connection requests to one device (K1).
+const WAKE_GAP_SECONDS: f64 = 30.0;
+
+/// What to create.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Whose.
+    pub device_id: Uuid,
+    /// What.
+    pub spec: JobSpec,
+    /// Not before; now when absent.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Given up at; [`DEFAULT_EXPIRY`] from now when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Asking twice with the same key is one job.
+    pub idempotency_key: Option<String>,
+    /// Who.
+    pub created_by: String,
+    /// Wake the device for it.
+    pub wake: bool,
+}
+
+impl Order {
+    /// A job that Muster itself wants; asking again while it is open is one job.
+    pub fn own(device_id: Uuid, spec: JobSpec, key: &str) -> Self {
+        Self {
+            device_id,
+            spec,
+            not_before: None,
+            expires_at: None,
+            idempotency_key: Some(format!("muster:{key}")),
+            created_by: "muster".to_owned(),
+            wake: false,
+        }
+    }
+}
+
+/// Makes a job in the caller's transaction; gives it, and whether it is new.
+pub async fn create(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    order: Order,
+    now: DateTime<Utc>,
+) -> Result<(Job, bool), Error> {
+    order.spec.validate()?;
+    if !store::lock_device(conn, order.device_id).await? {
+        return Err(Error::NotFound(format!("no device {}", order.device_id)));
+    }
+    let not_before = order.not_before.unwrap_or(now).max(now);
+    let expires_at = order.expires_at.unwrap_or(not_before + DEFAULT_EXPIRY);
+    if expires_at <= not_before {
+        return Err(Error::invalid("/expires_at", "must be later than not_before"));
+    }
+    if store::open(conn, order.device_id).await?.len() >= MAX_OPEN {
+        return Err(Error::Conflict(format!("the device has {MAX_OPEN} open jobs")));
+    }
+    let job_id = Uuid::now_v7();
+    let new = NewJob {
+        device_id: order.device_id,
+        job_id,
+        kind: order.spec.kind(),
+        args: args::sealed(keys, &order.spec)?,
+        not_before,
+        expires_at,
+        max_attempts: retry::max_attempts(&order.spec),
+        idempotency_key: order.idempotency_key,
+        created_by: order.created_by,
+    };
+    let (job, made) = store::insert(conn, &new, now).await?;
+    if made {
+        let detail = json!({ "kind": job.kind, "by": job.created_by });
+        events::append(conn, job.device_id, "job.created", Some(job.job_id), &detail, now).await?;
+    }
+    if order.wake {
+        let at = not_before;
+        connection_requests::ask(conn, order.device_id, at, WAKE_GAP_SECONDS, now).await?;
+    }
+    Ok((job, made))
+}
+
+/// Cancels a job that no session runs.
+pub async fn cancel(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    job_id: Uuid,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Job, Error> {
+    let unknown = || Error::NotFound(format!("no job {job_id}"));
+    store::lock_device(conn, device_id).await?;
+    let job = store::of_device(conn, device_id, job_id).await?.ok_or_else(unknown)?;
+    match job.state.as_str() {
+        "queued" | "waiting" => {}
+        "running" => {
+            return Err(Error::Conflict("the job is with the device right now".to_owned()));
+        }
+        ended => return Err(Error::Conflict(format!("the job is already {ended}"))),
+    }
+    let note = match job.state.as_str() {
+        "waiting" => format!("cancelled by {by}; the device had already accepted it"),
+        _ => format!("cancelled by {by}"),
+    };
+    let change = Change { state: "cancelled", note: Some(note), ..Change::default() };
+    settle::close(conn, &job, change, now).await?;
+    advance(conn, device_id, now).await?;
+    store::of_device(conn, device_id, job_id).await?.ok_or_else(unknown)
+}
+
+/// Refuses a job whose file does not exist.
+pub async fn check_artifact(pool: &sqlx::PgPool, spec: &JobSpec) -> Result<(), Error> {
+    let (JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. }) = spec else {
+        return Ok(());
+    };
+    match artifacts::get(pool, d.artifact_id).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("/artifact_id", format!("no artifact {}", d.artifact_id))),
+    }
+}

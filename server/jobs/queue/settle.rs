@@ -1,0 +1,173 @@
+//! How an attempt, or the report that came after it, ends a job.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use muster_cwmp::fault::Fault;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::error::Error;
+use crate::jobs::machine::Outcome;
+use crate::jobs::retry::{self, Verdict};
+use crate::jobs::spec::{DownloadFile, JobSpec};
+use crate::store::jobs::{Change, Job};
+use crate::store::{credentials, events, jobs as store};
+
+/// How long a device that was ordered to reset may take to enrol again.
+const RESET_WINDOW: TimeDelta = TimeDelta::days(7);
+/// Stores how an attempt ended. `job` is as it was leased (its `attempts` before this one).
+pub async fn settle(
+    conn: &mut PgConnection,
+    job: &Job,
+    spec: &JobSpec,
+    outcome: Outcome,
+    jitter: f64,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let attempt = job.attempts + 1;
+    match outcome {
+        Outcome::Done(result) => finish(conn, job, result, now).await,
+        Outcome::Accepted(result) => {
+            let seconds = spec.confirm_seconds().unwrap_or(900);
+            let change = Change {
+                state: "waiting",
+                confirm_by: Some(now + TimeDelta::seconds(seconds)),
+                result: Some(result),
+                note: Some("accepted by the device; its report is due".to_owned()),
+                ..Change::default()
+            };
+            close(conn, job, change, now).await?;
+            expect_reset(conn, job, spec, now).await
+        }
+        Outcome::Fault(fault) => {
+            let verdict = retry::after_fault(fault.code, attempt, job.max_attempts, jitter);
+            faulted(conn, job, &fault, verdict, now).await
+        }
+        Outcome::Silent => {
+            let verdict = match spec.idempotent() {
+                true => retry::after_silence(attempt, job.max_attempts, jitter),
+                false => Verdict::GiveUp,
+            };
+            let note = "the device answered with nothing";
+            retried(conn, job, note, None, verdict, now).await
+        }
+        Outcome::Impossible(why) => {
+            let change = Change { state: "failed", note: Some(why), ..Change::default() };
+            close(conn, job, change, now).await
+        }
+    }
+}
+
+/// A device that loses its settings by our order may come back with the enrolment credential: let
+/// it in.
+pub(super) async fn expect_reset(
+    conn: &mut PgConnection,
+    job: &Job,
+    spec: &JobSpec,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let forgets = match spec {
+        JobSpec::FactoryReset => true,
+        JobSpec::Download(d) => matches!(d.file, DownloadFile::Overwrite { .. }),
+        _ => false,
+    };
+    if forgets {
+        credentials::allow_enrolment(conn, job.device_id, now + RESET_WINDOW, now).await?;
+    }
+    Ok(())
+}
+
+/// Closes the open job whose proof has come: by TransferComplete, an event, a bootstrap. An ended
+/// one stays as it is, so that a report that comes twice changes nothing (N14).
+pub async fn proven(
+    conn: &mut PgConnection,
+    job: &Job,
+    fault: Option<&Fault>,
+    result: Value,
+    jitter: f64,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    match fault {
+        None => finish(conn, job, result, now).await,
+        Some(fault) => {
+            let attempts = job.attempts.max(1);
+            let verdict = retry::after_fault(fault.code, attempts, job.max_attempts, jitter);
+            faulted(conn, job, fault, verdict, now).await
+        }
+    }
+}
+
+async fn finish(
+    conn: &mut PgConnection,
+    job: &Job,
+    mut result: Value,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let mut change = Change { state: "done", ..Change::default() };
+    if job.kind == "upload" {
+        match store::file_arrived(conn, job.device_id, job.job_id).await? {
+            Some(artifact_id) => result["artifact_id"] = json!(artifact_id),
+            None => {
+                change.state = "failed";
+                change.note = Some("the device reports success, but no file arrived".to_owned());
+            }
+        }
+    }
+    change.result = Some(result);
+    close(conn, job, change, now).await
+}
+
+async fn faulted(
+    conn: &mut PgConnection,
+    job: &Job,
+    fault: &Fault,
+    verdict: Verdict,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let note = match fault.code.meaning() {
+        Some(meaning) => format!("the device refused: {} ({meaning})", fault.code.0),
+        None => format!("the device refused: {}", fault.code.0),
+    };
+    let fault = serde_json::to_value(fault).map_err(|e| Error::Internal(e.to_string()))?;
+    retried(conn, job, &note, Some(fault), verdict, now).await
+}
+
+pub(super) async fn retried(
+    conn: &mut PgConnection,
+    job: &Job,
+    note: &str,
+    fault: Option<Value>,
+    verdict: Verdict,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let change = match verdict {
+        Verdict::Retry { after } => Change {
+            state: "queued",
+            not_before: Some(now + TimeDelta::seconds(i64::from(after))),
+            fault,
+            note: Some(format!("{note}; tried again in {after} s")),
+            ..Change::default()
+        },
+        Verdict::GiveUp => {
+            Change { state: "failed", fault, note: Some(note.to_owned()), ..Change::default() }
+        }
+    };
+    close(conn, job, change, now).await
+}
+
+/// Changes a job that is still open, counts it and writes it down; an ended one stays as it is.
+pub(super) async fn close(
+    conn: &mut PgConnection,
+    job: &Job,
+    change: Change,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if !store::change(conn, job, &change, now).await? {
+        return Ok(());
+    }
+    metrics::counter!("muster_jobs_total", "kind" => job.kind.clone(), "state" => change.state)
+        .increment(1);
+    let detail = json!({ "kind": job.kind, "note": change.note, "fault": change.fault });
+    let kind = format!("job.{}", change.state);
+    events::append(conn, job.device_id, &kind, Some(job.job_id), &detail, now).await?;
+    Ok(())
+}
