@@ -32,9 +32,17 @@ create unique index jobs_idempotency on jobs (device_id, idempotency_key)
     where idempotency_key is not null and state in ('queued', 'running', 'waiting');
 create index jobs_open on jobs (device_id, job_id) where state in ('queued', 'running', 'waiting');
 create index jobs_leases on jobs (leased_until) where state = 'running';
-create index jobs_deadlines on jobs (least(expires_at, coalesce(confirm_by, expires_at)))
+-- When the sweep must look at it: a queued job expires, a waiting one's report fails to come.
+create index jobs_deadlines on jobs
+    ((case when state = 'waiting' then coalesce(confirm_by, expires_at) else expires_at end))
     where state in ('queued', 'waiting');
 create index jobs_newest on jobs (job_id);
+create index jobs_ended on jobs (finished_at) where finished_at is not null;
+-- Lists of what is rare.
+create index jobs_state on jobs (state, job_id) where state in ('queued', 'running', 'waiting', 'failed', 'expired');
+-- "Was this refused lately?"
+create index jobs_refused on jobs (device_id, idempotency_key, finished_at)
+    where state = 'failed' and idempotency_key is not null;
 
 -- Append-only; partitions are made ahead and dropped by month.
 create table events (
@@ -60,6 +68,21 @@ begin
         execute format(
             'create table if not exists events_%s partition of events for values from (%L) to (%L)',
             to_char(month, 'YYYY_MM'), month::timestamptz, (month + interval '1 month')::timestamptz);
+    end loop;
+end $$;
+
+create function muster_drop_event_partitions(before date) returns void
+language plpgsql
+set timezone = 'UTC' as $$
+declare
+    old record;
+begin
+    for old in
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'events'::regclass
+          and to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= before
+    loop
+        execute format('drop table %I', old.relname);
     end loop;
 end $$;
 

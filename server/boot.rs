@@ -11,6 +11,7 @@ use axum::routing::get;
 use hyper::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,10 +31,17 @@ use crate::{acs, api, clock, files, jobs, store, telemetry, web};
 /// How long requests under way may take when the process stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Connections of the hot path: the writer's statement, two loads of credentials, one to spare.
+const HOT_CONNECTIONS: u32 = 4;
+/// How long the hot path waits for a row that somebody holds.
+const HOT_LOCK: &str = "300ms";
+
 /// The database: embedded unless a URL is configured.
 pub struct Database {
     /// Connections.
     pub pool: PgPool,
+    /// Connections of the hot path alone: see [`InformWriter::start`].
+    pub hot: PgPool,
     embedded: Option<EmbeddedPostgres>,
 }
 
@@ -42,23 +50,32 @@ impl Database {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let max = config.database.max_connections;
         if let Some(url) = &config.database.url {
-            let servers = pg::parse_servers(url.expose())?;
-            return Ok(Self { pool: pg::connect(&servers, max).await?, embedded: None });
+            return Self::connect(&pg::parse_servers(url.expose())?, max, None).await;
         }
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("the data directory {}", config.data_dir.display()))?;
         // Beside a running `muster serve` its server is used, as the command line does.
         if let Some(options) = pg::running(&config.data_dir) {
-            return Ok(Self { pool: pg::connect(&[options], max).await?, embedded: None });
+            return Self::connect(&[options], max, None).await;
         }
         let bin = config.database.postgres_bin.as_deref();
         let embedded = EmbeddedPostgres::start(&config.data_dir, bin).await?;
-        let pool = pg::connect(&[embedded.connect_options()], max).await?;
-        Ok(Self { pool, embedded: Some(embedded) })
+        Self::connect(&[embedded.connect_options()], max, Some(embedded)).await
+    }
+
+    async fn connect(
+        servers: &[PgConnectOptions],
+        max: u32,
+        embedded: Option<EmbeddedPostgres>,
+    ) -> anyhow::Result<Self> {
+        let pool = pg::connect(servers, max, pg::LOCK_TIMEOUT).await?;
+        let hot = pg::connect(servers, HOT_CONNECTIONS, HOT_LOCK).await?;
+        Ok(Self { pool, hot, embedded })
     }
 
     /// Closes the connections and stops the embedded server.
     pub async fn close(self) {
+        self.hot.close().await;
         self.pool.close().await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
@@ -85,8 +102,8 @@ pub async fn serve(
     }
     let keys = keys(&config)?;
     let database = Database::open(&config).await?;
-    let pool = database.pool.clone();
-    let outcome = serve_with(config, keys, pool, metrics, stop).await;
+    let pools = (database.pool.clone(), database.hot.clone());
+    let outcome = serve_with(config, keys, pools, metrics, stop).await;
     database.close().await;
     tracing::info!("stopped");
     outcome
@@ -95,15 +112,16 @@ pub async fn serve(
 async fn serve_with(
     config: Config,
     keys: Keys,
-    pool: PgPool,
+    (pool, hot): (PgPool, PgPool),
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     store::migrate(&pool, clock::now()).await.context("the database schema")?;
-    let app = app(config, keys, pool)?;
+    let app = app(config, keys, pool, hot)?;
     let mut tasks = JoinSet::new();
     listeners(&app, metrics, &stop, &mut tasks).await?;
     tasks.spawn(background(app.clone(), stop.clone()));
+    tasks.spawn(expire_sessions(app.clone(), stop.clone()));
     let waker = app.clone();
     let waker_stop = stop.clone();
     tasks.spawn(async move {
@@ -124,13 +142,14 @@ async fn serve_with(
     outcome
 }
 
-fn app(config: Config, keys: Keys, pool: PgPool) -> anyhow::Result<Shared> {
+fn app(config: Config, keys: Keys, pool: PgPool, hot: PgPool) -> anyhow::Result<Shared> {
     let files = FileStore::open(&config.artifact_dir())
         .map_err(|e| anyhow::anyhow!("the artifact store: {}", e.private()))?;
     let node = node_name();
     Ok(Arc::new(App {
         sessions: Sessions::new(config.acs.max_sessions, config.acs.max_sessions_per_address),
-        informs: InformWriter::start(pool.clone(), node.clone()),
+        informs: InformWriter::start(hot.clone(), node.clone()),
+        hot,
         enrolment: Enrolment::from_keys(&keys),
         wake_hint: Notify::new(),
         config,
@@ -231,34 +250,45 @@ async fn ready(State(app): State<Shared>) -> (StatusCode, &'static str) {
     }
 }
 
+/// Ends sessions whose device fell silent, each second: alone, so that nothing else holds it up.
+async fn expire_sessions(app: Shared, stop: CancellationToken) -> anyhow::Result<()> {
+    while pause(&stop, Duration::from_secs(1)).await {
+        acs::route::expire_sessions(&app).await;
+    }
+    Ok(())
+}
+
 /// The reconcilers that run by the clock.
 async fn background(app: Shared, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut second = tokio::time::interval(Duration::from_secs(1));
-    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticks: u64 = 0;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = second.tick() => {}
+    while pause(&stop, Duration::from_secs(5)).await {
+        ticks += 1;
+        sweep(&app, &stop).await;
+        if ticks.is_multiple_of(12)
+            && let Err(e) = jobs::sweep::purge(&app.pool, clock::now()).await
+        {
+            tracing::error!("old jobs were not purged: {}", e.private());
         }
-        acs::route::expire_sessions(&app).await;
-        if ticks.is_multiple_of(5) {
-            sweep(&app).await;
-        }
-        if ticks % 3_600 == 3_599
+        if ticks.is_multiple_of(720)
             && let Err(e) = store::events::make_partitions(&app.pool, clock::now()).await
         {
             tracing::error!("partitions for events were not made: {e}");
         }
-        ticks += 1;
     }
+    Ok(())
 }
 
-async fn sweep(app: &Shared) {
-    loop {
+/// False = stop.
+async fn pause(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::time::timeout(time, stop.cancelled()).await.is_err()
+}
+
+/// As many passes as there is something to do, but not for ever.
+async fn sweep(app: &Shared, stop: &CancellationToken) {
+    for _ in 0..50 {
         match jobs::sweep::pass(&app.pool, clock::now()).await {
-            Ok(true) => {}
-            Ok(false) => return,
+            Ok(true) if !stop.is_cancelled() => {}
+            Ok(_) => return,
             Err(e) => {
                 tracing::error!("the job sweep failed: {}", e.private());
                 return;

@@ -18,6 +18,8 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub pool: PgPool,
+    /// The hot path's own connections to it.
+    pub hot: PgPool,
     /// What seals and signs.
     pub keys: Keys,
     /// Bytes of artifacts.

@@ -16,8 +16,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::batch::{BatchError, Batcher};
+use super::noise::Noise;
 use crate::clock;
-use crate::config::{AuthMode, Config, OfferBasic, Reenrol};
+use crate::config::{AuthMode, Config, IdentityMode, OfferBasic, Reenrol};
 use crate::fleet::credentials::{Enrolment, REALM};
 use crate::fleet::secret::Keys;
 use crate::net::{ConnInfo, tls::device_cn_matches};
@@ -26,23 +27,27 @@ use crate::store::credentials::{self, Credentials};
 /// How long a nonce may be used to open a session, in seconds. Within the session it then opened,
 /// the session itself is the proof.
 const NONCE_SECONDS: u64 = 120;
-/// Wrong credentials of one user from one address in [`WINDOW`], before they are not looked at.
+/// Wrong credentials of one user from one address in [`WINDOW`], before the answer is slow.
 const MAX_FAILURES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
+/// How long a guesser waits for each further answer.
+const SLOW: Duration = Duration::from_secs(1);
+/// Lines about wrong credentials, of the whole process.
+static NOISE: Noise = Noise::new(10, Duration::from_secs(1));
 /// Pairs of address and user whose failures are counted; more are a flood, and counted as one.
 const MAX_COUNTED: usize = 20_000;
 
 /// How a session was authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// `acs.auth = "none"`.
     None,
     /// The enrolment credential: the device needs its own.
     Enrolment,
-    /// Its own credential; `confirm` = for the first time.
+    /// Its own credential.
     Device {
-        /// Write down that it has it.
-        confirm: bool,
+        /// HA1 of that credential, if it is the first time that it was used.
+        confirms: Option<String>,
     },
     /// A client certificate.
     Certificate,
@@ -50,7 +55,7 @@ pub enum Proof {
 
 impl Proof {
     /// The word in `device_facts.auth`.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Enrolment => "enrolment",
@@ -96,6 +101,7 @@ pub struct Request<'a> {
 /// The gate.
 pub struct Authenticator {
     mode: AuthMode,
+    identity: IdentityMode,
     offer_basic: OfferBasic,
     reenrol: Reenrol,
     nonces: Nonces,
@@ -120,6 +126,7 @@ impl Authenticator {
         let db = pool.clone();
         Self {
             mode: config.acs.auth,
+            identity: config.acs.identity,
             offer_basic: config.acs.offer_basic,
             reenrol: config.acs.reenrol,
             nonces: Nonces { key: keys.derive("digest nonces") },
@@ -153,7 +160,7 @@ impl Authenticator {
     pub async fn check(&self, enrolment: &Enrolment, r: &Request<'_>) -> Result<Proof, Denied> {
         if let Some(cn) = r.conn.client_cn.as_deref() {
             let id = &r.inform.device_id;
-            return match device_cn_matches(cn, &id.oui, &id.product_class, &id.serial_number) {
+            return match device_cn_matches(cn, id, self.identity) {
                 true => Ok(Proof::Certificate),
                 false => Err(Denied::Forbidden(format!(
                     "the certificate names {cn:?}, the Inform another device"
@@ -167,9 +174,6 @@ impl Authenticator {
         let Some(header) = r.authorization else { return again(false) };
         let Ok(authorization) = Authorization::parse(header) else { return again(false) };
         let counted = (r.conn.peer.ip(), authorization.username().chars().take(64).collect());
-        if self.exhausted(&counted) {
-            return again(false);
-        }
         let digest = match &authorization {
             Authorization::Basic { .. } if !self.basic_offered(r.conn) => return again(false),
             Authorization::Basic { .. } => None,
@@ -188,7 +192,7 @@ impl Authenticator {
                 return again(false);
             }
             Judgement::Wrong => {
-                self.failed(counted);
+                self.failed(counted).await;
                 return again(false);
             }
         };
@@ -210,7 +214,9 @@ impl Authenticator {
             && c.username == authorization.username()
         {
             return match proves(authorization, &c.ha1_md5, &c.ha1_sha256) {
-                true => Judgement::Proven(Proof::Device { confirm: !c.confirmed }),
+                true => Judgement::Proven(Proof::Device {
+                    confirms: (!c.confirmed).then(|| c.ha1_sha256.clone()),
+                }),
                 false => Judgement::Wrong,
             };
         }
@@ -255,29 +261,38 @@ impl Authenticator {
         !used.old.contains(&random) && used.new.insert(random)
     }
 
-    fn exhausted(&self, who: &(IpAddr, String)) -> bool {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(who).is_some_and(|(n, since)| *n >= MAX_FAILURES && since.elapsed() < WINDOW)
+    /// Counts a wrong credential. Beyond [`MAX_FAILURES`] the answer is slow: that hampers whoever
+    /// guesses, and never whoever has the right one, from the same address or not.
+    async fn failed(&self, who: (IpAddr, String)) {
+        metrics::counter!("muster_cwmp_auth_failures_total").increment(1);
+        let (address, user) = who.clone();
+        let count = self.count(who);
+        if count == 1
+            && let Some(unsaid) = NOISE.say(Instant::now())
+        {
+            tracing::warn!(%address, ?user, unsaid, "wrong credentials from a device");
+        }
+        if count > MAX_FAILURES {
+            tokio::time::sleep(SLOW).await;
+        }
     }
 
-    fn failed(&self, who: (IpAddr, String)) {
-        metrics::counter!("muster_cwmp_auth_failures_total").increment(1);
+    /// Failures of this pair in the present window, this one included. More pairs than are counted
+    /// are a flood: each of them is then one that has failed too often.
+    fn count(&self, who: (IpAddr, String)) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= MAX_COUNTED {
             failures.retain(|_, (_, since)| since.elapsed() < WINDOW);
-            if failures.len() >= MAX_COUNTED {
-                return;
-            }
         }
-        let (address, user) = (who.0, who.1.clone());
+        if failures.len() >= MAX_COUNTED && !failures.contains_key(&who) {
+            return MAX_FAILURES + 1;
+        }
         let entry = failures.entry(who).or_insert((0, Instant::now()));
         if entry.1.elapsed() >= WINDOW {
             *entry = (0, Instant::now());
         }
         entry.0 += 1;
-        if entry.0 == 1 {
-            tracing::warn!(%address, %user, "wrong credentials from a device");
-        }
+        entry.0
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 /// Bodies up to this size, nearly all, are read without asking for a share of the budget.
-const FREE: usize = 64 * 1024;
+const FREE: usize = 16 * 1024;
 /// One permit of the budget.
 const UNIT: usize = 64 * 1024;
 /// A whole body must have come within this time: a trickle must not hold memory for ever.

@@ -261,10 +261,10 @@ impl Session {
                     credentials::to_write(tx, &app.keys, id, &root, login).await?;
             }
             JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
-                context.transfer = self.download_url(app, d.artifact_id).await?;
+                context.transfer = self.download_url(app, tx, spec, d.artifact_id).await?;
             }
             JobSpec::Upload { .. } => {
-                let link = self.link(app, LinkKind::Upload, job.job_id);
+                let link = self.link(app, LinkKind::Upload, job.job_id, 0);
                 let base = format!("{}{link}", self.base_url);
                 context.transfer =
                     Some(TransferUrl { base, artifact_name: String::new(), size: 0 });
@@ -278,21 +278,31 @@ impl Session {
     async fn download_url(
         &self,
         app: &App,
+        // The transaction that is open: a session that held it and waited for another connection
+        // could wait for sessions that do the same.
+        tx: &mut PgConnection,
+        spec: &JobSpec,
         artifact_id: Uuid,
     ) -> Result<Option<TransferUrl>, Error> {
-        let Some(artifact) = artifacts::get(&app.pool, artifact_id).await? else {
+        let Some(artifact) = artifacts::get(tx, artifact_id).await? else {
             return Ok(None);
         };
+        // The device may be told to fetch late.
+        let late = spec.confirm_seconds().unwrap_or(0);
         Ok(Some(TransferUrl {
-            base: format!("{}{}", self.base_url, self.link(app, LinkKind::Download, artifact_id)),
+            base: format!(
+                "{}{}",
+                self.base_url,
+                self.link(app, LinkKind::Download, artifact_id, late)
+            ),
             artifact_name: artifact.name,
             size: u64::try_from(artifact.size).unwrap_or(0),
         }))
     }
 
-    fn link(&self, app: &App, kind: LinkKind, subject: Uuid) -> String {
+    fn link(&self, app: &App, kind: LinkKind, subject: Uuid, late: i64) -> String {
         let life = i64::try_from(app.config.files.url_lifetime_seconds).unwrap_or(86_400);
-        let expires = clock::now().timestamp() + life;
+        let expires = clock::now().timestamp() + life + late;
         link::path(&app.keys, &Link { kind, device_id: self.device_id, subject, expires })
     }
 
@@ -321,8 +331,10 @@ impl Session {
 fn log_outcome(job: &Job, outcome: &Outcome) {
     match outcome {
         Outcome::Done(_) => tracing::info!("job done"),
-        Outcome::Accepted(_) => tracing::info!("job accepted by the device"),
-        Outcome::Fault(fault) => tracing::warn!(fault.code = fault.code.0, "job refused: {fault}"),
+        Outcome::Accepted => tracing::info!("job accepted by the device"),
+        Outcome::Fault(fault) | Outcome::Partial(fault) => {
+            tracing::warn!(fault.code = fault.code.0, "job refused: {fault}")
+        }
         Outcome::Silent => tracing::warn!("no answer to the job"),
         Outcome::Impossible(why) => tracing::error!(job.kind = %job.kind, "job impossible: {why}"),
     }

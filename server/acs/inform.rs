@@ -1,7 +1,7 @@
 //! What an Inform changes. A periodic one that says nothing new is one row of a batch; anything
 //! else is one transaction more. Either way the commit comes before the answer.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use muster_cwmp::rpc::{EventCode, Inform};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -21,7 +21,10 @@ use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::{JobSpec, SetParameter};
 use crate::store::informs::InformRow;
 use crate::store::parameters::{self, Document};
-use crate::store::{connection_requests, credentials, devices, events};
+use crate::store::{connection_requests, credentials, devices, events, jobs};
+
+/// How long a device that refused its credentials is not asked to take them again.
+const REFUSED_FOR: TimeDelta = TimeDelta::days(1);
 
 /// An Inform that has passed the gate.
 pub struct Accepted<'a> {
@@ -73,7 +76,7 @@ pub async fn store(app: &App, a: &Accepted<'_>) -> Result<bool, NotStored> {
     let hash = inform_hash(&identity, &a.inform.parameters);
     let steady = known.inform_hash.as_deref() == Some(&hash[..]);
     let quiet = a.inform.events.iter().all(|e| e.code() == EventCode::Periodic);
-    let proof_is_news = matches!(a.proof, Proof::Enrolment | Proof::Device { confirm: true });
+    let proof_is_news = matches!(a.proof, Proof::Enrolment | Proof::Device { confirms: Some(_) });
     if steady && quiet && !proof_is_news {
         return Ok(known.has_work);
     }
@@ -118,15 +121,14 @@ async fn news(
     record_events(&mut tx, a, first, now).await?;
     transfer::proofs_in_events(&mut tx, a.device_id, a.inform, now).await?;
     connection_requests::clear(&mut tx, a.device_id, now).await?;
-    if matches!(a.proof, Proof::Device { confirm: true }) {
-        let at = now;
-        events::append(&mut tx, a.device_id, "credentials.confirmed", None, &json!({}), at).await?;
+    if let Proof::Device { confirms: Some(ha1) } = &a.proof
+        && credentials::confirm(&mut tx, a.device_id, ha1, now).await?
+    {
+        let (kind, detail) = ("credentials.confirmed", json!({}));
+        events::append(&mut tx, a.device_id, kind, None, &detail, now).await?;
     }
     enqueue(app, &mut tx, a, first || bootstrapped, now).await?;
     tx.commit().await?;
-    if matches!(a.proof, Proof::Device { confirm: true }) {
-        credentials::confirm(&app.pool, a.device_id, now).await?;
-    }
     Ok(())
 }
 
@@ -141,15 +143,19 @@ async fn enqueue(
     let id = a.device_id;
     let known = credentials::get(tx, id).await?;
     let own = |spec, key| Order::own(id, spec, key);
-    // A new device, one that has to enrol again, and any whose first order was lost.
-    if a.proof == Proof::Enrolment || known.is_none() {
-        let repeat = known.as_ref().is_some_and(|c| !c.confirmed) && !start_over;
-        if !repeat {
+    // A new device, one that has to enrol again, and any whose first order was lost. Credentials
+    // that the device may have taken already stay as they are until it has used them: with others in
+    // their place it would be locked out.
+    let unconfirmed = known.as_ref().is_some_and(|c| !c.confirmed);
+    if a.proof == Proof::Enrolment || known.is_none() || start_over {
+        if known.is_none() || (a.proof == Proof::Enrolment && !unconfirmed) {
             fleet_credentials::issue(tx, &app.keys, id, &a.inform.device_id, now).await?;
         }
-        queue::create(tx, &app.keys, own(JobSpec::Credentials, "credentials"), now).await?;
-    } else if start_over {
-        queue::create(tx, &app.keys, own(JobSpec::Credentials, "credentials"), now).await?;
+        // A device that refuses them comes with every inform to be asked again: once a day will do.
+        let lately = now - REFUSED_FOR;
+        if start_over || !jobs::failed_since(tx, id, "muster:credentials", lately).await? {
+            queue::create(tx, &app.keys, own(JobSpec::Credentials, "credentials"), now).await?;
+        }
     }
     if start_over {
         if let Some(seconds) = app.config.acs.inform_interval_seconds {

@@ -15,6 +15,7 @@ pub mod batch;
 pub mod body;
 pub mod driver;
 pub mod inform;
+pub mod noise;
 pub mod registry;
 pub mod route;
 pub mod transfer;

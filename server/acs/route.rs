@@ -33,6 +33,7 @@ use super::auth::{self, Authenticator, Denied, Proof};
 use super::body::{Budget, Refused};
 use super::driver::{Reply, Session};
 use super::inform::{self, Accepted, NotStored};
+use super::noise::Noise;
 use super::registry::{Full, Slot};
 use crate::ctx::Shared;
 use crate::fleet::facts::MAX_FACT;
@@ -41,6 +42,8 @@ use crate::net::{ConnInfo, ConnSlot};
 
 /// The session cookie.
 const COOKIE_NAME: &str = "session";
+/// Lines about refused messages, of the whole process.
+static NOISE: Noise = Noise::new(100, Duration::from_secs(10));
 /// Above this size a message is parsed where it cannot hold up other sessions.
 const BIG: usize = 256 * 1024;
 
@@ -56,7 +59,7 @@ pub struct Cwmp {
 pub fn router(app: Shared) -> Router {
     let acs = &app.config.acs;
     let cwmp = Cwmp {
-        gate: Authenticator::new(&app.config, &app.keys, app.pool.clone()),
+        gate: Authenticator::new(&app.config, &app.keys, app.hot.clone()),
         budget: Budget::new(acs.max_body_bytes, acs.body_memory_bytes),
         limits: Limits { max_bytes: acs.max_body_bytes, ..Limits::default() },
         app,
@@ -167,21 +170,14 @@ impl Exchange<'_> {
         }
     }
 
-    async fn in_session(&self, slot: &Slot, event: Event) -> Response {
-        // Two messages of one session at once: the second waits for the first.
-        let mut guard = slot.session.lock().await;
-        let Some(session) = guard.as_mut() else { return no_content() };
-        let app = &self.cwmp.app;
-        let reply = session.step(app, event).await;
-        slot.touch(Instant::now());
-        match reply {
-            Reply::Envelope(envelope) => ok(&envelope),
-            Reply::Reject(why) => plain(StatusCode::BAD_REQUEST, &format!("{why}\n")),
-            Reply::End => {
-                if let Some(over) = guard.take() {
-                    over.abandon(app, "the session ended").await;
-                }
-                app.sessions.close(slot.session_id);
+    async fn in_session(&self, slot: &Arc<Slot>, event: Event) -> Response {
+        let (app, slot) = (self.cwmp.app.clone(), slot.clone());
+        // In a task of its own: a device that hangs up must not cut the step in the middle.
+        let step = tokio::spawn(async move { step(&app, &slot, event).await });
+        match step.await {
+            Ok(Some(Reply::Envelope(envelope))) => ok(&envelope),
+            Ok(Some(Reply::Reject(why))) => plain(StatusCode::BAD_REQUEST, &format!("{why}\n")),
+            Ok(Some(Reply::End) | None) | Err(_) => {
                 self.slot.set(None);
                 no_content()
             }
@@ -218,28 +214,36 @@ impl Exchange<'_> {
             Ok(slot) => slot,
             Err(response) => return *response,
         };
-        // The lock keeps the device's next message out until this one is answered.
-        let mut guard = slot.session.lock().await;
-        let accepted = Accepted {
-            device_id: device,
-            session_id,
-            remote_addr: self.conn.peer.ip(),
-            namespace: &namespace,
-            proof,
-            inform: &inform,
-        };
-        let stored = inform::store(&self.cwmp.app, &accepted).await;
-        let reply = match (stored, guard.as_mut()) {
-            (Ok(has_work), Some(session)) => {
-                session.has_work = has_work;
-                let answer = Ok(RpcResponse::Inform { max_envelopes: 1 });
-                session.step(&self.cwmp.app, Event::Recorded(answer)).await
-            }
-            (Ok(_), None) => Reply::End,
-            (Err(e), _) => {
-                drop(guard);
+        let app = self.cwmp.app.clone();
+        let remote_addr = self.conn.peer.ip();
+        let task = slot.clone();
+        // In a task of its own: a device that hangs up must not cut it between its transactions.
+        let answered = tokio::spawn(async move {
+            // The lock keeps the device's next message out until this one is answered.
+            let mut guard = task.session.lock().await;
+            let accepted = Accepted {
+                device_id: device,
+                session_id,
+                remote_addr,
+                namespace: &namespace,
+                proof,
+                inform: &inform,
+            };
+            let has_work = inform::store(&app, &accepted).await?;
+            let Some(session) = guard.as_mut() else { return Ok(Reply::End) };
+            session.has_work = has_work;
+            let answer = Ok(RpcResponse::Inform { max_envelopes: 1 });
+            Ok::<_, NotStored>(session.step(&app, Event::Recorded(answer)).await)
+        });
+        let reply = match answered.await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(e)) => {
                 self.cwmp.app.sessions.close(session_id);
                 return self.not_stored(device, &id, &e);
+            }
+            Err(_) => {
+                self.cwmp.app.sessions.close(session_id);
+                return unavailable();
             }
         };
         self.slot.set(Some(session_id));
@@ -362,6 +366,22 @@ impl Exchange<'_> {
     }
 }
 
+/// Works on one message of a session; `None` = it was over.
+async fn step(app: &Shared, slot: &Slot, event: Event) -> Option<Reply> {
+    // Two messages of one session at once: the second waits for the first.
+    let mut guard = slot.session.lock().await;
+    let session = guard.as_mut()?;
+    let reply = session.step(app, event).await;
+    slot.touch(Instant::now());
+    if matches!(reply, Reply::End) {
+        if let Some(over) = guard.take() {
+            over.abandon(app, "the session ended").await;
+        }
+        app.sessions.close(slot.session_id);
+    }
+    Some(reply)
+}
+
 /// The device has come again: its earlier session is over, and what it ran is given back before the
 /// new one looks for work.
 async fn supersede(app: &Shared, old: &Slot) {
@@ -385,8 +405,10 @@ pub async fn expire_sessions(app: &Shared) {
 
 fn rejected(conn: &ConnInfo, reason: &'static str, why: &str) {
     metrics::counter!("muster_cwmp_rejected_total", "reason" => reason).increment(1);
-    // Whoever sends garbage decides how often: not above debug but for the first words.
-    tracing::info!(address = %conn.peer.ip(), reason, "refused: {why}");
+    // Whoever sends garbage decides how often, and what stands in it.
+    if let Some(unsaid) = NOISE.say(Instant::now()) {
+        tracing::info!(address = %conn.peer.ip(), reason, unsaid, "refused: {why:?}");
+    }
 }
 
 fn ok(envelope: &Envelope) -> Response {

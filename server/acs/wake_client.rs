@@ -89,10 +89,21 @@ impl WakePolicy {
             || address.is_unspecified()
             || match address {
                 IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets()[0] == 0,
-                IpAddr::V6(v6) => v6.is_unicast_link_local(),
+                IpAddr::V6(v6) => v6.is_unicast_link_local() || wraps_ipv4(v6),
             };
-        within(&self.allowed) || !(special || within(&self.forbidden))
+        within(&self.allowed) || !(special || within(&self.forbidden) || is_own(address))
     }
+}
+
+/// NAT64, 6to4 and IPv4-compatible addresses lead to an IPv4 address that was not judged.
+fn wraps_ipv4(address: std::net::Ipv6Addr) -> bool {
+    let s = address.segments();
+    s[..2] == [0x64, 0xff9b] || s[0] == 0x2002 || s[..6] == [0; 6]
+}
+
+/// Whether it is an address of this host: only such a one can be bound.
+fn is_own(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Why a device could not be woken, for an operator to read. `device` is the host and port of its

@@ -1,7 +1,8 @@
 //! Sends connection requests: de-duplicated, paced, with back-off, and the reason of a failure kept
 //! where an operator sees it.
 //!
-//! A reconciler: reads the table, sends one bounded batch, writes what came of it. Success is the
+//! A reconciler: reads the table, begins a bounded batch, writes what came of each. It never waits
+//! for one device before it calls the next. Success is the
 //! device's session, not its 200 (K4): the session deletes the row.
 
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use crate::ctx::Shared;
 use crate::error::Error;
 use crate::store::connection_requests::{self as store, Due};
 
-/// Requests under way at once.
-const CONCURRENT: i64 = 64;
+/// Requests under way at once: silent devices each hold a place for the whole timeout.
+const CONCURRENT: usize = 1_000;
+/// Rows taken by one statement.
+const BATCH: usize = 64;
 /// Longest sleep when nothing rings: another node's rows are found this late.
 const PATROL: Duration = Duration::from_secs(1);
 /// Attempts after which only the device's own next inform is waited for.
@@ -27,22 +30,37 @@ const MAX_ATTEMPTS: i32 = 6;
 /// Runs until the token is cancelled.
 pub async fn run(app: Shared, stop: CancellationToken) {
     let policy = Arc::new(policy(&app));
+    let mut sending = JoinSet::new();
+    // Requests that may still begin in this second.
+    let mut allowance = app.config.wake.per_second;
+    let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
-        let more = match pass(&app, &policy).await {
+        let more = match pass(&app, &policy, &mut sending, &mut allowance).await {
             Ok(more) => more,
             Err(e) => {
                 tracing::error!("connection requests are not sent: {}", e.private());
                 false
             }
         };
-        if more && !stop.is_cancelled() {
+        if more {
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => return,
             () = app.wake_hint.notified() => {}
+            _ = second.tick() => allowance = app.config.wake.per_second,
+            Some(done) = sending.join_next() => ended(done),
             () = tokio::time::sleep(PATROL) => {}
         }
+        while let Some(done) = sending.try_join_next() {
+            ended(done);
+        }
+    }
+}
+
+fn ended(done: Result<Result<(), Error>, tokio::task::JoinError>) {
+    if let Ok(Err(e)) = done {
+        tracing::error!("what came of a connection request was not stored: {}", e.private());
     }
 }
 
@@ -56,27 +74,25 @@ fn policy(app: &Shared) -> WakePolicy {
     }
 }
 
-/// One batch; true = there were as many as fit, so there may be more.
-async fn pass(app: &Shared, policy: &Arc<WakePolicy>) -> Result<bool, Error> {
-    let started = tokio::time::Instant::now();
-    let limit = CONCURRENT.min(i64::from(app.config.wake.per_second));
+/// Begins what may begin now, and waits for none of it; true = there may be more.
+async fn pass(
+    app: &Shared,
+    policy: &Arc<WakePolicy>,
+    sending: &mut JoinSet<Result<(), Error>>,
+    allowance: &mut u32,
+) -> Result<bool, Error> {
+    let places = CONCURRENT.saturating_sub(sending.len()).min(BATCH);
+    let limit = i64::from(*allowance).min(i64::try_from(places).unwrap_or(0));
+    if limit == 0 {
+        return Ok(false);
+    }
     let lease = policy.timeout.as_secs_f64() + 10.0;
-    let due = store::take_due(&app.pool, limit, lease, clock::now()).await?;
+    let gap = app.config.wake.minimum_gap_seconds as f64;
+    let due = store::take_due(&app.pool, limit, lease, gap, clock::now()).await?;
     let full = due.len() as i64 >= limit;
-    let count = due.len();
-    let mut tasks = JoinSet::new();
+    *allowance = allowance.saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
     for row in due {
-        tasks.spawn(one(app.clone(), policy.clone(), row));
-    }
-    while let Some(done) = tasks.join_next().await {
-        if let Ok(Err(e)) = done {
-            tracing::error!("what came of a connection request was not stored: {}", e.private());
-        }
-    }
-    if full {
-        // The rate holds over all devices: a batch may not end sooner than its share of a second.
-        let share = Duration::from_secs_f64(count as f64 / f64::from(app.config.wake.per_second));
-        tokio::time::sleep_until(started + share).await;
+        sending.spawn(one(app.clone(), policy.clone(), row));
     }
     Ok(full)
 }

@@ -104,14 +104,15 @@ pub(super) async fn list_device_artifacts(
         ),
         Problem
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["operate"]))
 )]
 pub(super) async fn get_device_artifact_content(
     caller: Caller,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DeviceArtifactPath>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Read)?;
+    // A configuration holds what the device itself keeps secret.
+    caller.require(Scope::Operate)?;
     let device_id = devices::resolve(&app.pool, &path.device_id).await?;
     let file = store::get_of_device(&app.pool, device_id, path.artifact_id)
         .await?

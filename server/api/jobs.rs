@@ -89,6 +89,7 @@ pub(super) async fn create_job(
         idempotency_key: request.idempotency_key,
         created_by: caller.name,
         wake: request.wake.unwrap_or(true),
+        own: false,
     };
     Ok(place(&app, order).await?)
 }

@@ -67,7 +67,7 @@ impl Server {
         for _ in 0..600 {
             if client.get(&health).send().await.is_ok_and(|r| r.status().is_success()) {
                 let options = pg::running(&data_dir).context("the server's database")?;
-                let pool = pg::connect(&[options], 4).await?;
+                let pool = pg::connect(&[options], 4, pg::LOCK_TIMEOUT).await?;
                 let postmaster = postmaster(&data_dir)?;
                 return Ok(Self { child, data_dir, pid, postmaster, cwmp: ports[0], pool });
             }

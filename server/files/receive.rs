@@ -126,14 +126,19 @@ async fn expected(app: &Shared, link: &Link) -> Result<UploadFile, Error> {
 async fn record(app: Shared, link: Link, row: DeviceArtifact) -> Result<(), Error> {
     let written = async {
         let mut tx = app.pool.begin().await?;
+        // Counted again, with others kept out: many may have begun at once.
+        jobs::lock_device(&mut tx, link.device_id).await?;
+        if artifacts::count_of_job(&mut tx, link.device_id, link.subject).await? >= FILES_PER_JOB {
+            return Err(Error::Conflict(format!("this job has {FILES_PER_JOB} files already")));
+        }
         insert(&mut tx, &link, &row).await?;
-        Ok::<_, sqlx::Error>(tx)
+        Ok::<_, Error>(tx)
     };
     let tx = match written.await {
         Ok(tx) => tx,
         Err(error) => {
             app.files.delete(row.artifact_id).await?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     // If the answer to a commit is lost, the row may exist: a file without a row is harmless, a row

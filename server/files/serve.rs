@@ -22,6 +22,7 @@ use crate::clock;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
 use crate::store::artifacts::{self, Artifact};
+use crate::store::jobs;
 
 /// `GET` and `HEAD /f/{token}/{name}`. The name is for the device only; the token says what it gets.
 pub fn router() -> Router<Shared> {
@@ -50,6 +51,9 @@ async fn answer(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
+    if !jobs::fetches(&app.pool, link.device_id, link.subject).await? {
+        return Err(Error::NotFound("no open job of the device fetches this file".to_owned()));
+    }
     let artifact = artifacts::get(&app.pool, link.subject)
         .await?
         .ok_or_else(|| Error::NotFound("the file has been deleted".to_owned()))?;

@@ -22,8 +22,15 @@ pub const MASK: &str = "********";
 /// as RouterOS hides them.
 pub fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
-    const ENDINGS: [&str; 9] = [
+    const ENDINGS: [&str; 16] = [
         "password",
+        "passwd",
+        "passcode",
+        "psk",
+        "puk",
+        "token",
+        "community",
+        "wepkey1",
         "passphrase",
         "presharedkey",
         "privatekey",

@@ -61,9 +61,12 @@ pub enum Outcome {
     /// Done; the result is for people and the API.
     Done(Value),
     /// The device has accepted; the proof comes later, in another session.
-    Accepted(Value),
+    Accepted,
     /// The device refused.
     Fault(Fault),
+    /// The device refused a later call of the job, after an earlier one had taken effect: it must not
+    /// be begun again.
+    Partial(Fault),
     /// No answer to the call.
     Silent,
     /// It cannot be sent at all.
@@ -229,11 +232,12 @@ impl Machine {
 
     /// A fault on the second call of an AddObject leaves an empty instance behind: say which.
     fn fault(&self, mut fault: Fault) -> Outcome {
-        if let (Some(n), JobSpec::AddObject { object, .. }) = (self.instance, &self.spec) {
-            fault.text =
-                format!("{} (the instance {object}{n}. was created and is not filled)", fault.text);
-        }
-        Outcome::Fault(fault)
+        let (Some(n), JobSpec::AddObject { object, .. }) = (self.instance, &self.spec) else {
+            return Outcome::Fault(fault);
+        };
+        let text = fault.text;
+        fault.text = format!("{text} (the instance {object}{n}. was created and is not filled)");
+        Outcome::Partial(fault)
     }
 
     fn finish_refresh(&mut self) -> Outcome {
@@ -301,7 +305,7 @@ impl Machine {
                 Status::Applied => Outcome::Done(json!({
                     "start_time": t.start_time, "complete_time": t.complete_time,
                 })),
-                Status::Pending => Outcome::Accepted(json!({ "accepted": true })),
+                Status::Pending => Outcome::Accepted,
             },
             Response::GetAllQueuedTransfers(list) => Outcome::Done(json!({
                 "transfers": list.iter().map(|t| json!({
@@ -313,7 +317,7 @@ impl Machine {
             | Response::FactoryReset
             | Response::ScheduleInform
             | Response::ScheduleDownload
-            | Response::ChangeDuState => Outcome::Accepted(json!({ "accepted": true })),
+            | Response::ChangeDuState => Outcome::Accepted,
             Response::SetParameterAttributes | Response::CancelTransfer => Outcome::Done(json!({})),
             // No job asks for these: the session machine matches answers to calls.
             Response::GetParameterNames(_)
@@ -383,7 +387,7 @@ mod tests {
         };
         assert_eq!(set.parameters[0].name, "Device.Routing.Router.1.IPv4Forwarding.153.Enable");
         let fault = Fault::new(FaultCode(9007), "bad value");
-        let Step::Finish(Outcome::Fault(fault)) = machine.answer(Answer::Fault(fault)) else {
+        let Step::Finish(Outcome::Partial(fault)) = machine.answer(Answer::Fault(fault)) else {
             panic!()
         };
         assert!(fault.text.contains("IPv4Forwarding.153."), "{fault}");
@@ -399,7 +403,7 @@ mod tests {
             assert!(spec.confirm_seconds().is_some());
             let (mut machine, _) = start(spec);
             let end = machine.answer(Answer::Response(response));
-            assert!(matches!(end, Step::Finish(Outcome::Accepted(_))), "{end:?}");
+            assert_eq!(end, Step::Finish(Outcome::Accepted));
         }
     }
 

@@ -15,6 +15,8 @@ use muster_cwmp::value::ParameterValue;
 pub const MAX_CALLS: u32 = 3_000;
 /// Parameters one refresh may learn.
 pub const MAX_LEARNED: usize = 100_000;
+/// Bytes of names and values that one refresh may keep.
+const MAX_BYTES: usize = 32 << 20;
 /// Names in one GetParameterValues where partial paths are refused.
 const BATCH: usize = 64;
 
@@ -37,6 +39,7 @@ pub struct Refresh {
     tasks: VecDeque<Task>,
     current: Option<Task>,
     calls: u32,
+    bytes: usize,
     /// Name to writable, objects (ending in a dot) included.
     pub infos: BTreeMap<String, bool>,
     /// Values as the device sent them.
@@ -59,6 +62,7 @@ impl Refresh {
             tasks,
             current: None,
             calls: 0,
+            bytes: 0,
             infos: BTreeMap::new(),
             values: Vec::new(),
             skipped: Vec::new(),
@@ -77,11 +81,10 @@ impl Refresh {
 
     /// The next call, or `None` when nothing is left to ask.
     pub fn next_call(&mut self) -> Option<Request> {
-        if self.calls >= MAX_CALLS || self.values.len() >= MAX_LEARNED {
-            for task in std::mem::take(&mut self.tasks) {
-                let (Task::Names(p) | Task::Children(p) | Task::Values(p)) = task else { continue };
-                self.skipped.push((p, "limit of one refresh reached".to_owned()));
-            }
+        if self.exhausted() && !self.tasks.is_empty() {
+            self.tasks.clear();
+            let why = "a limit of one refresh was reached: the rest was not read".to_owned();
+            self.skipped.push((self.root.clone(), why));
         }
         let task = self.tasks.pop_front()?;
         self.calls += 1;
@@ -95,9 +98,25 @@ impl Refresh {
         Some(request)
     }
 
+    /// What a device says is kept in memory until the end: however it says it, there is an end.
+    fn exhausted(&self) -> bool {
+        self.calls >= MAX_CALLS
+            || self.bytes >= MAX_BYTES
+            || self.values.len() + self.infos.len() + self.tasks.len() >= 3 * MAX_LEARNED
+    }
+
     /// Takes the answer to the call that [`Refresh::next_call`] gave.
     pub fn answer(&mut self, answer: Answer) {
         let Some(task) = self.current.take() else { return };
+        self.bytes += match &answer {
+            Answer::Response(Response::GetParameterNames(list)) => {
+                list.iter().map(|i| i.name.len() + 64).sum()
+            }
+            Answer::Response(Response::GetParameterValues(list)) => {
+                list.iter().map(|v| v.name.len() + v.value.len() + 64).sum()
+            }
+            Answer::Response(_) | Answer::Fault(_) | Answer::None => 0,
+        };
         match (task, answer) {
             (Task::Names(_), Answer::Response(Response::GetParameterNames(list))) => {
                 self.infos.extend(list.into_iter().map(|i| (i.name, i.writable)));

@@ -27,8 +27,13 @@ pub async fn pass(pool: &PgPool, now: DateTime<Utc>) -> Result<bool, Error> {
         }
         tx.commit().await?;
     }
-    store::purge(pool, now - KEEP, PURGE).await?;
     Ok(overdue.len() as i64 >= BATCH)
+}
+
+/// Deletes ended jobs that are too old, a bounded number.
+pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Error> {
+    store::purge(pool, now - KEEP, PURGE).await?;
+    Ok(())
 }
 
 /// The head of the line, and expired jobs behind it: those would otherwise be found again and again.
@@ -38,6 +43,5 @@ async fn overdue_of(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     queue::expire_behind_head(conn, device_id, now).await?;
-    queue::advance(conn, device_id, now).await?;
-    Ok(())
+    queue::advance_and_wake(conn, device_id, now).await
 }

@@ -16,6 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
+use crate::config::IdentityMode;
+use muster_cwmp::rpc::DeviceId;
+
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -179,17 +182,21 @@ pub(super) fn client_cn(connection: &ServerConnection) -> Option<Arc<str>> {
 /// `OUI-ProductClass-SerialNumber`, with characters outside `[A-Za-z0-9_]` as `%XX` (TR-069 3.4.4,
 /// H12, U7). A `-` within a part must be escaped, else the device with serial `a-b` could be
 /// claimed by the one with product class `a` and serial `b`; other characters may stand as they are.
-pub fn device_cn_matches(cn: &str, oui: &str, product_class: &str, serial: &str) -> bool {
+///
+/// Where the product class is part of what a device is, the short form names no device.
+pub fn device_cn_matches(cn: &str, id: &DeviceId, identity: IdentityMode) -> bool {
     let parts: Option<Vec<Vec<u8>>> = cn.split('-').map(unescape).collect();
     let Some(parts) = parts else { return false };
+    let (oui, class) = (id.oui.as_bytes(), id.product_class.as_bytes());
+    let serial = id.serial_number.as_bytes();
     match parts.as_slice() {
         [cn_oui, cn_serial] => {
-            cn_oui.eq_ignore_ascii_case(oui.as_bytes()) && cn_serial == serial.as_bytes()
+            identity == IdentityMode::OuiSerial
+                && cn_oui.eq_ignore_ascii_case(oui)
+                && cn_serial == serial
         }
         [cn_oui, cn_class, cn_serial] => {
-            cn_oui.eq_ignore_ascii_case(oui.as_bytes())
-                && cn_class == product_class.as_bytes()
-                && cn_serial == serial.as_bytes()
+            cn_oui.eq_ignore_ascii_case(oui) && cn_class == class && cn_serial == serial
         }
         _ => false,
     }
@@ -263,7 +270,15 @@ mod tests {
 
     #[test]
     fn a_common_name_names_one_device() {
-        let matches = |cn| device_cn_matches(cn, "4C5E0C", "hAP lite", "HG-1");
+        let id = DeviceId {
+            oui: "4C5E0C".into(),
+            product_class: "hAP lite".into(),
+            serial_number: "HG-1".into(),
+            ..DeviceId::default()
+        };
+        let matches = |cn| device_cn_matches(cn, &id, IdentityMode::OuiSerial);
+        let strict = |cn| device_cn_matches(cn, &id, IdentityMode::OuiClassSerial);
+        assert!(strict("4c5e0c-hAP%20lite-HG%2d1") && !strict("4C5E0C-HG%2D1"));
         assert!(matches("4C5E0C-HG%2D1"));
         assert!(matches("4c5e0c-hAP%20lite-HG%2d1"));
         assert!(matches("4C5E0C-hAP lite-HG%2D1"));

@@ -62,14 +62,17 @@ pub async fn insert(pool: &PgPool, a: &Artifact) -> Result<(), sqlx::Error> {
 }
 
 /// One record.
-pub async fn get(pool: &PgPool, artifact_id: Uuid) -> Result<Option<Artifact>, sqlx::Error> {
+pub async fn get(
+    executor: impl sqlx::PgExecutor<'_>,
+    artifact_id: Uuid,
+) -> Result<Option<Artifact>, sqlx::Error> {
     sqlx::query_as!(
         Artifact,
         "select artifact_id, name, size, sha256, content_type, created_by, created_at
          from artifacts where artifact_id = $1",
         artifact_id
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await
 }
 

@@ -37,13 +37,11 @@ pub struct Request {
 }
 
 /// Asks for a device to be woken at a time. Asking again is the same request: the earlier time
-/// counts, one that had been given up or put off is tried again, but never sooner after the last
-/// one that was sent than `gap_seconds` (K1).
+/// counts, and one that had been given up or put off is tried again.
 pub async fn ask(
     conn: &mut PgConnection,
     device_id: Uuid,
     at: DateTime<Utc>,
-    gap_seconds: f64,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -51,12 +49,10 @@ pub async fn ask(
          on conflict (device_id) do update set
              asked_at = excluded.asked_at,
              attempts = 0,
-             not_before = greatest(least(r.not_before, excluded.not_before),
-                                   r.sent_at + make_interval(secs => $4))",
+             not_before = least(r.not_before, excluded.not_before)",
         device_id,
         now,
-        at,
-        gap_seconds
+        at
     )
     .execute(conn)
     .await?;
@@ -69,6 +65,7 @@ pub async fn take_due(
     pool: &PgPool,
     limit: i64,
     lease_seconds: f64,
+    gap_seconds: f64,
     now: DateTime<Utc>,
 ) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
@@ -80,6 +77,8 @@ pub async fn take_due(
             where r.device_id in (
                 select device_id from connection_requests
                 where not_before <= $1 and (leased_until is null or leased_until <= $1)
+                  -- K1: not again so soon after the last one that the device took.
+                  and (sent_at is null or sent_at + make_interval(secs => $4) <= $1)
                 order by not_before limit $2
             )
             and r.not_before <= $1 and (r.leased_until is null or r.leased_until <= $1)
@@ -93,7 +92,8 @@ pub async fn take_due(
         "#,
         now,
         limit,
-        lease_seconds
+        lease_seconds,
+        gap_seconds
     )
     .fetch_all(pool)
     .await

@@ -95,22 +95,24 @@ pub async fn put(
     Ok(())
 }
 
-/// The device has logged in with its own: enrolment is closed to it from now on, but for a window
-/// that somebody opened.
+/// The device has logged in with this credential of its own: enrolment is closed to it from now on,
+/// but for a window that somebody opened. False = it has another by now, or this was known.
 pub async fn confirm(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     device_id: Uuid,
+    ha1_sha256: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update device_credentials set confirmed = true, updated_at = $2
-         where device_id = $1 and not confirmed",
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update device_credentials set confirmed = true, updated_at = $3
+         where device_id = $1 and ha1_sha256 = $2 and not confirmed",
         device_id,
+        ha1_sha256,
         now
     )
-    .execute(pool)
+    .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Opens enrolment to a device until a time.

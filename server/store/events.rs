@@ -5,6 +5,9 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+/// How long events are kept, in days; they go by whole months.
+const KEEP_DAYS: i64 = 400;
+
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -68,7 +71,7 @@ pub async fn list(
     .await
 }
 
-/// Makes the partitions of this month and the next two.
+/// Makes the partitions of this month and the next two, and drops those that are too old.
 pub async fn make_partitions(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     // Two nodes that make the same partition at once: the second would fail on the catalogue.
     let mut tx = pool.begin().await?;
@@ -76,6 +79,10 @@ pub async fn make_partitions(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sq
         .execute(&mut *tx)
         .await?;
     sqlx::query!("select muster_event_partitions($1, 2)", now.date_naive())
+        .execute(&mut *tx)
+        .await?;
+    let oldest = now - chrono::TimeDelta::days(KEEP_DAYS);
+    sqlx::query!("select muster_drop_event_partitions($1)", oldest.date_naive())
         .execute(&mut *tx)
         .await?;
     tx.commit().await

@@ -167,6 +167,70 @@ pub async fn open(conn: &mut PgConnection, device_id: Uuid) -> Result<Vec<Job>, 
     .await
 }
 
+/// How many open jobs the device has.
+pub async fn count_open(conn: &mut PgConnection, device_id: Uuid) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "n!" from jobs
+           where device_id = $1 and state in ('queued', 'running', 'waiting')"#,
+        device_id
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The newest open job's id: the next one must be greater, whatever this node's clock says.
+pub async fn newest_open(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select job_id from jobs
+         where device_id = $1 and state in ('queued', 'running', 'waiting')
+         order by job_id desc limit 1",
+        device_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether a job with this key failed since a time.
+pub async fn failed_since(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    key: &str,
+    since: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select 1 from jobs where device_id = $1 and idempotency_key = $2
+                 and state = 'failed' and finished_at >= $3) as "failed!""#,
+        device_id,
+        key,
+        since
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether an open job of the device fetches this artifact.
+pub async fn fetches(
+    pool: &PgPool,
+    device_id: Uuid,
+    artifact_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select 1 from jobs
+               where device_id = $1 and state in ('queued', 'running', 'waiting')
+                 and (args ->> 'artifact_id' = $2 or args -> 'download' ->> 'artifact_id' = $2)
+           ) as "fetches!""#,
+        device_id,
+        artifact_id.to_string()
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// One job of a device, within a transaction.
 pub async fn of_device(
     conn: &mut PgConnection,
@@ -221,8 +285,11 @@ pub async fn counts(
     since: DateTime<Utc>,
 ) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select state, count(*) as "n!" from jobs
-           where state in ('queued', 'running', 'waiting') or finished_at >= $1 group by state"#,
+        r#"select state as "state!", count(*) as "n!" from (
+               select state from jobs where state in ('queued', 'running', 'waiting')
+               union all
+               select state from jobs where finished_at >= $1
+           ) as recent group by state"#,
         since
     )
     .fetch_all(pool)
@@ -334,7 +401,8 @@ pub async fn overdue(
             (select device_id from jobs where state = 'running' and leased_until <= $1 limit $2)
             union
             (select device_id from jobs where state in ('queued', 'waiting')
-               and least(expires_at, coalesce(confirm_by, expires_at)) <= $1 limit $2)
+               and case when state = 'waiting' then coalesce(confirm_by, expires_at)
+                        else expires_at end <= $1 limit $2)
         ) as overdue
         "#,
         now,

@@ -1,8 +1,6 @@
 //! Who is let in (TR-069 3.4.5, facts U1 to U5): challenges, Digest in its forms, Basic, replays,
 //! and wrong passwords.
 
-use std::net::IpAddr;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muster_cwmp::digest::{Challenge, answer as digest};
@@ -171,7 +169,7 @@ async fn basic_is_refused_in_clear_and_taken_by_policy() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_logged_once_and_then_not_looked_at() {
+async fn wrong_credentials_are_logged_once_and_lock_nobody_out() {
     let mut muster = Muster::start(&[]).await;
     let enrolment = muster.enrolment();
     let message = inform("GUESSER", &["2 PERIODIC"]);
@@ -185,12 +183,9 @@ async fn wrong_credentials_are_logged_once_and_then_not_looked_at() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("127.0.0.1") && lines[0].contains(&enrolment.0), "{lines:?}");
     assert!(!log.contains("guess-"), "what was tried is not logged");
-    // From this address even the right one is not looked at now; others are not concerned.
-    assert_eq!(login(&mut cpe, &message, &enrolment).await.status, 401);
     assert!(!is_known(&mut muster, "GUESSER").await);
-    let elsewhere: IpAddr = [127, 0, 0, 2].into();
-    let mut far = Cpe::connect_from(elsewhere, muster.cwmp).await;
-    decoded(&login(&mut far, &message, &enrolment).await);
+    // Many devices share an address: whoever has the right one is let in, also right after.
+    decoded(&login(&mut cpe, &message, &enrolment).await);
 }
 
 /// N1: some agents probe for the challenge with an empty POST.

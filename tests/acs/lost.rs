@@ -136,12 +136,13 @@ async fn an_empty_post_instead_of_an_answer_is_no_answer() {
             assert!(asked <= 5, "it ends");
             reply = cpe.empty().await;
         }
-        assert!(reply.status == 204 && asked >= 2, "asked {asked} times, then {reply:?}");
+        let times = if serial == "MUTE" { 2 } else { 1 };
+        assert_eq!((reply.status, asked), (204, times), "a reboot must not happen twice");
     }
     let again = job(&mut muster, &get).await;
     assert_eq!((&again["state"], &again["attempts"]), (&json!("queued"), &json!(1)));
     assert!(again["note"].as_str().unwrap().contains("answered with nothing"), "{again}");
-    assert_eq!(job(&mut muster, &reboot).await["state"], "failed", "not safe to send again");
+    assert_eq!(job(&mut muster, &reboot).await["state"], "waiting", "it may reboot all the same");
     hurry(&muster).await;
     assert_eq!(finish(&mut opened(&muster, "MUTE").await).await, ["GetParameterValues"]);
     assert_eq!(job(&mut muster, &get).await["state"], "done");

@@ -75,10 +75,8 @@ async fn silence_is_asked_again_then_retried_where_that_is_safe() {
     let (muster, api) = raw_device("RETRY4").await;
     let safe = api.queue("RETRY4", get()).await;
     let mut talk = Talk::open(muster.cwmp, "RETRY4", &["2 PERIODIC"]).await;
-    for _ in 0..2 {
-        talk.silent().await;
-        assert!(matches!(talk.asked(), Request::GetParameterValues(_)), "the same once more");
-    }
+    talk.silent().await;
+    assert!(matches!(talk.asked(), Request::GetParameterValues(_)), "the same once more");
     talk.silent().await;
     assert_eq!(talk.request, None);
     let job = api.job(&safe).await;
@@ -88,11 +86,9 @@ async fn silence_is_asked_again_then_retried_where_that_is_safe() {
 
     let unsafe_job = api.queue("RETRY4", json!({ "kind": "reboot" })).await;
     let mut talk = Talk::open(muster.cwmp, "RETRY4", &["2 PERIODIC"]).await;
-    for _ in 0..3 {
-        assert!(matches!(talk.asked(), Request::Reboot(_)));
-        talk.silent().await;
-    }
-    assert_eq!(talk.request, None);
+    assert!(matches!(talk.asked(), Request::Reboot(_)));
+    talk.silent().await;
+    assert_eq!(talk.request, None, "not sent again: it may have been taken");
     let job = api.job(&unsafe_job).await;
-    assert_eq!((&job["state"], &job["attempts"]), (&json!("failed"), &json!(1)), "{job}");
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("waiting"), &json!(1)), "{job}");
 }

@@ -1,11 +1,11 @@
 //! Whose turn it is in a device's line, and what becomes of a job whose session is gone.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::settle::{close, expect_reset, retried};
-use super::{WAKE_GAP_SECONDS, args};
+use super::args;
+use super::settle::{awaited, close, retried};
 use crate::error::Error;
 use crate::fleet::secret::Keys;
 use crate::jobs::retry;
@@ -36,9 +36,7 @@ async fn advance_for(
         };
         let due = match job.state.as_str() {
             "queued" if job.expires_at <= now => {
-                let note = "the device did not come in time".to_owned();
-                let change = Change { state: "expired", note: Some(note), ..Change::default() };
-                close(conn, &job, change, now).await?;
+                close(conn, &job, expired(), now).await?;
                 continue;
             }
             "queued" if job.not_before <= now => {
@@ -49,8 +47,7 @@ async fn advance_for(
             // back then.
             "queued" => {
                 if session_id.is_some() {
-                    let at = job.not_before;
-                    connection_requests::ask(conn, device_id, at, WAKE_GAP_SECONDS, now).await?;
+                    connection_requests::ask(conn, device_id, job.not_before, now).await?;
                 }
                 job.not_before
             }
@@ -61,9 +58,7 @@ async fn advance_for(
             }
             "running" => job.leased_until.unwrap_or(now),
             _ if job.confirm_by.is_none_or(|t| t <= now) => {
-                let note = "the device accepted it, but never reported the outcome".to_owned();
-                let change = Change { state: "failed", note: Some(note), ..Change::default() };
-                close(conn, &job, change, now).await?;
+                close(conn, &job, unreported(), now).await?;
                 continue;
             }
             _ => job.confirm_by.unwrap_or(now),
@@ -73,17 +68,41 @@ async fn advance_for(
     }
 }
 
-/// Expires queued jobs whose time has passed while an earlier one still blocks the line.
+fn expired() -> Change {
+    let note = "the device did not come in time".to_owned();
+    Change { state: "expired", note: Some(note), ..Change::default() }
+}
+
+fn unreported() -> Change {
+    let note = "the device accepted it, but never reported the outcome".to_owned();
+    Change { state: "failed", note: Some(note), ..Change::default() }
+}
+
+/// Brings the line up to date where no session is there to go on with it: a job that may run now
+/// has its device called.
+pub async fn advance_and_wake(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if let Some(job) = advance(conn, device_id, now).await? {
+        connection_requests::ask(conn, device_id, job.not_before, now).await?;
+    }
+    Ok(())
+}
+
+/// Closes jobs whose time has passed while an earlier one still blocks the line.
 pub async fn expire_behind_head(
     conn: &mut PgConnection,
     device_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     for job in store::open(conn, device_id).await? {
+        let late = job.state == "waiting" && job.confirm_by.is_none_or(|t| t <= now);
         if job.state == "queued" && job.expires_at <= now {
-            let note = "the device did not come in time".to_owned();
-            let change = Change { state: "expired", note: Some(note), ..Change::default() };
-            close(conn, &job, change, now).await?;
+            close(conn, &job, expired(), now).await?;
+        } else if late {
+            close(conn, &job, unreported(), now).await?;
         }
     }
     Ok(())
@@ -105,7 +124,8 @@ pub async fn lease_next(
                 return Ok(Some((job, spec)));
             }
             Err(e) => {
-                let note = format!("its arguments cannot be read: {}", e.private());
+                tracing::error!(job.id = %job.job_id, "a job cannot be read: {}", e.private());
+                let note = "its arguments cannot be read; the log has the cause".to_owned();
                 let change = Change { state: "failed", note: Some(note), ..Change::default() };
                 close(conn, &job, change, now).await?;
             }
@@ -126,7 +146,7 @@ pub async fn release(
         && current.lease == Some(session_id)
     {
         lost(conn, &current, now).await?;
-        advance(conn, job.device_id, now).await?;
+        advance_and_wake(conn, job.device_id, now).await?;
     }
     Ok(())
 }
@@ -141,21 +161,21 @@ async fn lost(conn: &mut PgConnection, job: &Job, now: DateTime<Utc>) -> Result<
             return retried(conn, job, note, None, verdict, now).await;
         }
         // It may have been sent: its proof may still come.
-        Some(s) if s.confirm_seconds().is_some() => Change {
-            state: "waiting",
-            confirm_by: Some(now + TimeDelta::seconds(s.confirm_seconds().unwrap_or(900))),
-            note: Some(format!("{note}; not sent again, its report is awaited")),
-            ..Change::default()
-        },
+        Some(s) if s.confirm_seconds().is_some() => {
+            return awaited(
+                conn,
+                job,
+                s,
+                format!("{note}; not sent again, its report is awaited"),
+                now,
+            )
+            .await;
+        }
         Some(_) | None => Change {
             state: "failed",
             note: Some(format!("{note}; outcome unknown, and not safe to send again")),
             ..Change::default()
         },
     };
-    close(conn, job, change, now).await?;
-    match &spec {
-        Some(spec) => expect_reset(conn, job, spec, now).await,
-        None => Ok(()),
-    }
+    close(conn, job, change, now).await
 }

@@ -16,7 +16,7 @@ mod line;
 mod settle;
 
 pub use args::masked_args;
-pub use line::{advance, expire_behind_head, lease_next, release};
+pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use settle::{proven, settle};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,10 +34,7 @@ use crate::store::{artifacts, connection_requests, events, jobs as store};
 /// How long a job waits for its device unless the caller says otherwise.
 pub const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
 /// Open jobs a device may have: more are a runaway script's.
-pub const MAX_OPEN: usize = 1_000;
-
-/// TR-069 asks for 30 s between two connection requests to one device (K1).
-const WAKE_GAP_SECONDS: f64 = 30.0;
+pub const MAX_OPEN: i64 = 1_000;
 
 /// What to create.
 #[derive(Debug, Clone)]
@@ -56,6 +53,8 @@ pub struct Order {
     pub created_by: String,
     /// Wake the device for it.
     pub wake: bool,
+    /// Muster itself wants it; see [`Order::own`].
+    pub own: bool,
 }
 
 impl Order {
@@ -69,7 +68,18 @@ impl Order {
             idempotency_key: Some(format!("muster:{key}")),
             created_by: "muster".to_owned(),
             wake: false,
+            own: true,
         }
+    }
+}
+
+/// UUIDv7 by this node's clock, but after the newest open job of the device: the line's order is the
+/// order of the ids, and another node's clock may be ahead.
+fn next_id(newest: Option<Uuid>) -> Uuid {
+    let fresh = Uuid::now_v7();
+    match newest {
+        Some(newest) if newest >= fresh => Uuid::from_u128(newest.as_u128() + 1),
+        Some(_) | None => fresh,
     }
 }
 
@@ -89,10 +99,11 @@ pub async fn create(
     if expires_at <= not_before {
         return Err(Error::invalid("/expires_at", "must be later than not_before"));
     }
-    if store::open(conn, order.device_id).await?.len() >= MAX_OPEN {
+    // Muster's own few are bounded by their keys, and an Inform must not fail for others' many.
+    if !order.own && store::count_open(conn, order.device_id).await? >= MAX_OPEN {
         return Err(Error::Conflict(format!("the device has {MAX_OPEN} open jobs")));
     }
-    let job_id = Uuid::now_v7();
+    let job_id = next_id(store::newest_open(conn, order.device_id).await?);
     let new = NewJob {
         device_id: order.device_id,
         job_id,
@@ -111,7 +122,7 @@ pub async fn create(
     }
     if order.wake {
         let at = not_before;
-        connection_requests::ask(conn, order.device_id, at, WAKE_GAP_SECONDS, now).await?;
+        connection_requests::ask(conn, order.device_id, at, now).await?;
     }
     Ok((job, made))
 }

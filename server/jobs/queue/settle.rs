@@ -13,7 +13,8 @@ use crate::store::jobs::{Change, Job};
 use crate::store::{credentials, events, jobs as store};
 
 /// How long a device that was ordered to reset may take to enrol again.
-const RESET_WINDOW: TimeDelta = TimeDelta::days(7);
+const RESET_WINDOW: TimeDelta = TimeDelta::days(1);
+
 /// Stores how an attempt ended. `job` is as it was leased (its `attempts` before this one).
 pub async fn settle(
     conn: &mut PgConnection,
@@ -25,29 +26,30 @@ pub async fn settle(
 ) -> Result<(), Error> {
     let attempt = job.attempts + 1;
     match outcome {
-        Outcome::Done(result) => finish(conn, job, result, now).await,
-        Outcome::Accepted(result) => {
-            let seconds = spec.confirm_seconds().unwrap_or(900);
-            let change = Change {
-                state: "waiting",
-                confirm_by: Some(now + TimeDelta::seconds(seconds)),
-                result: Some(result),
-                note: Some("accepted by the device; its report is due".to_owned()),
-                ..Change::default()
-            };
-            close(conn, job, change, now).await?;
+        Outcome::Done(result) => {
+            finish(conn, job, result, now).await?;
             expect_reset(conn, job, spec, now).await
+        }
+        Outcome::Accepted => {
+            let note = "accepted by the device; its report is due".to_owned();
+            awaited(conn, job, spec, note, now).await
         }
         Outcome::Fault(fault) => {
             let verdict = retry::after_fault(fault.code, attempt, job.max_attempts, jitter);
             faulted(conn, job, &fault, verdict, now).await
         }
+        Outcome::Partial(fault) => faulted(conn, job, &fault, Verdict::GiveUp, now).await,
         Outcome::Silent => {
+            let note = "the device answered with nothing";
+            if !spec.idempotent() && spec.confirm_seconds().is_some() {
+                // It may have been taken all the same.
+                let note = format!("{note}; not sent again, its report is awaited");
+                return awaited(conn, job, spec, note, now).await;
+            }
             let verdict = match spec.idempotent() {
                 true => retry::after_silence(attempt, job.max_attempts, jitter),
                 false => Verdict::GiveUp,
             };
-            let note = "the device answered with nothing";
             retried(conn, job, note, None, verdict, now).await
         }
         Outcome::Impossible(why) => {
@@ -57,9 +59,28 @@ pub async fn settle(
     }
 }
 
+/// It has been sent: what proves it is waited for.
+pub(super) async fn awaited(
+    conn: &mut PgConnection,
+    job: &Job,
+    spec: &JobSpec,
+    note: String,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let seconds = spec.confirm_seconds().unwrap_or(900);
+    let change = Change {
+        state: "waiting",
+        confirm_by: Some(now + TimeDelta::seconds(seconds)),
+        note: Some(note),
+        ..Change::default()
+    };
+    close(conn, job, change, now).await?;
+    expect_reset(conn, job, spec, now).await
+}
+
 /// A device that loses its settings by our order may come back with the enrolment credential: let
 /// it in.
-pub(super) async fn expect_reset(
+async fn expect_reset(
     conn: &mut PgConnection,
     job: &Job,
     spec: &JobSpec,
@@ -87,7 +108,13 @@ pub async fn proven(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     match fault {
-        None => finish(conn, job, result, now).await,
+        None => {
+            finish(conn, job, result, now).await?;
+            match serde_json::from_value(job.args.clone()) {
+                Ok(spec) => expect_reset(conn, job, &spec, now).await,
+                Err(_) => Ok(()),
+            }
+        }
         Some(fault) => {
             let attempts = job.attempts.max(1);
             let verdict = retry::after_fault(fault.code, attempts, job.max_attempts, jitter);

@@ -21,13 +21,13 @@ const WATCH: Duration = Duration::from_secs(1);
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
+/// How long a statement waits for a row that another transaction holds.
+pub const LOCK_TIMEOUT: &str = "10s";
+
 /// What every connection is told. Muster's own statements take milliseconds: one that takes longer
 /// than these is stuck, and holds locks that devices wait for.
-const LIMITS: [(&str, &str); 3] = [
-    ("statement_timeout", "30s"),
-    ("lock_timeout", "10s"),
-    ("idle_in_transaction_session_timeout", "60s"),
-];
+const LIMITS: [(&str, &str); 2] =
+    [("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s")];
 
 /// The servers in `text`: URLs separated by spaces, each with one host or several
 /// (`postgres://user@a,b:5433/db`).
@@ -55,8 +55,10 @@ pub fn parse_servers(text: &str) -> Result<Vec<PgConnectOptions>, PgError> {
 pub async fn connect(
     servers: &[PgConnectOptions],
     max_connections: u32,
+    lock_timeout: &str,
 ) -> Result<PgPool, PgError> {
-    let servers: Vec<PgConnectOptions> = servers.iter().map(with_limits).collect();
+    let servers: Vec<PgConnectOptions> =
+        servers.iter().map(|s| with_limits(s, lock_timeout)).collect();
     let primary = find_primary(&servers).await?;
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
@@ -124,8 +126,9 @@ async fn follow_primary(pool: PgPool, servers: Vec<PgConnectOptions>) {
     }
 }
 
-fn with_limits(server: &PgConnectOptions) -> PgConnectOptions {
-    server.clone().application_name("muster").statement_cache_capacity(256).options(LIMITS)
+fn with_limits(server: &PgConnectOptions, lock_timeout: &str) -> PgConnectOptions {
+    let options = server.clone().application_name("muster").statement_cache_capacity(256);
+    options.options(LIMITS).options([("lock_timeout", lock_timeout)])
 }
 
 /// One URL for each host of the authority, which is as libpq reads several hosts.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use binaries::{Installation, OLDEST_MAJOR, choose, installations};
 pub use cluster::{cluster_major, is_locked, running};
-pub use connect::{connect, find_primary, parse_servers};
+pub use connect::{LOCK_TIMEOUT, connect, find_primary, parse_servers};
 pub use supervisor::EmbeddedPostgres;
 
 /// Why there is no PostgreSQL.

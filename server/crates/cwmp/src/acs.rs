@@ -5,14 +5,17 @@
 //! Every call of [`AcsSession::step`] returns exactly one action, whatever the event, so no order
 //! of messages can wedge it; [`MAX_MESSAGES`] bounds the session.
 
+use std::collections::HashSet;
+
 use crate::fault::{Fault, FaultCode};
 use crate::rpc::{Body, Envelope, Request, Response};
 
 /// HTTP messages that a CPE may send in one session; a full read of a large data model takes some
 /// hundreds, so this only ends loops.
 pub const MAX_MESSAGES: u32 = 5_000;
-/// How often one request is sent again after an empty POST or a stray answer (N5).
-const MAX_RESENDS: u32 = 2;
+/// How often one request is sent again after an empty POST or a stray answer (N5); one that must not
+/// happen twice never is.
+const MAX_RESENDS: u32 = 1;
 
 /// The methods this ACS answers (TR-069 A.3.3, A.4.2), as its GetRPCMethodsResponse lists them.
 pub const ACS_METHODS: [&str; 8] = [
@@ -111,6 +114,8 @@ pub struct AcsSession {
     holding: bool,
     /// HoldRequests has been said once: from then on every call says what holds (S4).
     hold_said: bool,
+    /// IDs of the calls so far.
+    sent: HashSet<String>,
     messages: u32,
 }
 
@@ -130,6 +135,7 @@ impl AcsSession {
             informed: false,
             holding: false,
             hold_said: false,
+            sent: HashSet::new(),
             messages: 0,
         }
     }
@@ -255,6 +261,10 @@ impl AcsSession {
             Body::UnknownMethod(_) => {
                 self.unknown(envelope.id, State::Outstanding { call, resends })
             }
+            // The answer to an earlier call, which has been settled: it says nothing of this one.
+            Body::Response(_) | Body::Fault(_) if self.stale(envelope.id.as_deref(), &call) => {
+                self.silence(call, resends)
+            }
             Body::Fault(fault) => self.settle(Answer::Fault(fault)),
             // S2: the method decides, because devices send missing and wrong IDs.
             Body::Response(response) if answers(&call.request, &response) => {
@@ -315,13 +325,18 @@ impl AcsSession {
         Action::FetchWork
     }
 
+    /// Only an ID that is provably ours and of another call counts against an answer (S2).
+    fn stale(&self, id: Option<&str>, call: &Call) -> bool {
+        id.is_some_and(|id| id != call.id && self.sent.contains(id))
+    }
+
     fn settle(&mut self, answer: Answer) -> Action {
         self.state = State::Fetching;
         Action::Settle(answer)
     }
 
     fn silence(&mut self, call: Box<Call>, resends: u32) -> Action {
-        if resends >= MAX_RESENDS {
+        if resends >= MAX_RESENDS || !repeatable(&call.request) {
             return self.settle(Answer::None);
         }
         let envelope = self.call_envelope(&call);
@@ -341,6 +356,7 @@ impl AcsSession {
             },
             None => return Action::End,
         };
+        self.sent.insert(call.id.clone());
         self.holding = call.hold;
         self.hold_said |= call.hold;
         let envelope = self.call_envelope(&call);
@@ -367,6 +383,23 @@ fn best_version(list: &str) -> Option<String> {
         .filter(|minor| *minor <= 4)
         .max()
         .map(|minor| format!("1.{minor}"))
+}
+
+/// Whether a request may be sent again to a device that may have taken it already.
+fn repeatable(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::GetRpcMethods
+            | Request::SetParameterValues(_)
+            | Request::GetParameterValues(_)
+            | Request::GetParameterNames(_)
+            | Request::SetParameterAttributes(_)
+            | Request::GetParameterAttributes(_)
+            | Request::GetQueuedTransfers
+            | Request::GetAllQueuedTransfers
+            | Request::GetOptions(_)
+            | Request::CancelTransfer(_)
+    )
 }
 
 /// Whether `response` is the kind of answer that `request` asks for.
