@@ -13,6 +13,7 @@ mod files;
 mod fleet;
 mod hostile;
 mod jobs;
+mod recorded;
 mod smoke;
 mod telemetry;
 mod web;

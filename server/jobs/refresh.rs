@@ -327,6 +327,17 @@ mod tests {
     }
 
     #[test]
+    fn five_thousand_parameters_are_read_whole_or_in_parts() {
+        let mut device = Device { leaves: leaves(5_000), max: 50_000, next_level: true, bad: None };
+        let (refresh, calls) = read(&device, 0);
+        assert_eq!((calls, all(&refresh), refresh.complete()), (2, 5_000, true));
+        device.max = 400;
+        let (refresh, calls) = read(&device, 0);
+        assert_eq!(all(&refresh), 5_000, "skipped {:?}", refresh.skipped);
+        assert!(calls < 300, "{calls} calls");
+    }
+
+    #[test]
     fn a_device_without_next_level_is_read_by_names() {
         let mut device = Device { leaves: leaves(500), max: 5_000, next_level: false, bad: None };
         assert_eq!(all(&read(&device, 0).0), 500);
