@@ -45,6 +45,10 @@ pub(super) struct DeviceView {
     connection_request_url: Option<String>,
     /// How its last session was authenticated: none, enrolment, device, certificate.
     auth: String,
+    /// Path of the site where it stands; null = in none.
+    site: Option<String>,
+    /// Its tags, in order.
+    tags: Vec<String>,
     /// First inform.
     first_inform: DateTime<Utc>,
     /// Last inform.
@@ -90,6 +94,8 @@ impl DeviceView {
             parameter_key: d.parameter_key,
             connection_request_url: d.connection_request_url,
             auth: d.auth,
+            site: d.site,
+            tags: d.tags,
             first_inform: d.first_inform,
             last_inform: d.last_inform,
             last_boot: d.last_boot,

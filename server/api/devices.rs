@@ -1,4 +1,4 @@
-//! Devices: list, look up, remove, let enrol again, wake.
+//! Devices: list, count, look up, remove, let enrol again, wake.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,25 +18,16 @@ use super::jobs::{self, Placed};
 use super::page::{Limit, Page};
 use super::problem::Problem;
 use crate::clock;
-use crate::config::Config;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
+use crate::fleet::{group, online};
 use crate::jobs::queue::Order;
 use crate::jobs::spec::JobSpec;
 use crate::store::devices::{self as store, Device, Filter};
-use crate::store::{artifacts, connection_requests, credentials, events};
+use crate::store::{artifacts, connection_requests, credentials, events, selector};
 
-/// Periodic inform interval that is reckoned with where none is configured, in seconds.
-const CUSTOMARY_INTERVAL: u32 = 300;
 /// Longest time for which enrolment can be opened to a device, in hours.
 const MAX_ENROLMENT_HOURS: u32 = 168;
-
-/// A device that informed at or after this time counts as online: it missed less than three of its
-/// periodic informs.
-pub(super) fn online_since(config: &Config, now: DateTime<Utc>) -> DateTime<Utc> {
-    let interval = config.acs.inform_interval_seconds.unwrap_or(CUSTOMARY_INTERVAL);
-    now - TimeDelta::seconds(3 * i64::from(interval))
-}
 
 /// A device in a path.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,10 +77,27 @@ pub(super) struct DeviceFilter {
     software_version: Option<String>,
     /// Whether the device informed within three periodic inform intervals.
     online: Option<bool>,
+    /// A selector, such as `model ~ "hAP*" and not online`; alone, without the filters above.
+    q: Option<String>,
     /// Rows on a page, 1 to 1000; 100 when absent.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<Uuid>,
+}
+
+impl DeviceFilter {
+    /// The selector, which says all that the other filters could.
+    fn selector(&self) -> Result<Option<&str>, Error> {
+        let others = self.serial.is_some()
+            || self.product_class.is_some()
+            || self.software_version.is_some()
+            || self.online.is_some();
+        if self.q.is_some() && others {
+            let why = "q stands alone: write the other filters into it, such as `serial = X`";
+            return Err(Error::invalid("/q", why));
+        }
+        Ok(self.q.as_deref())
+    }
 }
 
 /// List devices
@@ -110,7 +118,14 @@ pub(super) async fn list_devices(
 ) -> Result<Json<Page<DeviceView>>, Problem> {
     caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
-    let since = online_since(&app.config, clock::now());
+    let now = clock::now();
+    let since = online::since(&app.config, now);
+    let cursor = |d: &Device| d.device_id.to_string();
+    if let Some(text) = query.selector()? {
+        let expr = group::read(&app.pool, text, "/q").await?;
+        let rows = selector::list(&app.pool, &expr, query.after, limit.rows(), now, since).await?;
+        return Ok(Json(Page::of(rows, limit, cursor, |d| DeviceView::of(d, since))));
+    }
     let filter = Filter {
         serial: query.serial,
         product_class: query.product_class,
@@ -119,8 +134,52 @@ pub(super) async fn list_devices(
         silent_since: (query.online == Some(false)).then_some(since),
     };
     let rows = store::list(&app.pool, &filter, query.after, limit.rows()).await?;
-    let cursor = |d: &Device| d.device_id.to_string();
     Ok(Json(Page::of(rows, limit, cursor, |d| DeviceView::of(d, since))))
+}
+
+/// What is counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CountQuery {
+    /// A selector; all devices when absent.
+    q: Option<String>,
+}
+
+/// How many devices there are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeviceCount {
+    /// Devices that match.
+    count: i64,
+}
+
+/// Count devices
+///
+/// What a bulk job wants to be told as `expected`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/count",
+    tag = "devices",
+    params(CountQuery),
+    responses((status = 200, description = "Their number", body = DeviceCount), Problem),
+    security(("token" = ["read"]))
+)]
+pub(super) async fn count_devices(
+    caller: Caller,
+    State(app): State<Shared>,
+    QueryArgs(query): QueryArgs<CountQuery>,
+) -> Result<Json<DeviceCount>, Problem> {
+    caller.require(Scope::Read)?;
+    let now = clock::now();
+    let since = online::since(&app.config, now);
+    let count = match query.q {
+        Some(text) => {
+            let expr = group::read(&app.pool, &text, "/q").await?;
+            selector::count(&app.pool, &expr, now, since).await?
+        }
+        None => store::counts(&app.pool, since).await?.0,
+    };
+    Ok(Json(DeviceCount { count }))
 }
 
 /// Get a device
@@ -138,13 +197,18 @@ pub(super) async fn get_device(
     PathArgs(path): PathArgs<DevicePath>,
 ) -> Result<Json<DeviceDetail>, Problem> {
     caller.require(Scope::Read)?;
-    let mut device = path.load(&app.pool).await?;
+    let device = path.load(&app.pool).await?;
+    Ok(Json(detail(&app, device).await?))
+}
+
+/// The device as its own page shows it.
+pub(super) async fn detail(app: &App, mut device: Device) -> Result<DeviceDetail, Error> {
     let request = connection_requests::get(&app.pool, device.device_id).await?;
-    Ok(Json(DeviceDetail {
+    Ok(DeviceDetail {
         methods: device.methods.take(),
         connection_request: request.map(ConnectionRequestView::of),
-        device: DeviceView::of(device, online_since(&app.config, clock::now())),
-    }))
+        device: DeviceView::of(device, online::since(&app.config, clock::now())),
+    })
 }
 
 /// Remove a device

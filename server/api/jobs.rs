@@ -72,26 +72,30 @@ pub(super) async fn create_job(
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Placed, Problem> {
     caller.require(Scope::Operate)?;
-    let key = match headers.get("idempotency-key").map(|value| value.to_str()) {
-        None => None,
-        Some(Ok(key)) => Some(key),
-        Some(Err(_)) => {
-            return Err(Error::invalid("", "Idempotency-Key is not printable ASCII").into());
-        }
-    };
-    let request = JobRequest::parse(body, key)?;
+    let request = JobRequest::parse(body, header_key(&headers)?)?;
     request.spec.validate()?;
-    let order = Order {
-        device_id: devices::resolve(&app.pool, &path.device_id).await?,
+    let device_id = devices::resolve(&app.pool, &path.device_id).await?;
+    Ok(place(&app, order(request, device_id, caller.name)).await?)
+}
+
+/// The `Idempotency-Key` of a request's head.
+pub(super) fn header_key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let key = headers.get("idempotency-key").map(|value| value.to_str()).transpose();
+    key.map_err(|_| Error::invalid("", "Idempotency-Key is not printable ASCII"))
+}
+
+/// What is to be made of a request.
+pub(super) fn order(request: JobRequest, device_id: Uuid, created_by: String) -> Order {
+    Order {
+        device_id,
         spec: request.spec,
         not_before: request.not_before,
         expires_at: request.expires_at,
         idempotency_key: request.idempotency_key,
-        created_by: caller.name,
+        created_by,
         wake: request.wake.unwrap_or(true),
         own: false,
-    };
-    Ok(place(&app, order).await?)
+    }
 }
 
 /// What narrows the list of jobs.

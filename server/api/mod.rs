@@ -7,18 +7,24 @@
 
 mod artifacts;
 pub mod auth;
+mod bulk;
 mod device_artifacts;
 mod device_view;
 mod devices;
+mod etag;
 mod events;
 mod extract;
+mod groups;
 mod guard;
 mod job_request;
 mod job_view;
 mod jobs;
+mod merge;
 mod page;
 mod parameters;
+mod placement;
 pub mod problem;
+mod sites;
 mod system;
 mod tokens;
 
@@ -43,11 +49,13 @@ use problem::Problem;
 #[openapi(
     info(
         title = "Muster",
-        description = "Devices, their parameters and events, the jobs on them, and files."
+        description = "Devices, where they stand, their parameters and events, the jobs on them, and files."
     ),
     components(schemas(Problem)),
     tags(
         (name = "devices", description = "What is in the inventory, and what is known of it."),
+        (name = "sites", description = "Where devices stand: a tree of places."),
+        (name = "groups", description = "Named sets of devices, by list or by selector."),
         (name = "jobs", description = "Work on devices."),
         (name = "artifacts", description = "Files for devices."),
         (name = "tokens", description = "Who may use this API."),
@@ -75,13 +83,21 @@ pub fn router() -> Router<Shared> {
 fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let (router, mut description) = OpenApiRouter::<Shared>::with_openapi(ApiDoc::openapi())
         .routes(routes!(devices::list_devices))
-        .routes(routes!(devices::get_device, devices::delete_device))
+        .routes(routes!(devices::count_devices))
+        .routes(routes!(devices::get_device, placement::change_device, devices::delete_device))
         .routes(routes!(devices::allow_enrolment))
         .routes(routes!(devices::wake_device))
         .routes(routes!(parameters::list_parameters))
         .routes(routes!(events::list_events))
         .routes(routes!(device_artifacts::list_device_artifacts))
         .routes(routes!(device_artifacts::get_device_artifact_content))
+        .routes(routes!(sites::list_sites, sites::create_site))
+        .routes(routes!(sites::get_site, sites::change_site, sites::delete_site))
+        .routes(routes!(groups::list_groups, groups::create_group))
+        .routes(routes!(groups::get_group, groups::change_group, groups::delete_group))
+        .routes(routes!(groups::list_group_devices))
+        .routes(routes!(groups::add_group_device, groups::remove_group_device))
+        .routes(routes!(bulk::create_bulk_job))
         .routes(routes!(jobs::create_job))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job))

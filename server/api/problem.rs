@@ -146,9 +146,9 @@ impl IntoResponses for Problem {
         let response = ResponseBuilder::new()
             .description(
                 "The request was not done: 400 malformed, 401 no good token, 403 scope missing, \
-                 404 unknown, 409 not in this state, 413 too large, 415 not JSON, 422 not \
-                 possible as asked, 429 too many wrong tokens, 500 a fault of the server, 503 the \
-                 database or the file store is away",
+                 404 unknown, 409 not in this state, 412 changed meanwhile, 413 too large, 415 not \
+                 JSON, 422 not possible as asked, 429 too many wrong tokens, 500 a fault of the \
+                 server, 503 the database or the file store is away",
             )
             .content(MEDIA_TYPE, content)
             .build();

@@ -9,11 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::{Caller, Scope};
-use super::devices::online_since;
 use super::problem::Problem;
 use crate::clock;
 use crate::config::AuthMode;
 use crate::ctx::Shared;
+use crate::fleet::online;
 use crate::store::{devices, jobs};
 
 /// The installation.
@@ -50,7 +50,7 @@ pub(super) async fn get_system(
 ) -> Result<Json<System>, Problem> {
     caller.require(Scope::Read)?;
     let now = clock::now();
-    let (all, online) = devices::counts(&app.pool, online_since(&app.config, now)).await?;
+    let (all, online) = devices::counts(&app.pool, online::since(&app.config, now)).await?;
     let jobs = jobs::counts(&app.pool, now - TimeDelta::days(1)).await?;
     Ok(Json(System {
         version: env!("CARGO_PKG_VERSION"),

@@ -1,7 +1,14 @@
-//! Devices as the operator knows them: identity, what is secret of them, what is learned of them.
+//! Devices as the operator knows them: identity, place, groups, what is secret of them, what is
+//! learned of them, and the language that selects them.
 
 pub mod credentials;
 pub mod facts;
+pub mod group;
 pub mod identity;
+pub mod label;
 pub mod learn;
+pub mod online;
+pub mod placement;
 pub mod secret;
+pub mod selector;
+pub mod site;

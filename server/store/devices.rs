@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::fleet::facts::{Facts, capped};
 use muster_cwmp::rpc::DeviceId as CwmpDeviceId;
+use muster_routeros::version::RosVersion;
 
 /// A device as lists and pages show it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Device {
     /// UUIDv5 of its identity.
     pub device_id: Uuid,
@@ -44,6 +45,10 @@ pub struct Device {
     pub methods: Option<Vec<String>>,
     /// How its last new session was authenticated.
     pub auth: String,
+    /// Path of the site where it stands.
+    pub site: Option<String>,
+    /// In order, each once.
+    pub tags: Vec<String>,
     /// First inform.
     pub first_inform: DateTime<Utc>,
     /// Last inform.
@@ -94,6 +99,7 @@ pub async fn list(
         select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
                f.model, f.arch, f.identity, f.hardware_version, f.software_version,
                f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
+               f.site::text as site, f.tags,
                d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
                d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
                p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
@@ -137,6 +143,7 @@ pub async fn get(pool: &PgPool, device_id: Uuid) -> Result<Option<Device>, sqlx:
         select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
                f.model, f.arch, f.identity, f.hardware_version, f.software_version,
                f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
+               f.site::text as site, f.tags,
                d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
                d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
                p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
@@ -161,6 +168,12 @@ pub async fn counts(pool: &PgPool, since: DateTime<Utc>) -> Result<(i64, i64), s
     .fetch_one(pool)
     .await?;
     Ok((row.all, row.online))
+}
+
+/// By what selectors order the software version; `None` = it is not RouterOS's, or not told.
+fn version_key(facts: &Facts) -> Option<Vec<i32>> {
+    let version: RosVersion = facts.software_version.as_deref()?.parse().ok()?;
+    Some(version.key().to_vec())
 }
 
 /// What an Inform says of a device beyond the hot row.
@@ -189,14 +202,15 @@ pub async fn merge_facts(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let f = row.facts;
+    let version_key = version_key(f);
     sqlx::query!(
         r#"
         insert into device_facts as f (device_id, manufacturer, oui, product_class, serial, root,
             namespace, model, arch, identity, hardware_version, software_version,
             provisioning_code, parameter_key, connection_request_url, auth, last_boot,
-            last_bootstrap, updated_at)
+            last_bootstrap, updated_at, version_key)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                case when $17 then $19::timestamptz end, case when $18 then $19 end, $19)
+                case when $17 then $19::timestamptz end, case when $18 then $19 end, $19, $20)
         on conflict (device_id) do update set
             manufacturer = excluded.manufacturer,
             oui = excluded.oui,
@@ -209,6 +223,8 @@ pub async fn merge_facts(
             identity = coalesce(excluded.identity, f.identity),
             hardware_version = coalesce(excluded.hardware_version, f.hardware_version),
             software_version = coalesce(excluded.software_version, f.software_version),
+            version_key = case when excluded.software_version is null then f.version_key
+                          else excluded.version_key end,
             provisioning_code = coalesce(excluded.provisioning_code, f.provisioning_code),
             parameter_key = coalesce(excluded.parameter_key, f.parameter_key),
             connection_request_url =
@@ -236,7 +252,8 @@ pub async fn merge_facts(
         row.auth,
         row.booted,
         row.bootstrapped,
-        now
+        now,
+        version_key.as_deref()
     )
     .execute(conn)
     .await?;
@@ -251,6 +268,7 @@ pub async fn learn_facts(
     methods: Option<&[String]>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let version_key = version_key(f);
     sqlx::query!(
         r#"
         update device_facts set
@@ -260,6 +278,7 @@ pub async fn learn_facts(
             identity = coalesce($5, identity),
             hardware_version = coalesce($6, hardware_version),
             software_version = coalesce($7, software_version),
+            version_key = case when $7::text is null then version_key else $13 end,
             provisioning_code = coalesce($8, provisioning_code),
             parameter_key = coalesce($9, parameter_key),
             connection_request_url = coalesce($10, connection_request_url),
@@ -278,7 +297,8 @@ pub async fn learn_facts(
         f.parameter_key,
         f.connection_request_url,
         methods,
-        now
+        now,
+        version_key.as_deref()
     )
     .execute(conn)
     .await?;
@@ -341,6 +361,7 @@ pub async fn delete(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sq
         sqlx::query!("delete from jobs where device_id = $1", device_id),
         sqlx::query!("delete from events where device_id = $1", device_id),
         sqlx::query!("delete from device_artifacts where device_id = $1", device_id),
+        sqlx::query!("delete from group_members where device_id = $1", device_id),
         sqlx::query!("delete from connection_requests where device_id = $1", device_id),
     ] {
         statement.execute(&mut *conn).await?;

@@ -8,11 +8,14 @@ pub mod connection_requests;
 pub mod credentials;
 pub mod devices;
 pub mod events;
+pub mod groups;
 pub mod informs;
 pub mod jobs;
 pub mod parameters;
 pub mod pg;
+pub mod selector;
 pub mod settings;
+pub mod sites;
 pub mod tokens;
 
 use chrono::{DateTime, Utc};

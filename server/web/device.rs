@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::devices::{is_online, model, online_within};
+use super::devices::model;
 use super::failure::Failure;
 use super::format::{When, relative, shortened, size};
 use super::views::{Shell, View, render};
 use crate::clock;
 use crate::ctx::Shared;
 use crate::error::Error;
+use crate::fleet::online;
 use crate::fleet::secret::{MASK, is_secret};
 use crate::jobs::queue::masked_args;
 use crate::store::artifacts::{self, DeviceArtifact};
@@ -134,7 +135,7 @@ pub(super) async fn page(
         id,
         serial: &device.serial,
         model: model(&device),
-        online: is_online(&device, online_within(&app.config), now),
+        online: device.last_inform >= online::since(&app.config, now),
         last_inform: When::new(device.last_inform, now),
         unauthenticated: device.auth == "none",
         facts: facts(&device, wake.as_ref(), now),

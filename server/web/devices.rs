@@ -19,15 +19,12 @@ use crate::clock;
 use crate::config::{Config, TlsMode};
 use crate::ctx::{App, Shared};
 use crate::error::Error;
+use crate::fleet::online;
 use crate::store::devices::{self, Device, Filter};
 use crate::store::jobs;
 
 /// Devices on a page.
 const PAGE: usize = 100;
-/// A device whose interval nobody set counts as online this long after an inform.
-const ONLINE_WITHIN: TimeDelta = TimeDelta::minutes(15);
-/// Informs a device may miss before it counts as silent.
-const INFORMS_MISSED: i64 = 3;
 
 /// The query string; empty fields narrow nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -186,7 +183,7 @@ pub(super) async fn counts_fragment(State(app): State<Shared>) -> Result<Respons
 }
 
 async fn counts(app: &App, now: DateTime<Utc>) -> Result<Counts, Error> {
-    let (all, online) = devices::counts(&app.pool, now - online_within(&app.config)).await?;
+    let (all, online) = devices::counts(&app.pool, online::since(&app.config, now)).await?;
     let mut jobs = jobs::counts(&app.pool, now - TimeDelta::days(1)).await?;
     jobs.sort();
     let jobs = jobs.into_iter().map(|(state, count)| JobCount { state, count }).collect();
@@ -200,9 +197,9 @@ async fn table(app: &App, query: &ListQuery, now: DateTime<Utc>) -> Result<Table
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let last = found.last().filter(|_| more).map(|device| device.device_id.to_string());
-    let within = online_within(&app.config);
+    let since = online::since(&app.config, now);
     Ok(Table {
-        rows: found.iter().map(|device| row(device, within, now)).collect(),
+        rows: found.iter().map(|device| row(device, since, now)).collect(),
         at: now.format("%H:%M:%S UTC").to_string(),
         query: query.text(&query.after),
         next: last.map(|id| format!("/?{}", query.text(&id))),
@@ -212,10 +209,10 @@ async fn table(app: &App, query: &ListQuery, now: DateTime<Utc>) -> Result<Table
     })
 }
 
-fn row(device: &Device, within: TimeDelta, now: DateTime<Utc>) -> Row {
+fn row(device: &Device, online_since: DateTime<Utc>, now: DateTime<Utc>) -> Row {
     Row {
         id: device.device_id.to_string(),
-        online: is_online(device, within, now),
+        online: device.last_inform >= online_since,
         serial: device.serial.clone(),
         model: model(device),
         version: device.software_version.clone().unwrap_or_default(),
@@ -237,18 +234,6 @@ pub(super) fn model(device: &Device) -> String {
         }
         _ => device.product_class.clone(),
     }
-}
-
-pub(super) fn is_online(device: &Device, within: TimeDelta, now: DateTime<Utc>) -> bool {
-    device.last_inform >= now - within
-}
-
-/// How long after its last inform a device counts as online.
-pub(super) fn online_within(config: &Config) -> TimeDelta {
-    config
-        .acs
-        .inform_interval_seconds
-        .map_or(ONLINE_WITHIN, |seconds| TimeDelta::seconds(INFORMS_MISSED * i64::from(seconds)))
 }
 
 /// Where devices are to be pointed, as far as the configuration tells.

@@ -1,0 +1,328 @@
+//! Groups: named sets of devices, each by a list or by a selector (design section 2).
+//!
+//! Owns what a group may be, what its name means in a selector, and that a stored selector can
+//! always be read: none names a group that is not there, or itself. A change that would break
+//! another group is refused.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::label::check_name;
+use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse};
+use crate::error::Error;
+use crate::store::groups::{self as store, Group};
+use crate::store::{events, sites};
+
+/// Characters in a description.
+const MAX_DESCRIPTION: usize = 1_000;
+
+/// What groups' names mean; `None` = there is no such group.
+type Meanings = HashMap<String, Option<GroupMeaning>>;
+
+/// What people say of a group; what is absent or null has its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFields {
+    /// What selectors call it, 1 to 64 characters. A group always has one, and no two the same.
+    pub name: Option<String>,
+    /// For people, at most 1000 characters; empty when absent.
+    pub description: Option<String>,
+    /// Which devices are in it. Absent: those that are put into it one by one. A group stays with
+    /// the one or the other.
+    pub selector: Option<String>,
+}
+
+impl GroupFields {
+    /// What is said of a stored group.
+    pub fn of(group: &Group) -> Self {
+        Self {
+            name: Some(group.name.clone()),
+            description: Some(group.description.clone()),
+            selector: group.selector.clone(),
+        }
+    }
+}
+
+/// Reads a selector, with the groups that it names.
+///
+/// # Errors
+/// [`Error::Invalid`] at `pointer`, whose message shows the place in the text; [`Error::Database`].
+pub async fn read(pool: &PgPool, text: &str, pointer: &str) -> Result<Expr, Error> {
+    let mut known = Meanings::new();
+    // Each round knows the groups that the one before met; groups nest only so deep.
+    loop {
+        let (result, unknown) = attempt(text, &known);
+        if unknown.is_empty() {
+            return result.map_err(|e| invalid(pointer, &e));
+        }
+        let found = store::named(pool, &unknown).await?;
+        known.extend(unknown.into_iter().map(|name| (name, None)));
+        known.extend(found.iter().map(meaning));
+    }
+}
+
+/// Reads the text as far as that goes with what is known; gives also the names that are not.
+fn attempt(text: &str, known: &Meanings) -> (Result<Expr, SelectorError>, Vec<String>) {
+    let unknown = RefCell::new(BTreeSet::new());
+    let result = parse(text, &|name: &str| {
+        known.get(name).cloned().unwrap_or_else(|| {
+            unknown.borrow_mut().insert(name.to_owned());
+            Some(GroupMeaning::Members(Uuid::nil()))
+        })
+    });
+    (result, unknown.into_inner().into_iter().collect())
+}
+
+fn invalid(pointer: &str, error: &SelectorError) -> Error {
+    Error::invalid(pointer, error.to_string())
+}
+
+fn meaning(group: &Group) -> (String, Option<GroupMeaning>) {
+    let meaning = match &group.selector {
+        Some(text) => GroupMeaning::Selector(text.clone()),
+        None => GroupMeaning::Members(group.group_id),
+    };
+    (group.name.clone(), Some(meaning))
+}
+
+/// Which devices are in a group.
+///
+/// # Errors
+/// [`Error::Database`]; [`Error::Invalid`] where its selector cannot be read any more.
+pub async fn devices(pool: &PgPool, group: &Group) -> Result<Expr, Error> {
+    match &group.selector {
+        Some(text) => read(pool, text, "/selector").await,
+        None => Ok(Expr::Test(Test::Member(group.group_id))),
+    }
+}
+
+/// Makes a group. Groups must be locked.
+///
+/// # Errors
+/// [`Error::Invalid`] for fields that cannot be taken, [`Error::Conflict`] for a name that is taken.
+pub async fn create(
+    conn: &mut PgConnection,
+    fields: GroupFields,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Group, Error> {
+    let blank = Group {
+        group_id: Uuid::now_v7(),
+        name: String::new(),
+        description: String::new(),
+        selector: None,
+        created_by: by.to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    let group = filled(blank, fields)?;
+    check_among(&store::all(conn).await?, None, Some(&group))?;
+    store::insert(conn, &group).await?;
+    Ok(group)
+}
+
+/// Gives a group these fields. Groups must be locked, and `current` read since.
+///
+/// # Errors
+/// As [`create`]; also [`Error::Conflict`] where another group's selector could not be read then.
+pub async fn change(
+    conn: &mut PgConnection,
+    current: Group,
+    fields: GroupFields,
+    now: DateTime<Utc>,
+) -> Result<Group, Error> {
+    if fields.selector.is_some() != current.selector.is_some() {
+        let why = "a group stays with its selector, or without one: make another group";
+        return Err(Error::invalid("/selector", why));
+    }
+    let group = filled(Group { updated_at: now, ..current.clone() }, fields)?;
+    check_among(&store::all(conn).await?, Some(&current), Some(&group))?;
+    store::update(conn, &group).await?;
+    Ok(group)
+}
+
+/// Removes a group. Groups must be locked, and `group` read since.
+///
+/// # Errors
+/// [`Error::Conflict`] where another group's selector names it.
+pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error> {
+    check_among(&store::all(conn).await?, Some(group), None)?;
+    Ok(store::delete(conn, group.group_id).await?)
+}
+
+/// The group with these fields, checked but for what it has to do with other groups.
+fn filled(group: Group, fields: GroupFields) -> Result<Group, Error> {
+    let Some(name) = fields.name else {
+        return Err(Error::invalid("/name", "a group has a name"));
+    };
+    check_name(&name)?;
+    let description = fields.description.unwrap_or_default();
+    if description.chars().count() > MAX_DESCRIPTION || description.contains('\0') {
+        let why = format!("at most {MAX_DESCRIPTION} characters, and no U+0000");
+        return Err(Error::invalid("/description", why));
+    }
+    Ok(Group { name, description, selector: fields.selector, ..group })
+}
+
+/// That the groups still fit together when `after` stands in the place of `before`.
+fn check_among(all: &[Group], before: Option<&Group>, after: Option<&Group>) -> Result<(), Error> {
+    let id = before.map(|group| group.group_id);
+    let others = || all.iter().filter(move |other| Some(other.group_id) != id);
+    if let Some(after) = after
+        && others().any(|other| other.name == after.name)
+    {
+        return Err(Error::Conflict(format!("there already is a group `{}`", after.name)));
+    }
+    let old: Meanings = all.iter().map(meaning).collect();
+    let new: Meanings = others().chain(after).map(meaning).collect();
+    let reads = |text: &str, known: &Meanings| parse(text, &|name: &str| known.get(name)?.clone());
+    if let Some(text) = after.and_then(|group| group.selector.as_deref()) {
+        reads(text, &new).map_err(|e| invalid("/selector", &e))?;
+    }
+    for other in others() {
+        let Some(text) = &other.selector else { continue };
+        // One that could not be read before has another fault, and must not stand in the way.
+        if let (Ok(_), Err(e)) = (reads(text, &old), reads(text, &new)) {
+            let why = format!("the group `{}` names it, and then: {}", other.name, e.message);
+            return Err(Error::Conflict(why));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a device into a group that is by list, or takes it out; what is so already stays so.
+///
+/// # Errors
+/// [`Error::Conflict`] for a group that is by selector, [`Error::NotFound`] for no device.
+pub async fn set_member(
+    conn: &mut PgConnection,
+    group: &Group,
+    device_id: Uuid,
+    member: bool,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if group.selector.is_some() {
+        let why = format!("the selector of `{}` says which devices are in it", group.name);
+        return Err(Error::Conflict(why));
+    }
+    // Also keeps the device from being removed meanwhile, and its membership from staying behind.
+    if sites::placement(conn, device_id).await?.is_none() {
+        return Err(Error::NotFound(format!("no device {device_id}")));
+    }
+    let changed = if member {
+        store::add_member(conn, group.group_id, device_id).await?
+    } else {
+        store::remove_member(conn, group.group_id, device_id).await?
+    };
+    if changed {
+        let (before, after) = (json!({ "member": !member }), json!({ "member": member }));
+        let detail = json!({ "by": by, "group": group.name, "before": before, "after": after });
+        events::append(conn, device_id, "device.changed", None, &detail, now).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn group(id: u128, name: &str, selector: Option<&str>) -> Group {
+        Group {
+            group_id: Uuid::from_u128(id),
+            name: name.to_owned(),
+            description: String::new(),
+            selector: selector.map(str::to_owned),
+            created_by: "test".to_owned(),
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// `pilots` is a list, `old` a selector, and `mine` names both.
+    fn some() -> Vec<Group> {
+        vec![
+            group(1, "pilots", None),
+            group(2, "old", Some("version < 7")),
+            group(3, "mine", Some("group = pilots and group = old")),
+        ]
+    }
+
+    fn place(result: Result<(), Error>) -> String {
+        match result.unwrap_err() {
+            Error::Invalid { pointer, .. } => pointer,
+            Error::Conflict(why) => why,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_selector_is_read_group_by_group() {
+        let mut known = Meanings::new();
+        assert_eq!(attempt("group = mine or group = gone", &known).1, ["gone", "mine"]);
+        known.insert("gone".to_owned(), None);
+        known.extend(some().iter().filter(|g| g.name == "mine").map(meaning));
+        assert!(attempt("group = gone", &known).0.is_err());
+        assert_eq!(attempt("group = mine", &known).1, ["old", "pilots"]);
+        known.extend(some().iter().map(meaning));
+        let (result, unknown) = attempt("group = mine", &known);
+        assert!(result.is_ok() && unknown.is_empty());
+    }
+
+    #[test]
+    fn a_new_group_fits_among_the_others() {
+        let all = some();
+        let check = |name: &str, selector| check_among(&all, None, Some(&group(9, name, selector)));
+        assert!(check("new", None).is_ok());
+        assert!(check("new", Some("group = mine and not online")).is_ok());
+        assert!(place(check("old", None)).contains("already is a group `old`"));
+        assert_eq!(place(check("new", Some("group = gone"))), "/selector");
+        assert_eq!(place(check("new", Some("modle = x"))), "/selector");
+        assert_eq!(place(check("new", Some("group = new"))), "/selector");
+    }
+
+    #[test]
+    fn no_change_breaks_another_group() {
+        let all = some();
+        let renamed = group(1, "testers", None);
+        for (before, after) in [(&all[0], Some(&renamed)), (&all[1], None)] {
+            let why = place(check_among(&all, Some(before), after));
+            assert!(why.contains("`mine` names it"), "{why}");
+        }
+        assert!(check_among(&all, Some(&all[2]), None).is_ok());
+        assert!(check_among(&all, Some(&all[0]), Some(&all[0])).is_ok());
+        // A ring is an error of the group that closes it.
+        let ring = group(2, "old", Some("group = mine"));
+        assert_eq!(place(check_among(&all, Some(&all[1]), Some(&ring))), "/selector");
+    }
+
+    #[test]
+    fn a_group_that_was_broken_before_stands_in_nobodys_way() {
+        let mut all = some();
+        all.push(group(4, "broken", Some("group = gone")));
+        assert!(check_among(&all, None, Some(&group(9, "new", None))).is_ok());
+    }
+
+    #[test]
+    fn what_a_group_may_be() {
+        let fields = |name: Option<&str>, description: &str| GroupFields {
+            name: name.map(str::to_owned),
+            description: Some(description.to_owned()),
+            selector: None,
+        };
+        let filled = |fields| filled(group(1, "", None), fields).map(|_| ());
+        assert!(filled(fields(Some("Pilots, Rīga"), "first wave")).is_ok());
+        assert_eq!(place(filled(fields(None, ""))), "/name");
+        assert_eq!(place(filled(fields(Some(" x"), ""))), "/name");
+        let long = "x".repeat(MAX_DESCRIPTION + 1);
+        assert_eq!(place(filled(fields(Some("x"), &long))), "/description");
+    }
+}

@@ -1,0 +1,395 @@
+//! Sites: a tree of places (design section 2), and the rules of its paths.
+//!
+//! Owns what a path, a name, a time zone and variables may be, and that the tree stays one: each
+//! site's parent exists, no site stands below itself, and what stands in a subtree moves with it.
+//! It must never leave a device in a site that is not there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::label::check_name;
+use crate::error::Error;
+use crate::store::sites::{self as store, Site};
+
+/// Labels in a path.
+pub const MAX_DEPTH: usize = 16;
+/// Characters in a label.
+pub const MAX_LABEL: usize = 64;
+/// Bytes of a site's variables, as JSON.
+const MAX_VARIABLES: usize = 65_536;
+/// Where nobody says otherwise.
+const UTC: &str = "UTC";
+
+/// A place in the tree: 1 to [`MAX_DEPTH`] labels joined by dots, such as `eu.lv.riga`. Case
+/// matters, as it does to PostgreSQL's `ltree`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePath(String);
+
+impl SitePath {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Labels in it.
+    pub fn depth(&self) -> usize {
+        self.0.split('.').count()
+    }
+
+    /// Its last label.
+    pub fn label(&self) -> &str {
+        self.0.rsplit('.').next().unwrap_or(&self.0)
+    }
+
+    /// The place that it is in; `None` at the top.
+    pub fn parent(&self) -> Option<&str> {
+        self.0.rsplit_once('.').map(|(parent, _)| parent)
+    }
+
+    /// Whether it is this place or one in it.
+    pub fn is_under(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for SitePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SitePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let labels: Vec<&str> = text.split('.').collect();
+        if labels.len() > MAX_DEPTH {
+            return Err(format!("a site's path has at most {MAX_DEPTH} labels"));
+        }
+        for label in labels {
+            if !(1..=MAX_LABEL).contains(&label.chars().count()) {
+                return Err(format!(
+                    "`{text}` is no site's path: labels of 1 to {MAX_LABEL} characters joined by \
+                     dots, such as eu.lv.riga"
+                ));
+            }
+            // ltree of PostgreSQL 15 takes nothing else.
+            let strange = |c: &char| !c.is_ascii_alphanumeric() && *c != '_';
+            if let Some(c) = label.chars().find(strange) {
+                return Err(format!(
+                    "`{}` in `{label}`: a site's label has only letters a to z, digits and `_`",
+                    c.escape_debug()
+                ));
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What people say of a site; what is absent or null has its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteFields {
+    /// Where in the tree: labels of letters, digits and `_`, joined by dots. A site always has one;
+    /// its parent must exist.
+    pub path: Option<String>,
+    /// For people, 1 to 64 characters; the path's last label when absent.
+    pub name: Option<String>,
+    /// IANA name of its time zone, such as `Europe/Riga`; `UTC` when absent.
+    pub time_zone: Option<String>,
+    /// Values by name for templates; none when absent.
+    #[schema(value_type = Option<Object>)]
+    pub variables: Option<Map<String, Value>>,
+}
+
+impl SiteFields {
+    /// What is said of a stored site.
+    pub fn of(site: &Site) -> Self {
+        Self {
+            path: Some(site.path.clone()),
+            name: Some(site.name.clone()),
+            time_zone: Some(site.time_zone.clone()),
+            variables: site.variables.as_object().cloned(),
+        }
+    }
+}
+
+/// The same, checked and whole.
+struct Draft {
+    path: SitePath,
+    name: String,
+    time_zone: String,
+    variables: Value,
+}
+
+fn checked(fields: SiteFields) -> Result<Draft, Error> {
+    let Some(path) = fields.path else {
+        return Err(Error::invalid("/path", "a site has a path, such as eu.lv.riga"));
+    };
+    let path: SitePath = path.parse().map_err(|why: String| Error::invalid("/path", why))?;
+    let name = fields.name.unwrap_or_else(|| path.label().to_owned());
+    check_name(&name)?;
+    let time_zone = fields.time_zone.unwrap_or_else(|| UTC.to_owned());
+    if time_zone.parse::<chrono_tz::Tz>().is_err() {
+        let why = "no time zone of this name: an IANA name, such as Europe/Riga or UTC";
+        return Err(Error::invalid("/time_zone", why));
+    }
+    let variables = Value::Object(fields.variables.unwrap_or_default());
+    check_variables(&variables)?;
+    Ok(Draft { path, name, time_zone, variables })
+}
+
+fn check_variables(variables: &Value) -> Result<(), Error> {
+    let names = variables.as_object().into_iter().flat_map(Map::keys);
+    for name in names {
+        let mut chars = name.chars();
+        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !first || name.len() > 64 || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let why = format!(
+                "`{}`: a variable's name is a letter or `_`, then letters, digits and `_`, at most 64",
+                name.escape_debug()
+            );
+            return Err(Error::invalid("/variables", why));
+        }
+    }
+    if variables.to_string().len() > MAX_VARIABLES || holds_nul(variables) {
+        let why = format!("at most {MAX_VARIABLES} bytes as JSON, and no U+0000 in them");
+        return Err(Error::invalid("/variables", why));
+    }
+    Ok(())
+}
+
+/// PostgreSQL's jsonb cannot hold U+0000.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(k, v)| k.contains('\0') || holds_nul(v)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Makes a site. The tree must be locked.
+///
+/// # Errors
+/// [`Error::Invalid`] for fields that cannot be taken or a parent that is not there,
+/// [`Error::Conflict`] where there is such a site.
+pub async fn create(
+    conn: &mut PgConnection,
+    fields: SiteFields,
+    now: DateTime<Utc>,
+) -> Result<Site, Error> {
+    let draft = checked(fields)?;
+    check_place(conn, &draft.path).await?;
+    let site = Site {
+        site_id: Uuid::now_v7(),
+        path: draft.path.to_string(),
+        name: draft.name,
+        time_zone: draft.time_zone,
+        variables: draft.variables,
+        created_at: now,
+        updated_at: now,
+    };
+    store::insert(conn, &site).await?;
+    Ok(site)
+}
+
+/// Gives a site these fields; where its path changes, all that stands in it moves along. The tree
+/// must be locked, and `current` read since.
+///
+/// # Errors
+/// As [`create`]; also [`Error::Invalid`] for a place within the site itself.
+pub async fn change(
+    conn: &mut PgConnection,
+    current: Site,
+    fields: SiteFields,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Site, Error> {
+    let draft = checked(fields)?;
+    let from = stored_path(&current)?;
+    if draft.path != from {
+        if draft.path.is_under(&from) {
+            return Err(Error::invalid("/path", "a site cannot be moved into itself"));
+        }
+        check_place(conn, &draft.path).await?;
+        check_depth(conn, &from, &draft.path, "/path").await?;
+        store::move_sites(conn, from.as_str(), draft.path.as_str(), now).await?;
+        store::move_devices(conn, from.as_str(), draft.path.as_str(), by, now).await?;
+    }
+    let site = Site {
+        path: draft.path.to_string(),
+        name: draft.name,
+        time_zone: draft.time_zone,
+        variables: draft.variables,
+        updated_at: now,
+        ..current
+    };
+    store::update(conn, &site).await?;
+    Ok(site)
+}
+
+/// Removes a site. What stands in it first moves to `move_to`: its devices to that site, its
+/// children below it. The tree must be locked, and `site` read since.
+///
+/// # Errors
+/// [`Error::Conflict`] where something stands in it and `move_to` is absent, or a child cannot move;
+/// [`Error::Invalid`] where `move_to` is no site outside of this one.
+pub async fn delete(
+    conn: &mut PgConnection,
+    site: &Site,
+    move_to: Option<&str>,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let from = stored_path(site)?;
+    let Some(move_to) = move_to else {
+        return match store::in_use(conn, from.as_str()).await? {
+            (false, false) => Ok(store::delete(conn, site.site_id).await?),
+            (sites, devices) => Err(still_there(sites, devices)),
+        };
+    };
+    let invalid = |why: String| Error::invalid("", format!("move_to: {why}"));
+    let to: SitePath = move_to.parse().map_err(invalid)?;
+    if to.is_under(&from) {
+        return Err(invalid("a place outside of the site".to_owned()));
+    }
+    if !store::exists(&mut *conn, to.as_str()).await? {
+        return Err(invalid(format!("there is no site {to}")));
+    }
+    if let Some(other) = store::in_the_way(conn, from.as_str(), to.as_str()).await? {
+        return Err(Error::Conflict(format!("there already is a site {other}: move or rename it")));
+    }
+    check_depth(conn, &from, &to, "").await?;
+    store::delete(conn, site.site_id).await?;
+    // By way of a root of their own: where a child has its parent's label it would otherwise come to
+    // stand where a row that has not moved yet still is.
+    let aside = format!("moving_{}", Uuid::now_v7().simple());
+    store::move_sites(conn, from.as_str(), &aside, now).await?;
+    store::move_sites(conn, &aside, to.as_str(), now).await?;
+    store::move_devices(conn, from.as_str(), to.as_str(), by, now).await?;
+    Ok(())
+}
+
+fn still_there(sites: bool, devices: bool) -> Error {
+    let what = match (sites, devices) {
+        (true, true) => "sites and devices",
+        (true, false) => "sites",
+        (false, _) => "devices",
+    };
+    Error::Conflict(format!("there are {what} in it: say with move_to where they go"))
+}
+
+/// That a site may come to stand here: nothing does yet, and its parent exists.
+async fn check_place(conn: &mut PgConnection, path: &SitePath) -> Result<(), Error> {
+    if store::exists(&mut *conn, path.as_str()).await? {
+        return Err(Error::Conflict(format!("there already is a site {path}")));
+    }
+    if let Some(parent) = path.parent()
+        && !store::exists(&mut *conn, parent).await?
+    {
+        return Err(Error::invalid("/path", format!("there is no site {parent}: make it first")));
+    }
+    Ok(())
+}
+
+/// That nothing below `from` gets a path too long when `from` becomes `to`.
+async fn check_depth(
+    conn: &mut PgConnection,
+    from: &SitePath,
+    to: &SitePath,
+    pointer: &str,
+) -> Result<(), Error> {
+    let deepest = store::deepest(conn, from.as_str()).await?.unwrap_or(0);
+    let deepest = usize::try_from(deepest).unwrap_or(0).saturating_sub(from.depth()) + to.depth();
+    if deepest > MAX_DEPTH {
+        let why = format!("the deepest site would have {deepest} labels; {MAX_DEPTH} at most");
+        return Err(Error::invalid(pointer, why));
+    }
+    Ok(())
+}
+
+fn stored_path(site: &Site) -> Result<SitePath, Error> {
+    site.path.parse().map_err(Error::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn path(text: &str) -> SitePath {
+        text.parse().unwrap()
+    }
+
+    fn pointer(fields: Value) -> String {
+        let fields: SiteFields = serde_json::from_value(fields).unwrap();
+        match checked(fields) {
+            Err(Error::Invalid { pointer, .. }) => pointer,
+            Err(other) => panic!("{other}"),
+            Ok(draft) => panic!("{} was taken", draft.path),
+        }
+    }
+
+    #[test]
+    fn a_path_is_labels_that_the_database_takes() {
+        for good in ["eu", "eu.lv.riga", "EU.tower_7", &["x"; MAX_DEPTH].join(".")] {
+            assert_eq!(path(good).as_str(), good);
+        }
+        let long = "x".repeat(MAX_LABEL + 1);
+        let deep = ["x"; MAX_DEPTH + 1].join(".");
+        for bad in ["", ".", "eu.", ".eu", "eu..lv", "eu lv", "eu.*", "rīga", &long, &deep] {
+            assert!(bad.parse::<SitePath>().is_err(), "{bad}");
+        }
+        let why = "eu.tower-7".parse::<SitePath>().unwrap_err();
+        assert!(why.contains("`-` in `tower-7`"), "{why}");
+    }
+
+    #[test]
+    fn a_place_is_in_those_whose_labels_begin_its_path() {
+        let riga = path("eu.lv.riga");
+        assert_eq!((riga.depth(), riga.label(), riga.parent()), (3, "riga", Some("eu.lv")));
+        assert_eq!(path("eu").parent(), None);
+        assert!(riga.is_under(&riga) && riga.is_under(&path("eu")));
+        assert!(!riga.is_under(&path("eu.l")) && !path("eu.lv").is_under(&riga));
+    }
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let fields = SiteFields { path: Some("eu.lv".to_owned()), ..SiteFields::default() };
+        let draft = checked(fields).unwrap();
+        assert_eq!((draft.name.as_str(), draft.time_zone.as_str()), ("lv", "UTC"));
+        assert_eq!(draft.variables, json!({}));
+    }
+
+    #[test]
+    fn what_is_wrong_is_pointed_at() {
+        assert_eq!(pointer(json!({})), "/path");
+        assert_eq!(pointer(json!({ "path": "a-b" })), "/path");
+        assert_eq!(pointer(json!({ "path": "a", "name": "" })), "/name");
+        for zone in ["", "Riga", "europe/riga", "+02:00"] {
+            assert_eq!(pointer(json!({ "path": "a", "time_zone": zone })), "/time_zone");
+        }
+        for name in ["", "7x", "a b", "a-b", &"x".repeat(65)] {
+            assert_eq!(pointer(json!({ "path": "a", "variables": { name: 1 } })), "/variables");
+        }
+        for value in [json!("y".repeat(MAX_VARIABLES)), json!(["\0"]), json!({ "\0": 1 })] {
+            assert_eq!(pointer(json!({ "path": "a", "variables": { "x": value } })), "/variables");
+        }
+        let zone = SiteFields {
+            path: Some("eu".to_owned()),
+            time_zone: Some("Europe/Riga".to_owned()),
+            ..SiteFields::default()
+        };
+        assert!(checked(zone).is_ok());
+    }
+}

@@ -1,0 +1,271 @@
+//! Sites: a tree of places, and which place and tags a device has. A site's path is an `ltree`, here
+//! always as text that has been checked (`fleet::site::SitePath`).
+//!
+//! Whatever changes the tree holds [`lock_tree`], whatever puts a device into it [`share_tree`],
+//! each before any row: so a device never stands in a site that is not there.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
+
+/// A site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// Which.
+    pub site_id: Uuid,
+    /// Where in the tree: `eu.lv.riga`.
+    pub path: String,
+    /// For people.
+    pub name: String,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// A JSON object, for templates.
+    pub variables: Value,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed, its path included.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Keeps every other change of the tree, and every placing of a device, out until the transaction
+/// ends.
+pub async fn lock_tree(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('muster.sites'))").execute(conn).await?;
+    Ok(())
+}
+
+/// Keeps every change of the tree out until the transaction ends.
+pub async fn share_tree(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock_shared(hashtext('muster.sites'))")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Stores a new site.
+pub async fn insert(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into sites (site_id, path, name, time_zone, variables, created_at, updated_at)
+         values ($1, $2::text::ltree, $3, $4, $5, $6, $7)",
+        site.site_id,
+        site.path,
+        site.name,
+        site.time_zone,
+        site.variables,
+        site.created_at,
+        site.updated_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One site.
+pub async fn get(db: impl PgExecutor<'_>, site_id: Uuid) -> Result<Option<Site>, sqlx::Error> {
+    sqlx::query_as!(
+        Site,
+        r#"select site_id, path::text as "path!", name, time_zone, variables, created_at, updated_at
+           from sites where site_id = $1"#,
+        site_id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whether there is a site with this path.
+pub async fn exists(db: impl PgExecutor<'_>, path: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from sites where path = $1::text::ltree) as "there!""#,
+        path
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Parents before their children, after a path; only those at and below `under`, if named.
+pub async fn list(
+    pool: &PgPool,
+    under: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Site>, sqlx::Error> {
+    sqlx::query_as!(
+        Site,
+        r#"select site_id, path::text as "path!", name, time_zone, variables, created_at, updated_at
+           from sites
+           where ($1::text is null or path <@ $1::text::ltree)
+             and ($2::text is null or path > $2::text::ltree)
+           order by path limit $3"#,
+        under,
+        after,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Writes what may change of a site, but its path.
+pub async fn update(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update sites set name = $2, time_zone = $3, variables = $4, updated_at = $5
+         where site_id = $1",
+        site.site_id,
+        site.name,
+        site.time_zone,
+        site.variables,
+        site.updated_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes a site's row.
+pub async fn delete(conn: &mut PgConnection, site_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from sites where site_id = $1", site_id).execute(conn).await?;
+    Ok(())
+}
+
+/// Whether there are sites below a path, and whether devices stand at it.
+pub async fn in_use(conn: &mut PgConnection, path: &str) -> Result<(bool, bool), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select exists (select from sites
+                          where path <@ $1::text::ltree and path <> $1::text::ltree) as "sites!",
+                  exists (select from device_facts where site = $1::text::ltree) as "devices!""#,
+        path
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.sites, row.devices))
+}
+
+/// Labels in the longest path at and below this one; `None` = there is no site.
+pub async fn deepest(conn: &mut PgConnection, path: &str) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar!("select max(nlevel(path)) from sites where path <@ $1::text::ltree", path)
+        .fetch_one(conn)
+        .await
+}
+
+/// The first site outside `from` that stands where one below `from` would come to stand if `from`
+/// became `to`.
+pub async fn in_the_way(
+    conn: &mut PgConnection,
+    from: &str,
+    to: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select there.path::text as "path!"
+           from sites moved
+           join sites there
+             on there.path = $2::text::ltree || subpath(moved.path, nlevel($1::text::ltree))
+           where moved.path <@ $1::text::ltree and moved.path <> $1::text::ltree
+             and not there.path <@ $1::text::ltree
+           order by there.path limit 1"#,
+        from,
+        to
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Renames `from` to `to` in the paths of all sites at and below it. No site may stand at or below
+/// `to`.
+pub async fn move_sites(
+    conn: &mut PgConnection,
+    from: &str,
+    to: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        // subpath() refuses an offset at the path's very end.
+        "update sites set
+             path = case when path = $1::text::ltree then $2::text::ltree
+                    else $2::text::ltree || subpath(path, nlevel($1::text::ltree)) end,
+             updated_at = $3
+         where path <@ $1::text::ltree",
+        from,
+        to,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Renames `from` to `to` in the sites of all devices at and below it, each with its event; gives
+/// how many there were.
+///
+/// The tree's top may hold the whole fleet: the statement gets ten minutes.
+pub async fn move_devices(
+    conn: &mut PgConnection,
+    from: &str,
+    to: &str,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query("select set_config('statement_timeout', '10min', true)")
+        .execute(&mut *conn)
+        .await?;
+    let done = sqlx::query!(
+        r#"
+        with moved as (
+            update device_facts f set
+                site = case when f.site = $1::text::ltree then $2::text::ltree
+                       else $2::text::ltree || subpath(f.site, nlevel($1::text::ltree)) end,
+                updated_at = $4::timestamptz
+            from device_facts old
+            where old.site <@ $1::text::ltree and f.device_id = old.device_id
+            returning f.device_id, old.site as site_before, f.site as site_after
+        )
+        insert into events (device_id, at, event_id, kind, detail)
+        select device_id, $4::timestamptz, gen_random_uuid(), 'device.changed',
+               jsonb_build_object('by', $3::text,
+                                  'before', jsonb_build_object('site', site_before::text),
+                                  'after', jsonb_build_object('site', site_after::text))
+        from moved
+        "#,
+        from,
+        to,
+        by,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// A device's site and tags; locks its facts until the transaction ends.
+pub async fn placement(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+) -> Result<Option<(Option<String>, Vec<String>)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select site::text, tags from device_facts where device_id = $1 for update",
+        device_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| (r.site, r.tags)))
+}
+
+/// Puts a device into a site, or none, with these tags.
+pub async fn place(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    site: Option<&str>,
+    tags: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update device_facts set site = $2::text::ltree, tags = $3, updated_at = $4
+         where device_id = $1",
+        device_id,
+        site,
+        tags,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
