@@ -5,8 +5,8 @@
 //! model ~ "hAP*" and version < 7.16 and site under eu.lv and tag = pilot and not online
 //! ```
 //!
-//! [`parse`] makes a typed [`Expr`] of a text, or a [`SelectorError`] that shows the place and says
-//! what would be right; [`push_where`] makes SQL of it, and [`evaluate`] says of one device what
+//! [`parse()`] makes a typed [`Expr`] of a text, or a [`SelectorError`] that shows the place and says
+//! what would be right; [`push_where`] makes SQL of it, and [`evaluate()`] says of one device what
 //! that SQL says of all (a property test holds the two together). Pure: groups and the time are
 //! arguments.
 //!
