@@ -16,7 +16,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::oidc::Provider;
+use crate::access::throttle::Attempts;
 use crate::acs::registry::Sessions;
+use crate::acs::transcript::Transcripts;
 use crate::acs::writer::InformWriter;
 use crate::config::{AuthMode, Config, TlsMode};
 use crate::ctx::{App, Shared};
@@ -26,7 +29,7 @@ use crate::fleet::secret::Keys;
 use crate::net::tls::{self, CertificateFiles};
 use crate::net::{self, ServeOptions};
 use crate::store::pg::{self, EmbeddedPostgres};
-use crate::{acs, api, clock, files, jobs, store, telemetry, web};
+use crate::{access, acs, api, clock, files, jobs, service, store, telemetry, web};
 
 /// How long requests under way may take when the process stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -118,16 +121,16 @@ async fn serve_with(
 ) -> anyhow::Result<()> {
     store::migrate(&pool, clock::now()).await.context("the database schema")?;
     let app = app(config, keys, pool, hot)?;
+    access::first::ensure(&app, clock::now())
+        .await
+        .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     let mut tasks = JoinSet::new();
     listeners(&app, metrics, &stop, &mut tasks).await?;
     tasks.spawn(background(app.clone(), stop.clone()));
     tasks.spawn(expire_sessions(app.clone(), stop.clone()));
-    let waker = app.clone();
-    let waker_stop = stop.clone();
-    tasks.spawn(async move {
-        acs::waker::run(waker, waker_stop).await;
-        Ok(())
-    });
+    tasks.spawn(endless(service::sampler::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(service::live::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(acs::waker::run(app.clone(), stop.clone())));
     announce(&app);
     // Whatever ends first ends the rest: a node that lost a listener must not look alive.
     let mut outcome = Ok(());
@@ -142,13 +145,28 @@ async fn serve_with(
     outcome
 }
 
-fn app(config: Config, keys: Keys, pool: PgPool, hot: PgPool) -> anyhow::Result<Shared> {
+/// A task that only ends when the process does.
+async fn endless(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}
+
+/// What all share, without a task: for the server, and for the command line beside it.
+///
+/// # Errors
+/// Where the file store or the settings of a login cannot be used.
+pub fn app(config: Config, keys: Keys, pool: PgPool, hot: PgPool) -> anyhow::Result<Shared> {
     let files = FileStore::open(&config.artifact_dir())
         .map_err(|e| anyhow::anyhow!("the artifact store: {}", e.private()))?;
+    let oidc = Provider::new(&config).map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     let node = node_name();
     Ok(Arc::new(App {
         sessions: Sessions::new(config.acs.max_sessions, config.acs.max_sessions_per_address),
         informs: InformWriter::start(hot.clone(), node.clone()),
+        transcripts: Transcripts::start(pool.clone(), node.clone()),
+        live: service::live::Live::default(),
+        oidc,
+        attempts: Attempts::default(),
         hot,
         enrolment: Enrolment::from_keys(&keys),
         wake_hint: Notify::new(),
@@ -168,6 +186,7 @@ async fn listeners(
 ) -> anyhow::Result<()> {
     let config = &app.config;
     let certificate = certificate(config)?;
+    let web_certificate = web_certificate(config)?;
     let cwmp = files::serve::router()
         .merge(files::receive::router())
         .with_state(app.clone())
@@ -176,11 +195,12 @@ async fn listeners(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(app.clone());
-    let people = api::router().merge(web::router()).with_state(app.clone()).merge(health.clone());
+    let people =
+        api::router(app).merge(web::router(app)).with_state(app.clone()).merge(health.clone());
     let numbers = telemetry::metrics_router(metrics).merge(health);
     for (addr, tls, router, options) in [
         (config.acs.listen, certificate, cwmp, cwmp_options(config)),
-        (config.web.listen, None, people, people_options("web")),
+        (config.web.listen, web_certificate, people, people_options("web")),
         (config.metrics.listen, None, numbers, people_options("metrics")),
     ] {
         let name = options.name;
@@ -210,6 +230,22 @@ fn certificate(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfi
         }
     };
     Ok(Some(tls::server_config(&files, acs.tls_client_ca.as_deref())?))
+}
+
+fn web_certificate(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let web = &config.web;
+    let files = match web.tls {
+        TlsMode::Off => return Ok(None),
+        TlsMode::Files => CertificateFiles {
+            certificate: web.tls_cert.clone().context("web.tls_cert is not set")?,
+            key: web.tls_key.clone().context("web.tls_key is not set")?,
+        },
+        TlsMode::SelfMade => {
+            let names = tls::web_names(web.public_url.as_deref(), web.listen.ip());
+            tls::self_made_web(&config.data_dir, &names)?
+        }
+    };
+    Ok(Some(tls::server_config(&files, None)?))
 }
 
 fn cwmp_options(config: &Config) -> ServeOptions {
@@ -264,10 +300,8 @@ async fn background(app: Shared, stop: CancellationToken) -> anyhow::Result<()> 
     while pause(&stop, Duration::from_secs(5)).await {
         ticks += 1;
         sweep(&app, &stop).await;
-        if ticks.is_multiple_of(12)
-            && let Err(e) = jobs::sweep::purge(&app.pool, clock::now()).await
-        {
-            tracing::error!("old jobs were not purged: {}", e.private());
+        if ticks.is_multiple_of(12) {
+            purge(&app).await;
         }
         if ticks.is_multiple_of(720)
             && let Err(e) = store::events::make_partitions(&app.pool, clock::now()).await
@@ -276,6 +310,20 @@ async fn background(app: Shared, stop: CancellationToken) -> anyhow::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Forgets what has been kept for long enough.
+async fn purge(app: &App) {
+    let now = clock::now();
+    if let Err(e) = jobs::sweep::purge(&app.pool, now).await {
+        tracing::error!("old jobs were not purged: {}", e.private());
+    }
+    if let Err(e) = store::transcripts::purge(&app.pool, now).await {
+        tracing::error!("old transcripts were not purged: {e}");
+    }
+    if let Err(e) = service::idempotency::purge(app, now).await {
+        tracing::error!("old idempotency keys were not purged: {}", e.private());
+    }
 }
 
 /// False = stop.

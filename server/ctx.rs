@@ -1,16 +1,24 @@
 //! What every request and task of the process shares, and who is asking.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
+use crate::access::grant::{Grants, Reach};
+use crate::access::right::Right;
 use crate::acs::registry::Sessions;
+use crate::acs::transcript::Transcripts;
 use crate::acs::writer::InformWriter;
 use crate::config::Config;
+use crate::error::Error;
 use crate::files::FileStore;
 use crate::fleet::credentials::Enrolment;
 use crate::fleet::secret::Keys;
+use crate::service::live::Live;
 
 /// The process: built once by `boot`, then only shared.
 pub struct App {
@@ -34,7 +42,136 @@ pub struct App {
     pub enrolment: Enrolment,
     /// Rings when a device is to be woken; a hint, the table is the truth.
     pub wake_hint: Notify,
+    /// Wrong tokens and passwords, as this node saw them.
+    pub attempts: crate::access::throttle::Attempts,
+    /// Login by OpenID Connect; `None` = not set up.
+    pub oidc: Option<crate::access::oidc::Provider>,
+    /// Keeps what was said in sessions.
+    pub transcripts: Transcripts,
+    /// Who follows what happens on this node.
+    pub live: Live,
 }
 
 /// Shared handle.
 pub type Shared = Arc<App>;
+
+/// What kind of somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// A person in the dashboard.
+    User,
+    /// A program with an API token.
+    Token,
+    /// The command line on a server of Muster's.
+    Console,
+    /// Muster itself.
+    Muster,
+    /// Somebody who has not logged in.
+    Nobody,
+}
+
+impl ActorKind {
+    /// The word in the audit log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Token => "token",
+            Self::Console => "console",
+            Self::Muster => "muster",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// What kind.
+    pub kind: ActorKind,
+    /// Id of the user or the token.
+    pub id: Option<Uuid>,
+    /// Login of the user, name of the token; stands beside what was done.
+    pub name: String,
+}
+
+/// Who asks, from where, when, and what they may: an argument of every call in `service`, which
+/// asks it before anything else.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    /// Who.
+    pub actor: Actor,
+    /// What they may, and where.
+    pub grants: Grants,
+    /// The address they came from; `None` = the command line.
+    pub from: Option<IpAddr>,
+    /// The time of the request.
+    pub now: DateTime<Utc>,
+}
+
+impl Ctx {
+    /// The command line on the server: whoever reads the key file may do everything.
+    pub fn console(now: DateTime<Utc>) -> Self {
+        let actor = Actor { kind: ActorKind::Console, id: None, name: "console".to_owned() };
+        Self { actor, grants: Grants::all(), from: None, now }
+    }
+
+    /// Muster, acting by itself.
+    pub fn muster(now: DateTime<Utc>) -> Self {
+        let actor = Actor { kind: ActorKind::Muster, id: None, name: "muster".to_owned() };
+        Self { actor, grants: Grants::all(), from: None, now }
+    }
+
+    /// Somebody who has not logged in: may nothing.
+    pub fn nobody(name: &str, from: Option<IpAddr>, now: DateTime<Utc>) -> Self {
+        let actor = Actor { kind: ActorKind::Nobody, id: None, name: name.to_owned() };
+        Self { actor, grants: Grants::default(), from, now }
+    }
+
+    /// Where they may do this.
+    pub fn reach(&self, right: Right) -> Reach {
+        self.grants.reach(right)
+    }
+
+    /// Whether they may do this anywhere: for what a page offers.
+    pub fn may(&self, right: Right) -> bool {
+        !self.reach(right).is_nowhere()
+    }
+
+    /// Refuses who may do this nowhere; gives where they may.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], naming the right that is missing.
+    pub fn require(&self, right: Right) -> Result<Reach, Error> {
+        let reach = self.reach(right);
+        if reach.is_nowhere() {
+            return Err(Error::Denied(format!("this needs the right `{right}`")));
+        }
+        Ok(reach)
+    }
+
+    /// Refuses who may not do this everywhere: for what belongs to no site.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], naming the right that is missing.
+    pub fn require_everywhere(&self, right: Right) -> Result<(), Error> {
+        match self.require(right)? {
+            Reach::Everywhere => Ok(()),
+            Reach::Under(_) => {
+                Err(Error::Denied(format!("this needs the right `{right}` everywhere")))
+            }
+        }
+    }
+
+    /// Refuses who may not do this at a site. What they may not even see is for the caller to
+    /// hide.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], naming the right and the site.
+    pub fn require_at(&self, right: Right, site: Option<&str>) -> Result<(), Error> {
+        if self.require(right)?.covers(site) {
+            return Ok(());
+        }
+        let place = site.map_or_else(|| "outside of all sites".to_owned(), |s| format!("at {s}"));
+        Err(Error::Denied(format!("this needs the right `{right}` {place}")))
+    }
+}

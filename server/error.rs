@@ -20,6 +20,9 @@ pub enum Error {
     /// The present state does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// It has changed since the caller looked at it.
+    #[error("{0}")]
+    Stale(String),
     /// The caller may not do this.
     #[error("{0}")]
     Denied(String),
@@ -28,7 +31,7 @@ pub enum Error {
     TooLarge(String),
     /// The database did not answer; nothing was changed.
     #[error("the database is not available")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// The file store did not answer.
     #[error("the file store is not available")]
     Files(#[from] object_store::Error),
@@ -49,10 +52,25 @@ impl Error {
             Self::Database(e) => format!("database: {e}"),
             Self::Files(e) => format!("file store: {e}"),
             Self::Internal(e) => e.clone(),
-            Self::NotFound(e) | Self::Conflict(e) | Self::Denied(e) | Self::TooLarge(e) => {
-                e.clone()
-            }
+            Self::NotFound(e)
+            | Self::Conflict(e)
+            | Self::Stale(e)
+            | Self::Denied(e)
+            | Self::TooLarge(e) => e.clone(),
             Self::Invalid { pointer, message } => format!("{pointer}: {message}"),
         }
+    }
+}
+
+/// Text that PostgreSQL cannot hold is the caller's fault, wherever it came in: U+0000 (22021), also
+/// escaped in JSON (22P05).
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code());
+        if matches!(code.as_deref(), Some("22021" | "22P05")) {
+            return Self::invalid("", "text must not hold the character U+0000");
+        }
+        drop(code);
+        Self::Database(error)
     }
 }

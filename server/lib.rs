@@ -1,17 +1,21 @@
 //! Muster: fleet provisioning and an ACS (TR-069) for MikroTik RouterOS devices and any other CPE.
 //!
-//! The layers point one way: `web | api | acs -> jobs | fleet -> store -> sqlx`. The protocol itself
-//! is in `muster-cwmp`, which knows nothing of this crate. `server/README.md` is the map.
+//! The layers point one way: `web | api -> service`, `service | acs -> jobs | fleet | access -> store
+//! -> sqlx`. The protocol itself is in `muster-cwmp`, which knows nothing of this crate.
+//! `server/README.md` is the map.
 //!
 //! - [`boot`]: from configuration to a running process, and back down.
 //! - [`acs`]: the CWMP endpoint. [`files`]: what devices fetch and send.
 //! - [`jobs`]: work on devices. [`fleet`]: who devices are and what is known of them.
+//! - [`access`]: who may do what. [`service`]: what people and programs may ask for, each call with
+//!   its [`ctx::Ctx`].
 //! - [`api`]: REST. [`web`]: the dashboard.
 //! - [`store`]: PostgreSQL, also the embedded one. [`net`]: listeners.
 //! - [`config`], [`telemetry`], [`doctor`], [`clock`], [`error`], [`ctx`]: what all of them use.
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod acs;
 pub mod api;
 pub mod boot;
@@ -24,6 +28,7 @@ pub mod files;
 pub mod fleet;
 pub mod jobs;
 pub mod net;
+pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod web;

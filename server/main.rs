@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use muster::config::{Config, ConfigError};
 use muster::{boot, clock, doctor, store, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -38,12 +38,19 @@ enum Command {
     /// Tokens for the REST API.
     #[command(subcommand)]
     Token(cli::Token),
+    /// Users, from the server's own console: rescues who cannot log in.
+    #[command(subcommand)]
+    User(cli::User),
     /// Print the ACS URL and the credential with which new devices come.
     Enrolment,
     /// Run simulated RouterOS devices against an ACS.
     Simulate(cli::Simulate),
     /// Measure an ACS with periodic inform sessions, as devices make them.
     Bench(cli::Bench),
+    /// Print what a shell needs to complete commands and options.
+    Completion(cli::Completion),
+    #[command(flatten)]
+    Remote(cli::Remote),
 }
 
 fn main() -> ExitCode {
@@ -80,9 +87,12 @@ fn run(
         }
         Command::Migrate => runtime.block_on(migrate(config?))?,
         Command::Token(token) => runtime.block_on(cli::token(config?, token))?,
+        Command::User(user) => runtime.block_on(cli::user(config?, user))?,
         Command::Enrolment => cli::enrolment(&config?)?,
         Command::Simulate(options) => runtime.block_on(cli::simulate(options))?,
         Command::Bench(options) => runtime.block_on(cli::bench(options))?,
+        Command::Completion(completion) => completion.print(Cli::command())?,
+        Command::Remote(command) => runtime.block_on(cli::remote(command))?,
     }
     Ok(ExitCode::SUCCESS)
 }

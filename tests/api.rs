@@ -141,6 +141,8 @@ async fn every_failure_is_a_problem() {
         "/api/v1/devices/serial:P2".to_owned(),
         format!("/api/v1/devices/{none}"),
         "/api/v1/devices/nonsense".to_owned(),
+        "/api/v1/jobs?device_id=serial:P2".to_owned(),
+        format!("/api/v1/jobs?device_id={none}"),
         format!("/api/v1/jobs/{none}"),
         format!("/api/v1/artifacts/{none}"),
         "/api/v1/nothing".to_owned(),
@@ -204,7 +206,7 @@ async fn a_token_opens_what_its_scope_says_until_it_is_revoked() {
 
     reader.get("/api/v1/devices").await;
     let denied = problem(reader.request("POST", &jobs).json(&reboot()), 403).await;
-    assert_eq!(denied["detail"], "the token needs the scope operate");
+    assert_eq!(denied["detail"], "this needs the right `operate`");
     problem(reader.request("POST", "/api/v1/artifacts?name=x").body("x"), 403).await;
     problem(reader.request("GET", "/api/v1/tokens"), 403).await;
 

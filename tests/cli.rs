@@ -28,7 +28,8 @@ async fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
 
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let held = holder.local_addr().unwrap().to_string();
-    let free = ("MUSTER_WEB__LISTEN", "127.0.0.1:0");
+    // The metrics listener tells whether a port is held by Muster itself.
+    let free = ("MUSTER_METRICS__LISTEN", "127.0.0.1:0");
     let (report, _) = run(&muster, &["doctor"], &[("MUSTER_ACS__LISTEN", held.as_str()), free], 1);
     let error = report.lines().find(|l| l.starts_with("ERROR")).unwrap();
     assert!(error.contains("CWMP port") && error.contains(&held), "{report}");

@@ -28,7 +28,7 @@ async fn a_fleet_of_25_enrols_and_is_read() {
         assert_eq!(device["software_version"], identity.version);
         assert_eq!((&device["root"], &device["online"]), (&json!("Device."), &json!(true)));
         let parameters = api.known(&identity.serial, "Device.").await;
-        assert!((280..=480).contains(&parameters.len()), "{}", parameters.len());
+        assert!((280..=520).contains(&parameters.len()), "{}", parameters.len());
         let serial = parameters.iter().find(|(name, _)| name == "Device.DeviceInfo.SerialNumber");
         assert_eq!(serial.unwrap().1, identity.serial);
     }
@@ -111,7 +111,7 @@ async fn a_device_that_refuses_big_reads_is_read_in_small_ones() {
     })
     .await;
     let known = lab.api.known(&lab.serial, "Device.").await;
-    assert!((280..=480).contains(&known.len()), "{}", known.len());
+    assert!((280..=520).contains(&known.len()), "{}", known.len());
     let path = format!("/api/v1/jobs?kind=refresh&device_id=serial:{}", lab.serial);
     let jobs = lab.api.get(&path).await;
     assert_eq!(jobs["items"].as_array().unwrap().len(), 1);

@@ -390,7 +390,7 @@ async fn whoever_may_only_read_changes_nothing() {
         ("POST", "/api/v1/jobs/bulk", Some(bulk)),
     ] {
         let (status, _, why) = refused(&reader, method, path, body).await;
-        assert_eq!((status, why.as_str()), (403, "the token needs the scope operate"), "{path}");
+        assert_eq!((status, why.as_str()), (403, "this needs the right `operate`"), "{path}");
     }
     assert_eq!(texts(&api.get("/api/v1/sites").await, "path"), ["eu"]);
     assert_eq!(api.get(&device).await["tags"], json!([]));

@@ -4,18 +4,22 @@
 
 mod harness;
 
+mod access;
 mod acs;
 mod api;
 mod chaos;
 mod cli;
+mod cli_client;
 mod embedded;
 mod files;
 mod fleet;
 mod fleet_api;
 mod hostile;
 mod jobs;
+mod oidc;
 mod recorded;
 mod selector;
 mod smoke;
 mod telemetry;
+mod transcripts;
 mod web;

@@ -1,22 +1,17 @@
 //! The dashboard: what it shows, what it never does, and that it lives in a real browser.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use serde_json::json;
 
+use crate::harness::browser::Browser;
 use crate::harness::cpe::{Cpe, inform};
 use crate::harness::kit::{Api, Lab};
+use crate::harness::session::{ADMIN, Session};
 use crate::harness::{LAB, Muster};
 
-async fn page(muster: &Muster, path: &str) -> (u16, String) {
-    let url = format!("http://{}{path}", muster.web);
-    let response = muster.http().get(url).send().await.unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
-}
+/// What would be done by a page that takes names for markup.
+const EVIL: &str = "<script>alert(1)</script>\"'";
 
 async fn meet(to: SocketAddr, serial: &str) {
     let reply = Cpe::connect(to).await.post(&inform(serial, &["2 PERIODIC"])).await;
@@ -26,133 +21,143 @@ async fn meet(to: SocketAddr, serial: &str) {
 #[tokio::test]
 async fn pages_show_the_devices() {
     let lab = Lab::start().await;
+    let mut admin = Session::opened(&lab.muster, ADMIN).await;
     let device = lab.device().await;
     let own = format!("/devices/{}", device["device_id"].as_str().unwrap());
-    for path in ["/", "/fragments/devices", &own] {
-        let (status, html) = page(&lab.muster, path).await;
-        assert_eq!(status, 200, "{path}");
-        assert!(html.contains(&lab.serial), "{path}: {html}");
+    for path in ["/devices", "/devices/table", &own] {
+        let page = admin.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains(&lab.serial), "{path}: {}", page.body);
     }
-    let (_, list) = page(&lab.muster, "/").await;
+    let list = admin.get("/devices").await.body;
     assert!(list.contains(&format!("href=\"{own}\"")), "{list}");
     assert!(list.contains("Devices are not authenticated."), "a lab is loud");
-    let (_, html) = page(&lab.muster, &own).await;
-    for text in ["Device.DeviceInfo.SoftwareVersion", "refresh", "first_contact", "Methods"] {
-        assert!(html.contains(text), "no {text} in {html}");
+    let page = admin.get(&own).await.body;
+    assert!(page.contains(device["software_version"].as_str().unwrap()), "{page}");
+    for tab in ["timeline", "parameters", "diagnose", "sessions", "jobs", "files"] {
+        assert_eq!(admin.get(&format!("{own}/{tab}")).await.status, 200, "{tab}");
     }
-    let (_, html) = page(&lab.muster, &format!("{own}?q=SOFTWAREversion")).await;
-    assert!(html.contains("1 shown of 1 that match"), "{html}");
-    let (_, html) = page(&lab.muster, "/?serial=nobody").await;
-    assert!(html.contains("No device matches") && !html.contains(&lab.serial), "{html}");
+    let found = admin.get(&format!("{own}/parameters?q=SOFTWAREversion")).await.body;
+    assert!(found.contains("SoftwareVersion"), "{found}");
+    let none = admin.get("/devices?q=serial%20=%20nobody").await.body;
+    assert!(none.contains("No device matches") && !none.contains(&lab.serial), "{none}");
     for path in ["/nothing", "/devices/nonsense", "/static/nothing.js", "/static/../base.html"] {
-        assert_eq!(page(&lab.muster, path).await.0, 404, "{path}");
+        assert_eq!(admin.get(path).await.status, 404, "{path}");
     }
-    for path in ["/static/muster.css", "/static/vendor/htmx.min.js", "/static/muster.svg"] {
-        assert_eq!(page(&lab.muster, path).await.0, 200, "{path}");
+    for path in ["/", "/static/muster.css", "/static/vendor/htmx.min.js", "/static/muster.svg"] {
+        assert_eq!(admin.get(path).await.status, 200, "{path}");
     }
-    let url = format!("http://{}/", lab.muster.web);
-    assert_eq!(lab.muster.http().post(url).send().await.unwrap().status(), 405);
+    assert_eq!(admin.post("/", &[]).await.status, 405);
 }
 
 #[tokio::test]
-async fn what_a_device_says_is_text_not_markup() {
+async fn what_somebody_says_is_text_not_markup() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
     meet(muster.cwmp, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&apos;").await;
     let list = api.get("/api/v1/devices").await;
-    assert_eq!(list["items"][0]["serial"], "<script>alert(1)</script>\"'");
+    assert_eq!(list["items"][0]["serial"], EVIL);
     let own = format!("/devices/{}", list["items"][0]["device_id"].as_str().unwrap());
-    for path in ["/", "/fragments/devices", &own] {
-        let (status, html) = page(&muster, path).await;
-        assert_eq!(status, 200);
-        assert!(!html.contains("<script>alert"), "{path}: {html}");
-        assert!(html.contains("&lt;script&gt;alert(1)"), "{path}: {html}");
+    let mut pages = vec![own.clone()];
+    for tab in ["timeline", "parameters", "sessions", "jobs", "files", "placement", "remove"] {
+        pages.push(format!("{own}/{tab}"));
     }
-    let (_, html) = page(&muster, "/?serial=%22%3E%3Cscript%3Ealert(1)").await;
-    assert!(!html.contains("<script>alert"), "{html}");
+    for (kind, id, body) in [
+        ("sites", "site_id", json!({ "path": "eu", "name": EVIL })),
+        ("groups", "group_id", json!({ "name": EVIL, "description": EVIL })),
+        ("roles", "role_id", json!({ "name": EVIL, "description": EVIL, "rights": ["read"] })),
+        ("users", "user_id", json!({ "login": "evil", "display_name": EVIL })),
+        ("tokens", "token_id", json!({ "name": EVIL, "scopes": ["read"] })),
+    ] {
+        let (status, made) = api.call("POST", &format!("/api/v1/{kind}"), Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        if kind != "tokens" {
+            pages.push(format!("/{kind}/{}", made[id].as_str().unwrap()));
+        }
+    }
+    let plain = muster::web::routes().into_iter().filter(|route| route.method == "GET");
+    pages.extend(plain.filter(|r| !r.path.contains('{')).map(|r| r.path.to_owned()));
+    let asked = "%22%3E%3Cscript%3Ealert(1)";
+    for path in ["/devices?q=", "/search?q=", "/jobs?kind=", "/audit?text=", "/login?next=/"] {
+        pages.push(format!("{path}{asked}"));
+    }
+    let mut admin = Session::opened(&muster, ADMIN).await;
+    for path in &pages {
+        let page = admin.get(path).await;
+        assert!(page.status < 500, "{path}: {page:?}");
+        let kind = page.headers.get("content-type");
+        // A file of devices is no page.
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            assert!(!page.body.contains("<script>alert"), "{path}: {}", page.body);
+        }
+    }
+    for path in ["/devices", "/devices/table", &own] {
+        let page = admin.get(path).await;
+        assert!(page.body.contains("&lt;script&gt;alert(1)"), "{path}: {}", page.body);
+    }
+    let page = Session::stranger(&muster).try_password(EVIL, "x").await;
+    assert!(page.status == 422 && !page.body.contains("<script>alert"), "{}", page.body);
 }
 
 #[tokio::test]
 async fn only_its_own_names_are_served_and_browsers_are_kept_strict() {
     let muster = Muster::start(LAB).await;
-    let ask = |host: String| {
-        let request = muster.http().get(format!("http://{}/", muster.web)).header("host", host);
-        async move { request.send().await.unwrap() }
-    };
+    let mut admin = Session::opened(&muster, ADMIN).await;
     let port = muster.web.port();
-    for good in [format!("localhost:{port}"), format!("127.0.0.1:{port}")] {
-        assert_eq!(ask(good).await.status(), 200);
-    }
-    for evil in ["evil.example".to_owned(), format!("localhost.evil.example:{port}")] {
-        let response = ask(evil).await;
-        assert_eq!(response.status(), 421);
-    }
-    let response = ask(format!("localhost:{port}")).await;
-    let header = |name: &str| response.headers()[name].to_str().unwrap();
-    let policy = header("content-security-policy");
-    assert!(policy.contains("default-src 'self'"), "{policy}");
-    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
-    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
-    assert_eq!(header("x-content-type-options"), "nosniff");
-    assert_eq!(header("referrer-policy"), "no-referrer");
-    assert_eq!(header("cache-control"), "no-store");
-    let (_, html) = page(&muster, "/").await;
-    assert!(!html.contains("onclick") && !html.contains("<style") && !html.contains("style="));
-    assert!(!html.contains("https://"), "nothing comes from elsewhere: {html}");
-}
-
-/// Stands between a browser and the dashboard: a device appears at the very moment at which the
-/// page, already shown, first asks for news.
-async fn between(web: SocketAddr, cwmp: SocketAddr, serial: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let appeared = Arc::new(AtomicBool::new(false));
-    tokio::spawn(async move {
-        while let Ok((browser, _)) = listener.accept().await {
-            let appeared = appeared.clone();
-            tokio::spawn(async move {
-                let (mut from, mut to) = browser.into_split();
-                let (mut answers, mut asks) = TcpStream::connect(web).await.unwrap().into_split();
-                tokio::spawn(async move { tokio::io::copy(&mut answers, &mut to).await });
-                let mut chunk = vec![0; 64 * 1024];
-                while let Ok(n @ 1..) = from.read(&mut chunk).await {
-                    let text = String::from_utf8_lossy(&chunk[..n]);
-                    if text.starts_with("GET /fragments/devices")
-                        && !appeared.swap(true, Ordering::SeqCst)
-                    {
-                        meet(cwmp, serial).await;
-                    }
-                    if asks.write_all(&chunk[..n]).await.is_err() {
-                        return;
-                    }
-                }
-            });
+    for (host, status) in [
+        (format!("localhost:{port}"), 200),
+        (format!("127.0.0.1:{port}"), 200),
+        ("evil.example".to_owned(), 421),
+        (format!("localhost.evil.example:{port}"), 421),
+    ] {
+        for path in ["/devices", "/static/muster.css"] {
+            let request = admin.ask("GET", path).header("host", &host);
+            let page = admin.fetch(request).await;
+            assert_eq!(page.status, status, "{host}{path}");
         }
-    });
-    address
+    }
+    let mut pages = vec![Session::stranger(&muster).get("/login").await];
+    for path in ["/devices", "/account", "/nothing"] {
+        pages.push(admin.get(path).await);
+    }
+    for page in &pages {
+        let header = |name: &str| page.headers[name].to_str().unwrap();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'self'"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("cache-control"), "no-store");
+        let html = &page.body;
+        for inline in ["onclick", "<style", "style=", "javascript:"] {
+            assert!(!html.contains(inline), "{inline} in {html}");
+        }
+        assert!(!html.contains("https://"), "nothing comes from elsewhere: {html}");
+    }
 }
 
 #[tokio::test]
 async fn a_browser_shows_a_device_that_appears_while_it_looks() {
     let muster = Muster::start(LAB).await;
     meet(muster.cwmp, "EARLYBIRD").await;
-    let door = between(muster.web, muster.cwmp, "LATECOMER").await;
-    let profile = tempfile::tempdir().unwrap();
-    let browser = tokio::process::Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        .args(["--no-first-run", "--disable-background-networking", "--disable-extensions"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .env("HOME", profile.path())
-        // Time in the page flies while nothing is on its way: four polls take no eight seconds.
-        .args(["--virtual-time-budget=8000", "--dump-dom"])
-        .arg(format!("http://{door}/"))
-        .kill_on_drop(true)
-        .output();
-    let limit = Duration::from_secs(90);
-    let output = tokio::time::timeout(limit, browser).await.expect("the browser ends");
-    let output = output.expect("chromium is not installed: apt-get install chromium");
-    let dom = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(dom.contains("EARLYBIRD"), "{dom}\n{errors}");
-    assert!(dom.contains("LATECOMER"), "{dom}\n{errors}");
+    let given = std::fs::read_to_string(muster.data_dir().join("admin-password")).unwrap();
+    let (given, own) = (given.trim(), "three-quiet-lighthouses");
+    let browser = Browser::start(muster.web).await;
+    browser.open("/devices").await;
+    browser.fill("#login", ADMIN).await;
+    browser.fill("#password", given).await;
+    browser.press("Log in").await;
+    browser.sees("h1", "Choose your own password").await;
+    browser.fill("#old_password", given).await;
+    browser.fill("#password", own).await;
+    browser.fill("#again", own).await;
+    browser.press("Change the password").await;
+    browser.sees("h1", "Overview").await;
+    browser.open("/devices").await;
+    browser.sees("#devices", "EARLYBIRD").await;
+    meet(muster.cwmp, "LATECOMER").await;
+    browser.sees("#devices", "LATECOMER").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.close().await;
 }

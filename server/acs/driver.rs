@@ -4,9 +4,10 @@
 //! the session still owns the device (N8): a session that was superseded, here or on another node,
 //! ends without storing anything.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use muster_cwmp::acs::{AcsSession, Action, Answer, Call, Event};
 use muster_cwmp::fault::{Fault, FaultCode};
 use muster_cwmp::rpc::{Envelope, Request};
@@ -14,6 +15,7 @@ use sqlx::PgConnection;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use super::transcript::{Ending, Transcript};
 use super::{inform, transfer};
 use crate::clock;
 use crate::ctx::App;
@@ -26,6 +28,8 @@ use crate::jobs::queue;
 use crate::jobs::spec::JobSpec;
 use crate::store::jobs::Job;
 use crate::store::{artifacts, connection_requests, devices, jobs as store, parameters};
+
+mod spoken;
 
 /// What goes back to the device.
 #[derive(Debug)]
@@ -61,11 +65,21 @@ pub struct Session {
     machine: AcsSession,
     running: Option<Running>,
     calls: u32,
+    started_at: DateTime<Utc>,
+    remote_addr: IpAddr,
+    /// What was said. None while nothing happened: most sessions end that way.
+    transcript: Option<Box<Transcript>>,
 }
 
 impl Session {
     /// A session whose machine has taken the Inform and waits for it to be stored.
-    pub fn new(session_id: Uuid, device_id: Uuid, base_url: String, machine: AcsSession) -> Self {
+    pub fn new(
+        session_id: Uuid,
+        device_id: Uuid,
+        base_url: String,
+        remote_addr: IpAddr,
+        machine: AcsSession,
+    ) -> Self {
         let span = tracing::info_span!(
             "cwmp.session",
             device.id = %device_id,
@@ -80,6 +94,9 @@ impl Session {
             machine,
             running: None,
             calls: 0,
+            started_at: clock::now(),
+            remote_addr,
+            transcript: None,
         }
     }
 
@@ -95,12 +112,19 @@ impl Session {
     }
 
     async fn run(&mut self, app: &App, event: Event) -> Reply {
+        self.hear(&event);
         let mut action = self.machine.step(event);
         loop {
             action = match action {
-                Action::Reply(envelope) => return Reply::Envelope(envelope),
+                Action::Reply(envelope) => {
+                    self.say(&envelope);
+                    return Reply::Envelope(envelope);
+                }
                 Action::End => return Reply::End,
-                Action::Reject(why) => return Reply::Reject(why),
+                Action::Reject(why) => {
+                    self.rejected(400, why);
+                    return Reply::Reject(why);
+                }
                 Action::Record(request) => {
                     let result = self.record(app, request).await;
                     self.machine.step(Event::Recorded(result))
@@ -119,10 +143,17 @@ impl Session {
 
     /// Nothing was stored: the device is sent away, what it ran is found by its lease.
     fn give_up(&mut self, error: &Error) -> Reply {
-        match error {
-            Error::Conflict(why) => tracing::info!("session ended: {why}"),
-            other => tracing::error!("session ended: {}", other.private()),
-        }
+        let ending = match error {
+            Error::Conflict(why) => {
+                tracing::info!("session ended: {why}");
+                Ending::Superseded
+            }
+            other => {
+                tracing::error!("session ended: {}", other.private());
+                Ending::Refused
+            }
+        };
+        self.transcript().broke(ending, &error.to_string());
         self.running = None;
         Reply::End
     }
@@ -165,7 +196,7 @@ impl Session {
             Step::Finish(outcome) => {
                 let mut tx = app.pool.begin().await?;
                 self.own(&mut tx).await?;
-                self.finish(&mut tx, running, outcome).await?;
+                self.finish(app, &mut tx, running, outcome).await?;
                 let call = self.next(app, &mut tx).await?;
                 tx.commit().await?;
                 Ok(call)
@@ -182,12 +213,13 @@ impl Session {
 
     async fn finish(
         &self,
+        app: &App,
         tx: &mut PgConnection,
         running: Running,
         outcome: Outcome,
     ) -> Result<(), Error> {
         let now = clock::now();
-        learn::store(tx, self.device_id, &running.machine.learned, now).await?;
+        learn::store(tx, &app.keys, self.device_id, &running.machine.learned, now).await?;
         running.span.in_scope(|| log_outcome(&running.job, &outcome));
         let spec = running.machine.spec().clone();
         queue::settle(tx, &running.job, &spec, outcome, rand::random(), now).await
@@ -221,7 +253,7 @@ impl Session {
                     self.running = Some(running);
                     return Ok(Some(self.call(request)));
                 }
-                Step::Finish(outcome) => self.finish(tx, running, outcome).await?,
+                Step::Finish(outcome) => self.finish(app, tx, running, outcome).await?,
             }
         }
     }
@@ -242,6 +274,7 @@ impl Session {
         let mut context = Context {
             job_id: job.job_id,
             earlier_attempts: u32::try_from(job.attempts).unwrap_or(0),
+            reported: queue::is_reported(job),
             ..Context::default()
         };
         match spec {
@@ -306,9 +339,8 @@ impl Session {
         link::path(&app.keys, &Link { kind, device_id: self.device_id, subject, expires })
     }
 
-    /// The session is over before its machine was: what it ran is settled as lost.
-    pub async fn abandon(mut self, app: &App, why: &str) {
-        let Some(running) = self.running.take() else { return };
+    /// What it ran is settled as lost: the session is over before its machine was.
+    async fn release(&self, app: &App, running: Running, why: &str) {
         running.span.in_scope(|| tracing::warn!("job interrupted: {why}"));
         let release = async {
             let mut tx = app.pool.begin().await?;

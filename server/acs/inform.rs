@@ -53,8 +53,17 @@ pub enum NotStored {
     Domain(#[from] Error),
 }
 
-/// Stores it; true = the session may find work.
-pub async fn store(app: &App, a: &Accepted<'_>) -> Result<bool, NotStored> {
+/// What is known of a session once its Inform is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// It may find work.
+    pub has_work: bool,
+    /// The Inform said something new.
+    pub news: bool,
+}
+
+/// Stores it.
+pub async fn store(app: &App, a: &Accepted<'_>) -> Result<Stored, NotStored> {
     metrics::counter!("muster_informs_total").increment(1);
     let row = InformRow {
         device_id: a.device_id,
@@ -78,11 +87,11 @@ pub async fn store(app: &App, a: &Accepted<'_>) -> Result<bool, NotStored> {
     let quiet = a.inform.events.iter().all(|e| e.code() == EventCode::Periodic);
     let proof_is_news = matches!(a.proof, Proof::Enrolment | Proof::Device { confirms: Some(_) });
     if steady && quiet && !proof_is_news {
-        return Ok(known.has_work);
+        return Ok(Stored { has_work: known.has_work, news: false });
     }
     let first = known.inform_hash.is_none();
     news(app, a, first, steady, &hash).await?;
-    Ok(true)
+    Ok(Stored { has_work: true, news: true })
 }
 
 async fn news(
@@ -115,7 +124,7 @@ async fn news(
     }
     if !steady || bootstrapped {
         let learned = Learned { values: a.inform.parameters.clone(), ..Learned::default() };
-        learn::store(&mut tx, a.device_id, &learned, now).await?;
+        learn::store(&mut tx, &app.keys, a.device_id, &learned, now).await?;
         devices::mark_merged(&mut tx, a.device_id, hash).await?;
     }
     record_events(&mut tx, a, first, now).await?;

@@ -6,6 +6,7 @@
 //! - [`inform`]: what an Inform changes; [`writer`] is its hot path.
 //! - [`driver`]: runs a session's jobs.
 //! - [`transfer`]: what the CPE reports of its own accord.
+//! - [`transcript`]: what was said, for people to read.
 //! - [`waker`], [`wake_client`]: connection requests.
 //!
 //! It holds no rules about jobs (`jobs`) and no SQL (`store`).
@@ -18,6 +19,7 @@ pub mod inform;
 pub mod noise;
 pub mod registry;
 pub mod route;
+pub mod transcript;
 pub mod transfer;
 pub mod wake_client;
 pub mod waker;

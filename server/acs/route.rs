@@ -35,6 +35,7 @@ use super::driver::{Reply, Session};
 use super::inform::{self, Accepted, NotStored};
 use super::noise::Noise;
 use super::registry::{Full, Slot};
+use super::transcript::Ending;
 use crate::ctx::Shared;
 use crate::fleet::facts::MAX_FACT;
 use crate::fleet::identity::device_id;
@@ -80,17 +81,6 @@ async fn handle(
         return response;
     }
     let (parts, body) = request.into_parts();
-    let (bytes, _share) = match cwmp.budget.read(&parts.headers, body).await {
-        Ok(read) => read,
-        Err(Refused { status, why }) => {
-            rejected(&conn, "body", &why);
-            let mut response = plain(status, &format!("{why}\n"));
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                retry_after(&mut response);
-            }
-            return response;
-        }
-    };
     let exchange = Exchange {
         cwmp: &cwmp,
         conn: &conn,
@@ -98,12 +88,28 @@ async fn handle(
         headers: &parts.headers,
         path: parts.uri.path(),
     };
+    let (bytes, _share) = match cwmp.budget.read(&parts.headers, body).await {
+        Ok(read) => read,
+        Err(Refused { status, why }) => {
+            rejected(&conn, "body", &why);
+            exchange.note(status, &why).await;
+            let mut response = plain(status, &format!("{why}\n"));
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                retry_after(&mut response);
+            }
+            return response;
+        }
+    };
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return exchange.empty().await;
     }
     match exchange.decode(&bytes).await {
         Ok(envelope) => exchange.message(envelope).await,
-        Err(error) => exchange.undecodable(error),
+        Err(error) => {
+            let response = exchange.undecodable(&error);
+            exchange.note(response.status(), &error.to_string()).await;
+            response
+        }
     }
 }
 
@@ -195,7 +201,7 @@ impl Exchange<'_> {
         };
         if inform.device_id.serial_number.chars().count() > MAX_FACT {
             let why = format!("a serial number has at most {MAX_FACT} characters");
-            return self.undecodable(DecodeError::InvalidArguments {
+            return self.undecodable(&DecodeError::InvalidArguments {
                 namespace,
                 id,
                 method: "Inform".to_owned(),
@@ -208,14 +214,14 @@ impl Exchange<'_> {
             Err(response) => return *response,
         };
         let session_id = Uuid::from_u128(rand::random());
-        let session = Session::new(session_id, device, self.base_url(), machine);
+        let remote_addr = self.conn.peer.ip();
+        let session = Session::new(session_id, device, self.base_url(), remote_addr, machine);
         let opened = self.open(session, wait).await;
         let slot = match opened {
             Ok(slot) => slot,
             Err(response) => return *response,
         };
         let app = self.cwmp.app.clone();
-        let remote_addr = self.conn.peer.ip();
         let task = slot.clone();
         // In a task of its own: a device that hangs up must not cut it between its transactions.
         let answered = tokio::spawn(async move {
@@ -229,9 +235,17 @@ impl Exchange<'_> {
                 proof,
                 inform: &inform,
             };
-            let has_work = inform::store(&app, &accepted).await?;
+            let stored = match inform::store(&app, &accepted).await {
+                Ok(stored) => stored,
+                Err(e) => {
+                    if let Some(session) = guard.take() {
+                        session.not_informed(&app, &inform, &e).await;
+                    }
+                    return Err(e);
+                }
+            };
             let Some(session) = guard.as_mut() else { return Ok(Reply::End) };
-            session.has_work = has_work;
+            session.informed(&inform, stored);
             let answer = Ok(RpcResponse::Inform { max_envelopes: 1 });
             Ok::<_, NotStored>(session.step(&app, Event::Recorded(answer)).await)
         });
@@ -326,7 +340,15 @@ impl Exchange<'_> {
         }
     }
 
-    fn undecodable(&self, error: DecodeError) -> Response {
+    /// Writes down in the device's session, if it has one, that a message was not taken.
+    async fn note(&self, status: StatusCode, why: &str) {
+        let Some(slot) = self.session() else { return };
+        if let Some(session) = slot.session.lock().await.as_mut() {
+            session.rejected(status.as_u16(), why);
+        }
+    }
+
+    fn undecodable(&self, error: &DecodeError) -> Response {
         rejected(self.conn, "undecodable", &error.to_string());
         match error {
             DecodeError::InvalidArguments { namespace, id, method, why } => {
@@ -336,8 +358,8 @@ impl Exchange<'_> {
                 if method.ends_with("Response") {
                     return plain(StatusCode::BAD_REQUEST, &format!("{method}: {why}\n"));
                 }
-                let fault = Fault::new(FaultCode::ACS_INVALID_ARGUMENTS, why);
-                ok(&Envelope::new(namespace, id, CwmpBody::Fault(fault)))
+                let fault = Fault::new(FaultCode::ACS_INVALID_ARGUMENTS, why.as_str());
+                ok(&Envelope::new(namespace.as_str(), id.clone(), CwmpBody::Fault(fault)))
             }
             DecodeError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("{error}\n")),
             other => plain(StatusCode::BAD_REQUEST, &format!("{other}\n")),
@@ -375,7 +397,7 @@ async fn step(app: &Shared, slot: &Slot, event: Event) -> Option<Reply> {
     slot.touch(Instant::now());
     if matches!(reply, Reply::End) {
         if let Some(over) = guard.take() {
-            over.abandon(app, "the session ended").await;
+            over.end(app, Ending::Done, "the session ended").await;
         }
         app.sessions.close(slot.session_id);
     }
@@ -387,17 +409,22 @@ async fn step(app: &Shared, slot: &Slot, event: Event) -> Option<Reply> {
 async fn supersede(app: &Shared, old: &Slot) {
     metrics::counter!("muster_sessions_superseded_total").increment(1);
     if let Some(session) = old.session.lock().await.take() {
-        session.abandon(app, "the device opened a new session").await;
+        session.end(app, Ending::Superseded, "the device opened a new session").await;
     }
 }
 
 /// Ends sessions whose device fell silent. One pass.
 pub async fn expire_sessions(app: &Shared) {
-    for slot in app.sessions.expired(Instant::now()) {
+    let now = Instant::now();
+    for slot in app.sessions.expired(now) {
         metrics::counter!("muster_sessions_expired_total").increment(1);
+        let (ending, why) = match now >= slot.deadline {
+            true => (Ending::TimedOut, "the session took longer than it may"),
+            false => (Ending::Lost, "the device fell silent"),
+        };
         if let Some(session) = slot.session.lock().await.take() {
-            session.span.in_scope(|| tracing::info!("the device fell silent: session over"));
-            session.abandon(app, "the device fell silent").await;
+            session.span.in_scope(|| tracing::info!("{why}: session over"));
+            session.end(app, ending, why).await;
         }
     }
     metrics::gauge!("muster_sessions_open").set(app.sessions.len() as f64);

@@ -138,7 +138,7 @@ async fn du_results(
 }
 
 /// Closes what an Inform's events prove: reboots, resets, scheduled informs. Transfers are closed by
-/// their TransferComplete, which says whether they succeeded.
+/// their TransferComplete, which says whether they succeeded; tests that are over are read.
 pub async fn proofs_in_events(
     tx: &mut PgConnection,
     id: Uuid,
@@ -147,6 +147,10 @@ pub async fn proofs_in_events(
 ) -> Result<(), Error> {
     let version = inform.by_suffix(".DeviceInfo.SoftwareVersion").map(str::to_owned);
     for job in store::open(tx, id).await? {
+        if inform.has(EventCode::DiagnosticsComplete) && queue::awaits_end_of_test(&job) {
+            queue::reported(tx, &job, now).await?;
+            continue;
+        }
         let by_key = |code: EventCode| {
             inform
                 .events

@@ -1,6 +1,7 @@
 //! The inform writer: the hot path's only write (design section 4).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// Writes informs in batches.
 pub struct InformWriter {
     batcher: Batcher<InformRow, Result<Known, String>>,
+    written: AtomicU64,
 }
 
 impl InformWriter {
@@ -22,13 +24,19 @@ impl InformWriter {
     /// a connection each, one batch would wait for all of them. Its lock timeout must be short.
     pub fn start(pool: PgPool, node: String) -> Self {
         let batcher = Batcher::start(1, move |rows| write(pool.clone(), node.clone(), rows));
-        Self { batcher }
+        Self { batcher, written: AtomicU64::new(0) }
     }
 
     /// Returns once the inform is committed.
     pub async fn write(&self, row: InformRow) -> Result<Known, BatchError> {
-        let written = self.batcher.submit(row).await?;
-        written.map_err(|e| BatchError::Failed(e.into()))
+        let known = self.batcher.submit(row).await?.map_err(|e| BatchError::Failed(e.into()))?;
+        self.written.fetch_add(1, Ordering::Relaxed);
+        Ok(known)
+    }
+
+    /// Informs committed since the process began.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 }
 

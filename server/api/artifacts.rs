@@ -1,24 +1,23 @@
 //! Files that operators store for devices: firmware, manifests, scripts.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
-use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{Caller, Scope};
 use super::extract::{PathArgs, QueryArgs};
 use super::page::{Limit, Page};
 use super::problem::Problem;
-use crate::clock;
-use crate::ctx::{App, Shared};
-use crate::error::Error;
-use crate::store::artifacts::{self as store, Artifact};
+use crate::ctx::{Ctx, Shared};
+use crate::service::artifacts as service;
+use crate::store::artifacts::Artifact;
+
+pub(super) use crate::files::attachment::{attachment, hex};
 
 /// A page of files.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -26,6 +25,7 @@ use crate::store::artifacts::{self as store, Artifact};
 #[into_params(parameter_in = Query)]
 pub(super) struct ArtifactPage {
     /// Rows on a page, 1 to 1000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub before: Option<Uuid>,
@@ -54,7 +54,7 @@ pub(super) struct ArtifactView {
     sha256: String,
     /// Media type.
     content_type: String,
-    /// Token that stored it.
+    /// Name of the user or token that stored it.
     created_by: String,
     /// When.
     created_at: DateTime<Utc>,
@@ -85,16 +85,6 @@ pub(super) struct ArtifactPath {
     artifact_id: Uuid,
 }
 
-impl ArtifactPath {
-    async fn load(&self, app: &App) -> Result<Artifact, Error> {
-        store::get(&app.pool, self.artifact_id).await?.ok_or_else(|| self.unknown())
-    }
-
-    fn unknown(&self) -> Error {
-        Error::NotFound(format!("no artifact {}", self.artifact_id))
-    }
-}
-
 /// Store a file
 ///
 /// The body is the file itself; its media type is kept. The largest size is `acs.max_artifact_bytes`.
@@ -108,48 +98,21 @@ impl ArtifactPath {
     security(("token" = ["operate"]))
 )]
 pub(super) async fn create_artifact(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     QueryArgs(query): QueryArgs<NewArtifact>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Stored, Problem> {
-    caller.require(Scope::Operate)?;
-    check_name(&query.name)?;
-    let max = app.config.acs.max_artifact_bytes;
-    let announced: Option<u64> =
-        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    // Said before the body is read, so that a caller that waits for 100 Continue never sends it.
-    if announced.is_some_and(|length| length > max) {
-        return Err(Error::TooLarge(format!("an artifact has at most {max} bytes")).into());
-    }
-    let artifact_id = Uuid::now_v7();
-    let stored = app.files.put(artifact_id, body.into_data_stream(), max).await?;
-    let artifact = Artifact {
-        artifact_id,
+    let new = service::NewArtifact {
         name: query.name,
-        size: i64::try_from(stored.size).map_err(|e| Error::Internal(e.to_string()))?,
-        sha256: stored.sha256.to_vec(),
         content_type: media_type(&headers),
-        created_by: caller.name,
-        created_at: clock::now(),
+        // Where it is too long, a caller that waits for 100 Continue never sends it.
+        announced: headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()),
     };
-    if let Err(error) = record(&app, &artifact).await {
-        // Without a record nobody would ever find the bytes again.
-        if let Err(left) = app.files.delete(artifact_id).await {
-            tracing::warn!(artifact.id = %artifact_id, cause = %left.private(), "a file stays behind");
-        }
-        return Err(error.into());
-    }
-    let location = [(header::LOCATION, format!("/api/v1/artifacts/{artifact_id}"))];
+    let artifact = service::create(&app, &ctx, new, body.into_data_stream()).await?;
+    let location = [(header::LOCATION, format!("/api/v1/artifacts/{}", artifact.artifact_id))];
     Ok((StatusCode::CREATED, location, Json(ArtifactView::of(artifact))))
-}
-
-async fn record(app: &App, artifact: &Artifact) -> Result<(), Error> {
-    if artifact.size == 0 {
-        return Err(Error::invalid("", "the body is empty: send the file as the body"));
-    }
-    Ok(store::insert(&app.pool, artifact).await?)
 }
 
 /// List stored files
@@ -164,13 +127,12 @@ async fn record(app: &App, artifact: &Artifact) -> Result<(), Error> {
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_artifacts(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     QueryArgs(query): QueryArgs<ArtifactPage>,
 ) -> Result<Json<Page<ArtifactView>>, Problem> {
-    caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
-    let rows = store::list(&app.pool, query.before, limit.rows()).await?;
+    let rows = service::list(&app, &ctx, query.before, limit.rows()).await?;
     let cursor = |a: &Artifact| a.artifact_id.to_string();
     Ok(Json(Page::of(rows, limit, cursor, ArtifactView::of)))
 }
@@ -185,12 +147,11 @@ pub(super) async fn list_artifacts(
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_artifact(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<ArtifactPath>,
 ) -> Result<Json<ArtifactView>, Problem> {
-    caller.require(Scope::Read)?;
-    Ok(Json(ArtifactView::of(path.load(&app).await?)))
+    Ok(Json(ArtifactView::of(service::get(&app, &ctx, path.artifact_id).await?)))
 }
 
 /// Fetch a stored file
@@ -211,19 +172,17 @@ pub(super) async fn get_artifact(
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_artifact_content(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<ArtifactPath>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Read)?;
-    let file = path.load(&app).await?;
-    let bytes = app.files.read(file.artifact_id, None).await?;
+    let (file, bytes) = service::read(&app, &ctx, path.artifact_id).await?;
     Ok(attachment(&file.name, &file.content_type, file.size, &file.sha256, bytes))
 }
 
 /// Remove a stored file
 ///
-/// Refused while an open job needs it.
+/// Refused while an open job needs it. It takes the right everywhere: any device may need the file.
 #[utoipa::path(
     delete,
     path = "/api/v1/artifacts/{artifact_id}",
@@ -233,63 +192,12 @@ pub(super) async fn get_artifact_content(
     security(("token" = ["operate"]))
 )]
 pub(super) async fn delete_artifact(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<ArtifactPath>,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Operate)?;
-    if store::in_use(&app.pool, path.artifact_id).await? {
-        return Err(Error::Conflict("an open job needs the file".to_owned()).into());
-    }
-    // The record first: a file without one is lost space, a record without a file a failing job.
-    if !store::delete(&app.pool, path.artifact_id).await? {
-        return Err(path.unknown().into());
-    }
-    app.files.delete(path.artifact_id).await?;
-    tracing::info!(artifact.id = %path.artifact_id, by = caller.name, "artifact removed");
+    service::delete(&app, &ctx, path.artifact_id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// An answer that a browser saves and never shows: the bytes are not ours, the origin is.
-pub(super) fn attachment<S>(
-    name: &str,
-    content_type: &str,
-    size: i64,
-    sha256: &[u8],
-    bytes: S,
-) -> Response
-where
-    S: Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static,
-{
-    let headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::CONTENT_LENGTH, size.to_string()),
-        (header::CONTENT_DISPOSITION, disposition(name)),
-        (header::ETAG, format!("\"{}\"", hex(sha256))),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    (headers, Body::from_stream(bytes)).into_response()
-}
-
-/// `Content-Disposition` with the name twice: plain for old clients, and whole (RFC 6266 4.3).
-fn disposition(name: &str) -> String {
-    use std::fmt::Write;
-    let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let plain: String = name.chars().map(|c| if unreserved(c) { c } else { '_' }).collect();
-    let mut whole = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if unreserved(char::from(byte)) {
-            whole.push(char::from(byte));
-        } else {
-            write!(whole, "%{byte:02X}").expect("writing to a String cannot fail");
-        }
-    }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}")
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn media_type(headers: &HeaderMap) -> String {
@@ -301,36 +209,9 @@ fn media_type(headers: &HeaderMap) -> String {
     sent.to_owned()
 }
 
-/// The name stands in paths that devices fetch, and on disks of people.
-fn check_name(name: &str) -> Result<(), Error> {
-    let strange = |c: char| c.is_control() || matches!(c, '/' | '\\');
-    if !(1..=255).contains(&name.len()) || name.starts_with('.') || name.chars().any(strange) {
-        let rule = "name has 1 to 255 bytes, no slash, and does not begin with a dot";
-        return Err(Error::invalid("", rule));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_one_file_name() {
-        assert!(check_name("routeros-7.16.1-arm.npk").is_ok());
-        assert!(check_name("tornis 7 – Rīga.rsc").is_ok());
-        for bad in ["", ".", "../x", "a/b", "a\\b", "a\nb", &"x".repeat(256)] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_name_cannot_break_out_of_its_header() {
-        assert_eq!(
-            disposition("a\"; x=ī.rsc"),
-            "attachment; filename=\"a___x__.rsc\"; filename*=UTF-8''a%22%3B%20x%3D%C4%AB.rsc"
-        );
-    }
 
     #[test]
     fn the_media_type_is_kept_unless_it_says_nothing() {

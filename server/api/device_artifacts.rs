@@ -9,14 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::artifacts::{self, ArtifactPage, hex};
-use super::auth::{Caller, Scope};
-use super::devices::{self, DevicePath};
+use super::devices::DevicePath;
 use super::extract::{PathArgs, QueryArgs};
 use super::page::{Limit, Page};
 use super::problem::Problem;
-use crate::ctx::Shared;
-use crate::error::Error;
-use crate::store::artifacts::{self as store, DeviceArtifact};
+use crate::ctx::{Ctx, Shared};
+use crate::service::devices;
+use crate::store::artifacts::DeviceArtifact;
 
 /// A file that a device sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,15 +75,13 @@ pub(super) struct DeviceArtifactPath {
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_device_artifacts(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
     QueryArgs(query): QueryArgs<ArtifactPage>,
 ) -> Result<Json<Page<DeviceArtifactView>>, Problem> {
-    caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
-    let device_id = path.load(&app.pool).await?.device_id;
-    let rows = store::list_of_device(&app.pool, device_id, query.before, limit.rows()).await?;
+    let rows = devices::files(&app, &ctx, &path.device_id, query.before, limit.rows()).await?;
     let cursor = |a: &DeviceArtifact| a.artifact_id.to_string();
     Ok(Json(Page::of(rows, limit, cursor, DeviceArtifactView::of)))
 }
@@ -107,16 +104,11 @@ pub(super) async fn list_device_artifacts(
     security(("token" = ["operate"]))
 )]
 pub(super) async fn get_device_artifact_content(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DeviceArtifactPath>,
 ) -> Result<Response, Problem> {
-    // A configuration holds what the device itself keeps secret.
-    caller.require(Scope::Operate)?;
-    let device_id = devices::resolve(&app.pool, &path.device_id).await?;
-    let file = store::get_of_device(&app.pool, device_id, path.artifact_id)
-        .await?
-        .ok_or_else(|| Error::NotFound(format!("no file {} of that device", path.artifact_id)))?;
+    let file = devices::file(&app, &ctx, &path.device_id, path.artifact_id).await?;
     let bytes = app.files.read(file.artifact_id, None).await?;
     let octets = "application/octet-stream";
     Ok(artifacts::attachment(&file.name, octets, file.size, &file.sha256, bytes))

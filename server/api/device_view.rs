@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::service::devices::Detail;
 use crate::store::connection_requests::Request;
 use crate::store::devices::Device;
 
@@ -112,11 +113,22 @@ impl DeviceView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeviceDetail {
     #[serde(flatten)]
-    pub device: DeviceView,
+    device: DeviceView,
     /// Methods the device has; null = not asked yet.
-    pub methods: Option<Vec<String>>,
+    methods: Option<Vec<String>>,
     /// The open connection request; null = nobody wants the device now.
-    pub connection_request: Option<ConnectionRequestView>,
+    connection_request: Option<ConnectionRequestView>,
+}
+
+impl DeviceDetail {
+    pub(super) fn of(detail: Detail, online_since: DateTime<Utc>) -> Self {
+        let Detail { mut device, connection_request } = detail;
+        Self {
+            methods: device.methods.take(),
+            connection_request: connection_request.map(ConnectionRequestView::of),
+            device: DeviceView::of(device, online_since),
+        }
+    }
 }
 
 /// An attempt to wake a device.
@@ -135,7 +147,7 @@ pub(super) struct ConnectionRequestView {
 }
 
 impl ConnectionRequestView {
-    pub(super) fn of(r: Request) -> Self {
+    fn of(r: Request) -> Self {
         Self {
             asked_at: r.asked_at,
             next_try: r.not_before,

@@ -2,30 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::PgExecutor;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{Caller, Scope};
 use super::device_view::DeviceView;
-use super::devices;
+use super::etag::{self, IfMatch, Made, Shown};
 use super::extract::{JsonBody, PathArgs, QueryArgs};
+use super::merge;
 use super::page::{Limit, Page};
 use super::problem::Problem;
-use super::{etag, merge};
-use crate::clock;
-use crate::ctx::{App, Shared};
+use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
-use crate::fleet::group::{self, GroupFields};
+use crate::fleet::group::GroupFields;
 use crate::fleet::label::check_name;
 use crate::fleet::online;
+use crate::service::groups as service;
 use crate::store::devices::Device;
-use crate::store::groups::{self as store, Group};
-use crate::store::selector;
+use crate::store::groups::Group;
 
 /// A group.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,7 +35,7 @@ pub(super) struct GroupView {
     description: String,
     /// Which devices are in it; null = those that were put into it one by one.
     selector: Option<String>,
-    /// Token that made it.
+    /// Who made it.
     created_by: String,
     /// When it was made.
     created_at: DateTime<Utc>,
@@ -60,11 +57,8 @@ impl GroupView {
     }
 }
 
-/// A group with its version.
-type Shown = ([(HeaderName, String); 1], Json<GroupView>);
-
-fn shown(group: Group) -> Shown {
-    (etag::headers(group.updated_at), Json(GroupView::of(group)))
+fn shown(group: Group) -> Shown<GroupView> {
+    etag::shown(group.updated_at, GroupView::of(group))
 }
 
 /// A group in a path.
@@ -75,17 +69,13 @@ pub(super) struct GroupPath {
     group_id: Uuid,
 }
 
-async fn load(db: impl PgExecutor<'_>, group_id: Uuid) -> Result<Group, Error> {
-    let unknown = || Error::NotFound(format!("no group {group_id}"));
-    store::get(db, group_id).await?.ok_or_else(unknown)
-}
-
 /// A page of groups.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GroupPage {
     /// Rows on a page, 1 to 1000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
@@ -103,17 +93,16 @@ pub(super) struct GroupPage {
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_groups(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     QueryArgs(query): QueryArgs<GroupPage>,
 ) -> Result<Json<Page<GroupView>>, Problem> {
-    caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
     let after = query.after.as_deref();
     if after.is_some_and(|name| check_name(name).is_err()) {
         return Err(Error::invalid("", "after is no cursor that this list gave").into());
     }
-    let rows = store::list(&app.pool, after, limit.rows()).await?;
+    let rows = service::list(&app, &ctx, after, limit.rows()).await?;
     Ok(Json(Page::of(rows, limit, |g| g.name.clone(), GroupView::of)))
 }
 
@@ -130,19 +119,13 @@ pub(super) async fn list_groups(
     security(("token" = ["operate"]))
 )]
 pub(super) async fn create_group(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     JsonBody(body): JsonBody<Value>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Shown), Problem> {
-    caller.require(Scope::Operate)?;
+) -> Result<Made<GroupView>, Problem> {
     let fields: GroupFields = merge::apply(json!({}), body)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock(&mut tx).await?;
-    let group = group::create(&mut tx, fields, &caller.name, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(group.id = %group.group_id, group.name, by = caller.name, "group made");
-    let location = [(header::LOCATION, format!("/api/v1/groups/{}", group.group_id))];
-    Ok((StatusCode::CREATED, location, shown(group)))
+    let group = service::create(&app, &ctx, fields).await?;
+    Ok(etag::made(format!("/api/v1/groups/{}", group.group_id), shown(group)))
 }
 
 /// Get a group
@@ -158,12 +141,11 @@ pub(super) async fn create_group(
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_group(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<GroupPath>,
-) -> Result<Shown, Problem> {
-    caller.require(Scope::Read)?;
-    Ok(shown(load(&app.pool, path.group_id).await?))
+) -> Result<Shown<GroupView>, Problem> {
+    Ok(shown(service::get(&app, &ctx, path.group_id).await?))
 }
 
 /// Change a group
@@ -174,31 +156,21 @@ pub(super) async fn get_group(
     patch,
     path = "/api/v1/groups/{group_id}",
     tag = "groups",
-    params(
-        GroupPath,
-        ("If-Match" = Option<String>, Header, description = "`ETag` of the version that is meant")
-    ),
+    params(GroupPath, IfMatch),
     request_body(content = GroupFields, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "The group as it is now", body = GroupView), Problem),
     security(("token" = ["operate"]))
 )]
 pub(super) async fn change_group(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<GroupPath>,
-    headers: HeaderMap,
+    if_match: IfMatch,
     JsonBody(body): JsonBody<Value>,
-) -> Result<Shown, Problem> {
-    caller.require(Scope::Operate)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock(&mut tx).await?;
-    let current = load(&mut *tx, path.group_id).await?;
-    etag::check(&headers, current.updated_at)?;
-    let fields = merge::apply(json!(GroupFields::of(&current)), body)?;
-    let group = group::change(&mut tx, current, fields, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(group.id = %group.group_id, group.name, by = caller.name, "group changed");
-    Ok(shown(group))
+) -> Result<Shown<GroupView>, Problem> {
+    let patch = |fields: GroupFields| merge::apply(json!(fields), body);
+    let check = |updated_at| if_match.check(updated_at);
+    Ok(shown(service::change(&app, &ctx, path.group_id, check, patch).await?))
 }
 
 /// Remove a group
@@ -208,27 +180,18 @@ pub(super) async fn change_group(
     delete,
     path = "/api/v1/groups/{group_id}",
     tag = "groups",
-    params(
-        GroupPath,
-        ("If-Match" = Option<String>, Header, description = "`ETag` of the version that is meant")
-    ),
+    params(GroupPath, IfMatch),
     responses((status = 204, description = "It is gone"), Problem),
     security(("token" = ["operate"]))
 )]
 pub(super) async fn delete_group(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<GroupPath>,
-    headers: HeaderMap,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Operate)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock(&mut tx).await?;
-    let group = load(&mut *tx, path.group_id).await?;
-    etag::check(&headers, group.updated_at)?;
-    group::delete(&mut tx, &group).await?;
-    tx.commit().await?;
-    tracing::info!(group.id = %group.group_id, group.name, by = caller.name, "group removed");
+    let check = |updated_at| if_match.check(updated_at);
+    service::delete(&app, &ctx, path.group_id, check).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -238,6 +201,7 @@ pub(super) async fn delete_group(
 #[into_params(parameter_in = Query)]
 pub(super) struct MemberPage {
     /// Rows on a page, 1 to 1000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<Uuid>,
@@ -245,7 +209,7 @@ pub(super) struct MemberPage {
 
 /// List a group's devices
 ///
-/// In order of their ids.
+/// In order of their ids; those that the caller may read.
 #[utoipa::path(
     get,
     path = "/api/v1/groups/{group_id}/devices",
@@ -255,18 +219,14 @@ pub(super) struct MemberPage {
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_group_devices(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<GroupPath>,
     QueryArgs(query): QueryArgs<MemberPage>,
 ) -> Result<Json<Page<DeviceView>>, Problem> {
-    caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
-    let group = load(&app.pool, path.group_id).await?;
-    let expr = group::devices(&app.pool, &group).await?;
-    let now = clock::now();
-    let since = online::since(&app.config, now);
-    let rows = selector::list(&app.pool, &expr, query.after, limit.rows(), now, since).await?;
+    let rows = service::devices(&app, &ctx, path.group_id, query.after, limit.rows()).await?;
+    let since = online::since(&app.config, ctx.now);
     let cursor = |d: &Device| d.device_id.to_string();
     Ok(Json(Page::of(rows, limit, cursor, |d| DeviceView::of(d, since))))
 }
@@ -293,11 +253,12 @@ pub(super) struct MemberPath {
     security(("token" = ["operate"]))
 )]
 pub(super) async fn add_group_device(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<MemberPath>,
 ) -> Result<StatusCode, Problem> {
-    Ok(set_member(&caller, &app, &path, true).await?)
+    service::set_member(&app, &ctx, path.group_id, &path.device_id, true).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Take a device out of a group
@@ -312,25 +273,10 @@ pub(super) async fn add_group_device(
     security(("token" = ["operate"]))
 )]
 pub(super) async fn remove_group_device(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<MemberPath>,
 ) -> Result<StatusCode, Problem> {
-    Ok(set_member(&caller, &app, &path, false).await?)
-}
-
-async fn set_member(
-    caller: &Caller,
-    app: &App,
-    path: &MemberPath,
-    member: bool,
-) -> Result<StatusCode, Error> {
-    caller.require(Scope::Operate)?;
-    let device_id = devices::resolve(&app.pool, &path.device_id).await?;
-    let mut tx = app.pool.begin().await?;
-    store::lock(&mut tx).await?;
-    let group = load(&mut *tx, path.group_id).await?;
-    group::set_member(&mut tx, &group, device_id, member, &caller.name, clock::now()).await?;
-    tx.commit().await?;
+    service::set_member(&app, &ctx, path.group_id, &path.device_id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the split between the two, and that a key nobody reads is an error: a misspelt `not_before`
 //! must not reboot a site at noon. serde cannot say it by itself, for it ignores unknown fields of
-//! unit variants and of flattened parts.
+//! unit variants and of flattened parts. What may be ordered at all is for `service::jobs` to say.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -11,10 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::Error;
 use crate::jobs::spec::JobSpec;
-
-/// Keys that Muster gives to jobs of its own begin with this.
-const RESERVED: &str = "muster:";
-const MAX_KEY: usize = 200;
+use crate::service::jobs::NewOrder;
 
 /// A job to be made: the fields of its kind, and these.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
@@ -32,16 +29,15 @@ pub(super) struct JobRequest {
 }
 
 impl JobRequest {
-    /// Reads a body; `header_key` is the `Idempotency-Key` of the request's head.
-    pub(super) fn parse(body: Value, header_key: Option<&str>) -> Result<Self, Error> {
+    /// Reads a body.
+    pub(super) fn parse(body: Value) -> Result<Self, Error> {
         let Value::Object(mut fields) = body else {
             return Err(Error::invalid("", "the body is a JSON object"));
         };
         let not_before = take(&mut fields, "not_before")?;
         let expires_at = take(&mut fields, "expires_at")?;
-        let body_key: Option<String> = take(&mut fields, "idempotency_key")?;
+        let idempotency_key = take(&mut fields, "idempotency_key")?;
         let wake = take(&mut fields, "wake")?;
-        let idempotency_key = one_key(body_key, header_key)?;
         let asked = Value::Object(fields);
         let spec: JobSpec =
             serde_json::from_value(asked.clone()).map_err(|e| Error::invalid("", e.to_string()))?;
@@ -49,11 +45,14 @@ impl JobRequest {
         if let Some(pointer) = unread(&asked, &taken) {
             return Err(Error::invalid(pointer, "unknown field"));
         }
-        if spec == JobSpec::Credentials {
-            let why = "credentials are written by Muster itself, at enrolment";
-            return Err(Error::invalid("/kind", why));
-        }
         Ok(Self { spec, not_before, expires_at, idempotency_key, wake })
+    }
+}
+
+impl From<JobRequest> for NewOrder {
+    fn from(request: JobRequest) -> Self {
+        let JobRequest { spec, not_before, expires_at, idempotency_key, wake } = request;
+        Self { spec, not_before, expires_at, idempotency_key, wake }
     }
 }
 
@@ -66,21 +65,6 @@ fn take<T: DeserializeOwned>(
         Some(value) => serde_json::from_value(value)
             .map(Some)
             .map_err(|e| Error::invalid(format!("/{name}"), e.to_string())),
-    }
-}
-
-fn one_key(body: Option<String>, header: Option<&str>) -> Result<Option<String>, Error> {
-    let invalid = |message: String| Err(Error::invalid("/idempotency_key", message));
-    let key = match (body, header) {
-        (Some(body), Some(header)) if body != header => {
-            return invalid("differs from the header Idempotency-Key".to_owned());
-        }
-        (body, header) => body.or_else(|| header.map(str::to_owned)),
-    };
-    match key {
-        Some(k) if k.is_empty() || k.len() > MAX_KEY => invalid(format!("1 to {MAX_KEY} bytes")),
-        Some(k) if k.starts_with(RESERVED) => invalid(format!("`{RESERVED}` is reserved")),
-        key => Ok(key),
     }
 }
 
@@ -116,7 +100,7 @@ mod tests {
     use super::*;
 
     fn refused(body: Value) -> (String, String) {
-        match JobRequest::parse(body, None) {
+        match JobRequest::parse(body) {
             Err(Error::Invalid { pointer, message }) => (pointer, message),
             other => panic!("{other:?}"),
         }
@@ -128,13 +112,11 @@ mod tests {
             "kind": "get", "names": ["Device."], "not_before": "2030-01-02T03:04:05Z",
             "idempotency_key": "k", "wake": false, "expires_at": null,
         });
-        let request = JobRequest::parse(body, Some("k")).unwrap();
+        let request = JobRequest::parse(body).unwrap();
         assert_eq!(request.spec, JobSpec::Get { names: vec!["Device.".to_owned()] });
         assert_eq!(request.not_before.unwrap().timestamp(), 1_893_553_445);
         assert_eq!((request.expires_at, request.wake), (None, Some(false)));
         assert_eq!(request.idempotency_key.as_deref(), Some("k"));
-        let request = JobRequest::parse(json!({ "kind": "reboot" }), Some("h")).unwrap();
-        assert_eq!(request.idempotency_key.as_deref(), Some("h"));
     }
 
     #[test]
@@ -157,14 +139,11 @@ mod tests {
         assert!(refused(json!({})).1.contains("missing field `kind`"));
         assert!(refused(json!({ "kind": "explode" })).1.contains("unknown variant `explode`"));
         assert!(refused(json!({ "kind": "get" })).1.contains("missing field `names`"));
-        assert_eq!(refused(json!({ "kind": "credentials" })).0, "/kind");
         assert_eq!(refused(json!({ "kind": "reboot", "wake": "no" })).0, "/wake");
-        for key in ["", "muster:refresh", &"x".repeat(MAX_KEY + 1)] {
-            let body = json!({ "kind": "reboot", "idempotency_key": key });
-            assert_eq!(refused(body).0, "/idempotency_key");
-        }
-        let body = json!({ "kind": "reboot", "idempotency_key": "a" });
-        assert!(JobRequest::parse(body, Some("b")).is_err());
+        assert_eq!(
+            refused(json!({ "kind": "reboot", "idempotency_key": 7 })).0,
+            "/idempotency_key"
+        );
     }
 
     /// The bodies of all `api --json '...' ".../jobs"` lines of the manual, shell variables filled in.
@@ -186,7 +165,7 @@ mod tests {
     fn the_manual_shows_every_kind_and_each_example_is_taken() {
         let mut shown = BTreeSet::new();
         for body in examples() {
-            let request = JobRequest::parse(body.clone(), None)
+            let request = JobRequest::parse(body.clone())
                 .unwrap_or_else(|e| panic!("{body}: {}", e.private()));
             request.spec.validate().unwrap_or_else(|e| panic!("{body}: {}", e.private()));
             shown.insert(request.spec.kind());

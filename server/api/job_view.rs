@@ -38,7 +38,7 @@ pub(super) struct JobView {
     max_attempts: i32,
     /// While the job is open, asking again with this key gives this job.
     idempotency_key: Option<String>,
-    /// Name of the token that asked for it, or `muster`.
+    /// Name of the user or token that asked for it, or `muster`.
     created_by: String,
     /// When it was asked for.
     created_at: DateTime<Utc>,

@@ -5,17 +5,21 @@
 //! stored row as it is: each view names its fields, so that a new column is not published by
 //! accident.
 
+mod account;
 mod artifacts;
+mod audit;
 pub mod auth;
 mod bulk;
 mod device_artifacts;
 mod device_view;
 mod devices;
+mod docs;
 mod etag;
 mod events;
+mod export;
 mod extract;
+mod gate;
 mod groups;
-mod guard;
 mod job_request;
 mod job_view;
 mod jobs;
@@ -24,25 +28,34 @@ mod page;
 mod parameters;
 mod placement;
 pub mod problem;
+mod reveal;
+mod roles;
 mod sites;
+mod stream;
+mod support;
 mod system;
 mod tokens;
+mod transcripts;
+mod users;
+mod views;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::http::header;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
-use axum::{Extension, Router};
 use utoipa::OpenApi;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, RefOr};
+use utoipa::openapi::{Components, RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ctx::Shared;
-use guard::Guard;
+use gate::Rates;
 use problem::Problem;
 
 #[derive(OpenApi)]
@@ -58,15 +71,29 @@ use problem::Problem;
         (name = "groups", description = "Named sets of devices, by list or by selector."),
         (name = "jobs", description = "Work on devices."),
         (name = "artifacts", description = "Files for devices."),
-        (name = "tokens", description = "Who may use this API."),
+        (name = "users", description = "People, their grants and sessions."),
+        (name = "roles", description = "Sets of rights."),
+        (name = "tokens", description = "Programs that may use this API."),
+        (name = "audit", description = "Who changed what."),
+        (name = "support", description = "What an agent sees of a customer's device, and does."),
+        (name = "views", description = "Selectors that people keep."),
         (name = "system", description = "The installation.")
     )
 )]
 struct ApiDoc;
 
 /// The routes, to be merged into the root of the listener's router. Its state is the process.
-pub fn router() -> Router<Shared> {
+pub fn router(app: &Shared) -> Router<Shared> {
     let (router, description) = described();
+    let rates = Arc::new(Rates::new(app.config.web.api_requests_per_minute));
+    let router = router.layer(from_fn_with_state((app.clone(), rates), gate::pass));
+    with_description(router, &description)
+}
+
+fn with_description(
+    router: Router<Shared>,
+    description: &utoipa::openapi::OpenApi,
+) -> Router<Shared> {
     let text = Bytes::from(description.to_json().expect("the description is plain data"));
     let describe = move || {
         let text = text.clone();
@@ -74,10 +101,10 @@ pub fn router() -> Router<Shared> {
     };
     router
         .route("/api/openapi.json", get(describe))
+        .merge(docs::router())
         .method_not_allowed_fallback(problem::wrong_method)
         // A route and no fallback: the dashboard, on the same listener, has its own.
         .route("/api/{*rest}", any(problem::unknown_route))
-        .layer(Extension(Arc::new(Guard::default())))
 }
 
 fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
@@ -107,19 +134,59 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(artifacts::get_artifact_content))
         .routes(routes!(tokens::list_tokens, tokens::create_api_token))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(views::list_views, views::create_view))
+        .routes(routes!(views::get_view, views::delete_view))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::get_user, users::change_user, users::delete_user))
+        .routes(routes!(users::set_user_password))
+        .routes(routes!(users::remove_user_totp))
+        .routes(routes!(users::list_user_sessions))
+        .routes(routes!(users::end_user_session))
+        .routes(routes!(roles::list_roles, roles::create_role))
+        .routes(routes!(roles::get_role, roles::change_role, roles::delete_role))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(account::get_me))
+        .routes(routes!(reveal::reveal_secret))
+        .routes(routes!(transcripts::list_device_sessions))
+        .routes(routes!(transcripts::get_device_session))
+        .routes(routes!(stream::follow_events))
+        .routes(routes!(support::get_support))
+        .routes(routes!(support::set_support_wifi))
+        .routes(routes!(support::reveal_support_wifi))
+        .routes(routes!(support::reboot_by_support))
+        .routes(routes!(support::ping_by_support))
+        .routes(routes!(support::look_by_support))
         .routes(routes!(system::get_system))
         .split_for_parts();
     let components = description.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("mst_<id>_<secret>")
-        .description(Some("A token made by `muster token create`. Scopes: read, operate, admin."));
+        .description(Some("A token made by `muster token create`. Its scopes are rights: support, read, operate, approve, bench, secrets, audit, admin."));
     components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+    for item in description.paths.paths.values_mut() {
+        if let Some(post) = &mut item.post {
+            post.parameters.get_or_insert_default().push(idempotency_key());
+        }
+    }
     // It stands in an allOf beside the job's other fields, which it must not forbid there.
     if let Some(RefOr::T(Schema::Object(download))) = components.schemas.get_mut("DownloadSpec") {
         download.additional_properties = None;
     }
     (router, description)
+}
+
+/// Every POST takes it: see [`gate`].
+fn idempotency_key() -> RefOr<Parameter> {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(200));
+    let key = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Sent again within a day with the same request, gives the first answer"))
+        .schema(Some(text.build()));
+    RefOr::T(key.build())
 }
 
 #[cfg(test)]
@@ -144,7 +211,8 @@ mod tests {
 
     #[test]
     fn the_routes_do_not_collide() {
-        let _: Router<Shared> = router();
+        let (router, description) = described();
+        let _: Router<Shared> = with_description(router, &description);
     }
 
     #[test]
@@ -166,7 +234,7 @@ mod tests {
                 assert!(ids.insert(id.to_owned()), "{id} twice");
                 assert!(operation["summary"].is_string(), "{id} has no summary");
                 assert!(operation["responses"]["default"].is_object(), "{id} has no problem");
-                assert!(operation["security"][0]["token"][0].is_string(), "{id} is open");
+                assert!(operation["security"][0]["token"].is_array(), "{id} is open");
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Pages of lists: so many rows after a cursor. No offsets: a list that grows meanwhile neither
 //! repeats nor skips.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::error::Error;
 
@@ -53,6 +55,21 @@ impl<T> Page<T> {
     }
 }
 
+/// The cursor of what is ordered by time, then id.
+pub(super) fn moment(at: DateTime<Utc>, id: Uuid) -> String {
+    format!("{}-{}", at.timestamp_micros(), id.simple())
+}
+
+/// The place that [`moment`] wrote down.
+pub(super) fn moment_of(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Error> {
+    let parse = || {
+        let (at, id) = cursor.split_once('-')?;
+        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
+        Some((at, Uuid::try_parse(id).ok()?))
+    };
+    parse().ok_or_else(|| Error::invalid("", "that is no cursor that this list gave"))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -76,6 +93,16 @@ mod tests {
         assert_eq!(Limit::new(Some(1_000)).unwrap().rows(), 1_001);
         for bad in [0, 1_001] {
             assert!(Limit::new(Some(bad)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_moment_leads_back_to_its_place() {
+        let place =
+            (DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(), Uuid::now_v7());
+        assert_eq!(moment_of(&moment(place.0, place.1)).unwrap(), place);
+        for bad in ["", "-", "1", "1-x", "x-00000000000000000000000000000001", "9e99-0"] {
+            assert!(moment_of(bad).is_err(), "{bad}");
         }
     }
 }

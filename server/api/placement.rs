@@ -4,16 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::auth::{Caller, Scope};
 use super::device_view::DeviceDetail;
-use super::devices::{self, DevicePath};
+use super::devices::DevicePath;
 use super::extract::{JsonBody, PathArgs};
 use super::merge;
 use super::problem::Problem;
-use crate::clock;
-use crate::ctx::Shared;
-use crate::fleet::placement::{self, Placement};
-use crate::store::sites;
+use crate::ctx::{Ctx, Shared};
+use crate::fleet::online;
+use crate::fleet::placement::Placement;
+use crate::service::devices;
 
 /// Place or tag a device
 ///
@@ -28,20 +27,13 @@ use crate::store::sites;
     security(("token" = ["operate"]))
 )]
 pub(super) async fn change_device(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Json<DeviceDetail>, Problem> {
-    caller.require(Scope::Operate)?;
-    let device_id = devices::resolve(&app.pool, &path.device_id).await?;
-    let mut tx = app.pool.begin().await?;
-    sites::share_tree(&mut tx).await?;
-    let current = placement::of(&mut tx, device_id).await?;
-    let wanted: Placement = merge::apply(json!(current), body)?;
-    let now = clock::now();
-    placement::change(&mut tx, device_id, &current, wanted, &caller.name, now).await?;
-    tx.commit().await?;
-    let device = path.load(&app.pool).await?;
-    Ok(Json(devices::detail(&app, device).await?))
+    let change = |current: Placement| merge::apply(json!(current), body);
+    devices::place(&app, &ctx, &path.device_id, change).await?;
+    let detail = devices::detail(&app, &ctx, &path.device_id).await?;
+    Ok(Json(DeviceDetail::of(detail, online::since(&app.config, ctx.now))))
 }

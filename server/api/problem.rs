@@ -68,6 +68,7 @@ impl Problem {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Stale(_) => StatusCode::PRECONDITION_FAILED,
             Error::Denied(_) => StatusCode::FORBIDDEN,
             Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Database(_) | Error::Files(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -2,24 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::PgExecutor;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{Caller, Scope};
+use super::etag::{self, IfMatch, Made, Shown};
 use super::extract::{JsonBody, PathArgs, QueryArgs};
+use super::merge;
 use super::page::{Limit, Page};
 use super::problem::Problem;
-use super::{etag, merge};
-use crate::clock;
-use crate::ctx::Shared;
+use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
-use crate::fleet::site::{self, SiteFields, SitePath};
-use crate::store::sites::{self as store, Site};
+use crate::fleet::site::{SiteFields, SitePath};
+use crate::fleet::window::Window;
+use crate::service::sites as service;
+use crate::store::sites::Site;
 
 /// A site.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +35,9 @@ pub(super) struct SiteView {
     /// Values by name for templates.
     #[schema(value_type = Object)]
     variables: Value,
+    /// When its devices may be changed, by its clock. Empty = as the nearest site above it that has
+    /// windows says; if none has, at any time.
+    windows: Vec<Window>,
     /// When it was made.
     created_at: DateTime<Utc>,
     /// When it last changed, its path included.
@@ -49,17 +52,15 @@ impl SiteView {
             name: s.name,
             time_zone: s.time_zone,
             variables: s.variables,
+            windows: s.windows.0,
             created_at: s.created_at,
             updated_at: s.updated_at,
         }
     }
 }
 
-/// A site with its version.
-type Shown = ([(HeaderName, String); 1], Json<SiteView>);
-
-fn shown(site: Site) -> Shown {
-    (etag::headers(site.updated_at), Json(SiteView::of(site)))
+fn shown(site: Site) -> Shown<SiteView> {
+    etag::shown(site.updated_at, SiteView::of(site))
 }
 
 /// A site in a path.
@@ -70,13 +71,6 @@ pub(super) struct SiteId {
     site_id: Uuid,
 }
 
-impl SiteId {
-    async fn load(&self, db: impl PgExecutor<'_>) -> Result<Site, Error> {
-        let unknown = || Error::NotFound(format!("no site {}", self.site_id));
-        store::get(db, self.site_id).await?.ok_or_else(unknown)
-    }
-}
-
 /// What narrows the list of sites.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +79,7 @@ pub(super) struct SitePage {
     /// Only the site with this path and those in it.
     under: Option<String>,
     /// Rows on a page, 1 to 1000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
@@ -92,7 +87,7 @@ pub(super) struct SitePage {
 
 /// List sites
 ///
-/// Each before those in it.
+/// Each before those in it; those that the caller may read.
 #[utoipa::path(
     get,
     path = "/api/v1/sites",
@@ -102,14 +97,13 @@ pub(super) struct SitePage {
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_sites(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     QueryArgs(query): QueryArgs<SitePage>,
 ) -> Result<Json<Page<SiteView>>, Problem> {
-    caller.require(Scope::Read)?;
     let limit = Limit::new(query.limit)?;
     let (under, after) = (checked(query.under.as_deref())?, checked(query.after.as_deref())?);
-    let rows = store::list(&app.pool, under, after, limit.rows()).await?;
+    let rows = service::list(&app, &ctx, under, after, limit.rows()).await?;
     Ok(Json(Page::of(rows, limit, |s| s.path.clone(), SiteView::of)))
 }
 
@@ -123,7 +117,8 @@ fn checked(path: Option<&str>) -> Result<Option<&str>, Error> {
 
 /// Make a site
 ///
-/// Its parent must exist.
+/// Its parent must exist, and the caller operate it; a site at the top is made by who operates
+/// everything.
 #[utoipa::path(
     post,
     path = "/api/v1/sites",
@@ -133,19 +128,13 @@ fn checked(path: Option<&str>) -> Result<Option<&str>, Error> {
     security(("token" = ["operate"]))
 )]
 pub(super) async fn create_site(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     JsonBody(body): JsonBody<Value>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Shown), Problem> {
-    caller.require(Scope::Operate)?;
+) -> Result<Made<SiteView>, Problem> {
     let fields: SiteFields = merge::apply(json!({}), body)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock_tree(&mut tx).await?;
-    let site = site::create(&mut tx, fields, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(site.id = %site.site_id, site.path, by = caller.name, "site made");
-    let location = [(header::LOCATION, format!("/api/v1/sites/{}", site.site_id))];
-    Ok((StatusCode::CREATED, location, shown(site)))
+    let site = service::create(&app, &ctx, fields).await?;
+    Ok(etag::made(format!("/api/v1/sites/{}", site.site_id), shown(site)))
 }
 
 /// Get a site
@@ -158,12 +147,11 @@ pub(super) async fn create_site(
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_site(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<SiteId>,
-) -> Result<Shown, Problem> {
-    caller.require(Scope::Read)?;
-    Ok(shown(path.load(&app.pool).await?))
+) -> Result<Shown<SiteView>, Problem> {
+    Ok(shown(service::get(&app, &ctx, path.site_id).await?))
 }
 
 /// Change or move a site
@@ -174,31 +162,21 @@ pub(super) async fn get_site(
     patch,
     path = "/api/v1/sites/{site_id}",
     tag = "sites",
-    params(
-        SiteId,
-        ("If-Match" = Option<String>, Header, description = "`ETag` of the version that is meant")
-    ),
+    params(SiteId, IfMatch),
     request_body(content = SiteFields, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "The site as it is now", body = SiteView), Problem),
     security(("token" = ["operate"]))
 )]
 pub(super) async fn change_site(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<SiteId>,
-    headers: HeaderMap,
+    if_match: IfMatch,
     JsonBody(body): JsonBody<Value>,
-) -> Result<Shown, Problem> {
-    caller.require(Scope::Operate)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock_tree(&mut tx).await?;
-    let current = path.load(&mut *tx).await?;
-    etag::check(&headers, current.updated_at)?;
-    let fields = merge::apply(json!(SiteFields::of(&current)), body)?;
-    let site = site::change(&mut tx, current, fields, &caller.name, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(site.id = %site.site_id, site.path, by = caller.name, "site changed");
-    Ok(shown(site))
+) -> Result<Shown<SiteView>, Problem> {
+    let patch = |fields: SiteFields| merge::apply(json!(fields), body);
+    let check = |updated_at| if_match.check(updated_at);
+    Ok(shown(service::change(&app, &ctx, path.site_id, check, patch).await?))
 }
 
 /// Where what is in a site goes.
@@ -212,34 +190,25 @@ pub(super) struct Removal {
 
 /// Remove a site
 ///
-/// One with sites or devices in it only if they have somewhere to go.
+/// One with sites or devices in it only if they have somewhere to go; one that a role of somebody or
+/// a token names, not at all.
 #[utoipa::path(
     delete,
     path = "/api/v1/sites/{site_id}",
     tag = "sites",
-    params(
-        SiteId,
-        Removal,
-        ("If-Match" = Option<String>, Header, description = "`ETag` of the version that is meant")
-    ),
+    params(SiteId, Removal, IfMatch),
     responses((status = 204, description = "It is gone"), Problem),
     security(("token" = ["operate"]))
 )]
 pub(super) async fn delete_site(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<SiteId>,
     QueryArgs(query): QueryArgs<Removal>,
-    headers: HeaderMap,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Operate)?;
-    let mut tx = app.pool.begin().await?;
-    store::lock_tree(&mut tx).await?;
-    let site = path.load(&mut *tx).await?;
-    etag::check(&headers, site.updated_at)?;
+    let check = |updated_at| if_match.check(updated_at);
     let move_to = query.move_to.as_deref();
-    site::delete(&mut tx, &site, move_to, &caller.name, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(site.id = %site.site_id, site.path, by = caller.name, "site removed");
+    service::delete(&app, &ctx, path.site_id, check, move_to).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,19 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{Caller, Scope};
 use super::problem::Problem;
-use crate::clock;
 use crate::config::AuthMode;
-use crate::ctx::Shared;
-use crate::fleet::online;
-use crate::store::{devices, jobs};
+use crate::ctx::{Ctx, Shared};
+use crate::service::overview;
 
-/// The installation.
+/// The installation. Devices and jobs are those that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct System {
     /// Of the server that answers.
@@ -32,6 +28,10 @@ pub(super) struct System {
     devices: i64,
     /// Those that informed within three periodic inform intervals.
     devices_online: i64,
+    /// Those first seen within the last 24 hours.
+    devices_fresh: i64,
+    /// Those with a job that failed or expired within the last 24 hours.
+    devices_faulted: i64,
     /// Jobs by state: the open ones, and those that ended in the last 24 hours.
     jobs: BTreeMap<String, i64>,
 }
@@ -45,20 +45,19 @@ pub(super) struct System {
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_system(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
 ) -> Result<Json<System>, Problem> {
-    caller.require(Scope::Read)?;
-    let now = clock::now();
-    let (all, online) = devices::counts(&app.pool, online::since(&app.config, now)).await?;
-    let jobs = jobs::counts(&app.pool, now - TimeDelta::days(1)).await?;
+    let figures = overview::figures(&app, &ctx).await?;
     Ok(Json(System {
         version: env!("CARGO_PKG_VERSION"),
         node: app.node.clone(),
         database: "ok",
         auth: app.config.acs.auth,
-        devices: all,
-        devices_online: online,
-        jobs: jobs.into_iter().collect(),
+        devices: figures.fleet.devices,
+        devices_online: figures.fleet.online,
+        devices_fresh: figures.fleet.fresh,
+        devices_faulted: figures.fleet.faulted,
+        jobs: figures.jobs,
     }))
 }

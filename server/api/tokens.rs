@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{self, Caller, Scope};
 use super::extract::{JsonBody, PathArgs};
 use super::page::Page;
 use super::problem::Problem;
-use crate::clock;
-use crate::ctx::Shared;
-use crate::error::Error;
-use crate::store::tokens::{self as store, Token};
+use crate::access::right::Right;
+use crate::ctx::{Ctx, Shared};
+use crate::service::tokens;
+use crate::store::tokens::Token;
 
 /// A token without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,8 +23,14 @@ pub(super) struct TokenView {
     token_id: Uuid,
     /// Stands beside what was done with it.
     name: String,
-    /// read, operate, admin.
+    /// What it may do: words of rights.
     scopes: Vec<String>,
+    /// At which site and below; null = everywhere.
+    site_id: Option<Uuid>,
+    /// Path of that site.
+    site: Option<String>,
+    /// Who made it.
+    created_by: String,
     /// When it was made.
     created_at: DateTime<Utc>,
     /// When it ends; null = never.
@@ -42,6 +47,9 @@ impl TokenView {
             token_id: t.token_id,
             name: t.name,
             scopes: t.scopes,
+            site_id: t.site_id,
+            site: t.site,
+            created_by: t.created_by,
             created_at: t.created_at,
             expires_at: t.expires_at,
             last_used_at: t.last_used_at,
@@ -56,8 +64,10 @@ impl TokenView {
 pub(super) struct NewToken {
     /// 1 to 64 characters that say who uses it.
     name: String,
-    /// At least one; each implies those before it.
-    scopes: Vec<Scope>,
+    /// At least one; `operate` includes `read`, `admin` includes all.
+    scopes: Vec<Right>,
+    /// At which site and below it may do that; everywhere when absent.
+    site_id: Option<Uuid>,
     /// When it ends; never when absent.
     expires_at: Option<DateTime<Utc>>,
 }
@@ -90,11 +100,10 @@ pub(super) struct TokenPath {
     security(("token" = ["admin"]))
 )]
 pub(super) async fn list_tokens(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
 ) -> Result<Json<Page<TokenView>>, Problem> {
-    caller.require(Scope::Admin)?;
-    let items = store::list(&app.pool).await?.into_iter().map(TokenView::of).collect();
+    let items = tokens::list(&app, &ctx).await?.into_iter().map(TokenView::of).collect();
     Ok(Json(Page { items, next: None }))
 }
 
@@ -110,19 +119,18 @@ pub(super) async fn list_tokens(
     security(("token" = ["admin"]))
 )]
 pub(super) async fn create_api_token(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     JsonBody(new): JsonBody<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
-    caller.require(Scope::Admin)?;
-    let now = clock::now();
-    let token = auth::create_token(&app.pool, &new.name, &new.scopes, new.expires_at, now).await?;
-    let (token_id, _) = auth::split(&token).expect("a new token has the form of one");
-    let (stored, _) = store::get(&app.pool, token_id)
-        .await?
-        .ok_or_else(|| Error::Internal(format!("the new token {token_id} is not stored")))?;
-    tracing::info!(token.id = %token_id, token.name = new.name, by = caller.name, "token made");
-    Ok((StatusCode::CREATED, Json(CreatedToken { token, view: TokenView::of(stored) })))
+    let new = tokens::NewToken {
+        name: new.name,
+        scopes: new.scopes,
+        site_id: new.site_id,
+        expires_at: new.expires_at,
+    };
+    let (token, made) = tokens::create(&app, &ctx, new).await?;
+    Ok((StatusCode::CREATED, Json(CreatedToken { token, view: TokenView::of(made) })))
 }
 
 /// Revoke a token
@@ -137,14 +145,10 @@ pub(super) async fn create_api_token(
     security(("token" = ["admin"]))
 )]
 pub(super) async fn revoke_token(
-    caller: Caller,
+    ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<TokenPath>,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Admin)?;
-    if !store::revoke(&app.pool, path.token_id, clock::now()).await? {
-        return Err(Error::NotFound(format!("no good token {}", path.token_id)).into());
-    }
-    tracing::info!(token.id = %path.token_id, by = caller.name, "token revoked");
+    tokens::revoke(&app, &ctx, path.token_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,12 +4,17 @@
 mod bench;
 mod bench_report;
 mod bench_server;
+mod client;
+mod console;
 mod simulate;
 mod token;
+mod user;
 
 pub use bench::{Bench, bench};
+pub use client::{Completion, Remote, remote};
 pub use simulate::{Simulate, simulate};
 pub use token::{Token, enrolment, token};
+pub use user::{User, user};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

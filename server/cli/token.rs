@@ -1,13 +1,16 @@
 //! `muster token` and `muster enrolment`: the credentials of people's programs and of new devices.
 
-use anyhow::Context;
 use chrono::TimeDelta;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use muster::access::right::Right;
+use muster::boot;
 use muster::config::Config;
+use muster::ctx::{App, Ctx};
 use muster::fleet::credentials::Enrolment;
-use muster::store::tokens;
-use muster::{api, boot, clock, store};
+use muster::service::tokens::{self, NewToken};
 use uuid::Uuid;
+
+use super::console::{told, with_app};
 
 /// `muster token`
 #[derive(Debug, Subcommand)]
@@ -17,9 +20,10 @@ pub enum Token {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What it may do; each includes the ones before it.
-        #[arg(long, value_enum, default_value = "operate")]
-        scope: Scope,
+        /// What it may do, with commas between: support, read, operate, approve, bench, secrets,
+        /// audit, admin.
+        #[arg(long, value_delimiter = ',', value_name = "RIGHT,...", default_value = "operate")]
+        scope: Vec<Right>,
         /// Days until it ends; never when absent.
         #[arg(long)]
         days: Option<u32>,
@@ -33,63 +37,35 @@ pub enum Token {
     },
 }
 
-/// What a token may do.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Scope {
-    /// Look.
-    Read,
-    /// Look, and make jobs.
-    Operate,
-    /// Everything.
-    Admin,
-}
-
-impl Scope {
-    fn granted(self) -> api::auth::Scope {
-        match self {
-            Self::Read => api::auth::Scope::Read,
-            Self::Operate => api::auth::Scope::Operate,
-            Self::Admin => api::auth::Scope::Admin,
-        }
-    }
-}
-
 /// Runs `muster token`.
 pub async fn token(config: Config, command: Token) -> anyhow::Result<()> {
-    let database = boot::Database::open(&config).await?;
-    let done = with_database(&database, command).await;
-    database.close().await;
-    done
+    with_app(config, async |app, ctx| run(app, ctx, command).await).await
 }
 
-async fn with_database(database: &boot::Database, command: Token) -> anyhow::Result<()> {
-    let pool = &database.pool;
-    let now = clock::now();
-    store::migrate(pool, now).await.context("the database schema")?;
+async fn run(app: &App, ctx: &Ctx, command: Token) -> anyhow::Result<()> {
     match command {
         Token::Create { name, scope, days } => {
-            let expires = days.map(|d| now + TimeDelta::days(i64::from(d)));
-            let scopes = [scope.granted()];
-            let secret = api::auth::create_token(pool, &name, &scopes, expires, now)
-                .await
-                .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
-            println!("{secret}");
+            let expires_at = days.map(|days| ctx.now + TimeDelta::days(i64::from(days)));
+            let new = NewToken { name, scopes: scope, site_id: None, expires_at };
+            let (token, _) = tokens::create(app, ctx, new).await.map_err(told)?;
+            println!("{token}");
         }
         Token::List => {
-            for t in tokens::list(pool).await? {
+            for t in tokens::list(app, ctx).await.map_err(told)? {
                 let state = match (t.revoked_at, t.expires_at) {
                     (Some(at), _) => format!("revoked {}", at.format("%F %R")),
-                    (None, Some(at)) if at <= now => format!("expired {}", at.format("%F %R")),
+                    (None, Some(at)) if at <= ctx.now => format!("expired {}", at.format("%F %R")),
                     (None, Some(at)) => format!("until {}", at.format("%F %R")),
                     (None, None) => "without end".to_owned(),
                 };
-                println!("{}  {}  {}  {state}", t.token_id, t.scopes.join(","), t.name);
+                let place = t.site.map(|site| format!("@{site}")).unwrap_or_default();
+                println!("{}  {}{place}  {}  {state}", t.token_id, t.scopes.join(","), t.name);
             }
         }
-        Token::Revoke { id } => match tokens::revoke(pool, id, now).await? {
-            true => println!("revoked"),
-            false => anyhow::bail!("no valid token {id}"),
-        },
+        Token::Revoke { id } => {
+            tokens::revoke(app, ctx, id).await.map_err(told)?;
+            println!("revoked");
+        }
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 //! file to start.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
 use super::schema::{
     AcsConfig, AuthMode, Config, DatabaseConfig, FilesConfig, IdentityMode, LogFormat,
-    MetricsConfig, OfferBasic, Reenrol, TelemetryConfig, TlsMode, WakeConfig, WebConfig,
+    MetricsConfig, OfferBasic, OidcConfig, Reenrol, TelemetryConfig, TlsMode, WakeConfig,
+    WebConfig,
 };
 
 /// Where no connection request has a reason to go: this host, its links, groups, and the reserved
@@ -32,6 +34,7 @@ impl Default for Config {
             acs: AcsConfig::default(),
             wake: WakeConfig::default(),
             web: WebConfig::default(),
+            oidc: OidcConfig::default(),
             metrics: MetricsConfig::default(),
             database: DatabaseConfig::default(),
             telemetry: TelemetryConfig::default(),
@@ -95,7 +98,32 @@ impl Default for WakeConfig {
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            tls: TlsMode::Off,
+            tls_cert: None,
+            tls_key: None,
+            session_idle_minutes: 480,
+            session_hours: 168,
+            api_requests_per_minute: NonZeroU32::new(6_000).expect("it is not zero"),
+        }
+    }
+}
+
+impl Default for OidcConfig {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: None,
+            client_secret: None,
+            scopes: vec!["profile".to_owned(), "email".to_owned()],
+            label: "single sign-on".to_owned(),
+            login_claim: "preferred_username".to_owned(),
+            name_claim: "name".to_owned(),
+            roles_claim: None,
+            create_users: false,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! what is allowed there. It must never act on what it reads: no socket, no directory, no log.
 
 mod defaults;
+mod rules;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,16 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use schema::{
-    AcsConfig, AuthMode, Config, DatabaseConfig, DatabaseUrl, FilesConfig, IdentityMode, LogFormat,
-    MetricsConfig, OfferBasic, Reenrol, TelemetryConfig, TlsMode, WakeConfig, WebConfig,
+    AcsConfig, AuthMode, ClientSecret, Config, DatabaseConfig, DatabaseUrl, FilesConfig,
+    IdentityMode, LogFormat, MetricsConfig, OfferBasic, OidcConfig, Reenrol, TelemetryConfig,
+    TlsMode, WakeConfig, WebConfig,
 };
 
 /// Names the configuration file; the only `MUSTER_` variable that is not a key.
 pub const FILE_VARIABLE: &str = "MUSTER_CONFIG";
+
+/// Variables of the command line as a client of the API, which are no keys either.
+const CLIENT_VARIABLES: [&str; 3] = ["MUSTER_SERVER", "MUSTER_TOKEN", "MUSTER_CA"];
 
 /// The customary name of the database server, honoured before every other source.
 pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
@@ -72,7 +77,7 @@ impl Config {
         };
         let keys = Self::keys();
         for (name, value) in env.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
-            if name != FILE_VARIABLE {
+            if name != FILE_VARIABLE && !CLIENT_VARIABLES.contains(&name.as_str()) {
                 table = overlay(&table, name, known_key(name, &keys)?, value)?;
             }
         }
@@ -140,9 +145,15 @@ impl ConfigFile {
         };
         let number = self.line(span.start);
         let line = self.text.lines().nth(number - 1).unwrap_or_default().trim();
+        // A value is shown only where it is what is wrong, and is no secret.
+        let shown = match line.split_once('=') {
+            Some((key, _)) if error.message().starts_with("unknown field") => key.trim(),
+            Some((key, _)) if line.contains("secret") => key.trim(),
+            _ => line,
+        };
         ConfigError::Invalid {
             place: format!("{} line {number}", self.path.display()),
-            message: format!("`{line}`: {}", error.message()),
+            message: format!("`{shown}`: {}", error.message()),
         }
     }
 

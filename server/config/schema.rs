@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub struct Config {
     pub wake: WakeConfig,
     /// Dashboard and REST API.
     pub web: WebConfig,
+    /// Login at the dashboard by OpenID Connect.
+    pub oidc: OidcConfig,
     /// The Prometheus listener.
     pub metrics: MetricsConfig,
     /// PostgreSQL.
@@ -115,7 +118,7 @@ pub enum IdentityMode {
     OuiClassSerial,
 }
 
-/// Where the CWMP listener's certificate comes from.
+/// Where a listener's certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
@@ -164,7 +167,50 @@ pub struct WebConfig {
     /// The address of the listener.
     #[serde(deserialize_with = "listen")]
     pub listen: SocketAddr,
+    /// What browsers call this server, `http(s)://host:port` without a path or trailing slash.
+    pub public_url: Option<String>,
+    /// Where the listener's certificate comes from.
+    pub tls: TlsMode,
+    /// The PEM certificate chain, leaf first, for `tls = "files"`.
+    pub tls_cert: Option<PathBuf>,
+    /// The PEM private key for `tls = "files"`.
+    pub tls_key: Option<PathBuf>,
+    /// How long a session lasts in which nothing is asked, in minutes.
+    pub session_idle_minutes: u64,
+    /// How long a session lasts in all, in hours.
+    pub session_hours: u64,
+    /// Requests a minute that one token may make to the API.
+    pub api_requests_per_minute: NonZeroU32,
 }
+
+/// `[oidc]`: login at the dashboard by OpenID Connect; off without an issuer.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The provider, exactly as it names itself; unset = no such login.
+    pub issuer: Option<String>,
+    /// What the provider calls Muster.
+    pub client_id: Option<String>,
+    /// The secret that goes with it; unset for a public client.
+    pub client_secret: Option<ClientSecret>,
+    /// What is asked for beside `openid`.
+    pub scopes: Vec<String>,
+    /// What the button says.
+    pub label: String,
+    /// The claim that is the login.
+    pub login_claim: String,
+    /// The claim that is the name shown.
+    pub name_claim: String,
+    /// The claim that lists names of roles; unset leaves grants to administrators.
+    pub roles_claim: Option<String>,
+    /// Whether somebody without a user is given one.
+    pub create_users: bool,
+}
+
+/// A client secret; never printed.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ClientSecret(String);
 
 /// `[metrics]`: the Prometheus listener.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -229,71 +275,6 @@ impl Config {
     pub fn artifact_dir(&self) -> PathBuf {
         self.files.store.clone().unwrap_or_else(|| self.data_dir.join("artifacts"))
     }
-
-    /// What no single key's type can tell. Mends what is only spelling (`public_url`'s slash).
-    pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
-        self.check_acs()?;
-        self.check_limits()?;
-        if let Some(endpoint) = &self.telemetry.otlp_endpoint {
-            http_url(endpoint).map_err(|message| ("telemetry.otlp_endpoint", message))?;
-        }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.telemetry.filter) {
-            let allowed = "allowed: error, warn, info, debug, trace, or target=level,..";
-            return Err(("telemetry.filter", format!("{error}; {allowed}")));
-        }
-        if let Some(url) = &self.database.url {
-            crate::store::pg::parse_servers(url.expose())
-                .map_err(|error| ("database.url", error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn check_acs(&mut self) -> Result<(), (&'static str, String)> {
-        let acs = &mut self.acs;
-        if let Some(url) = &mut acs.public_url {
-            http_url(url).map_err(|message| ("acs.public_url", message))?;
-            url.truncate(url.trim_end_matches('/').len());
-        }
-        if acs.tls == TlsMode::Files {
-            let missing = [("acs.tls_cert", &acs.tls_cert), ("acs.tls_key", &acs.tls_key)];
-            if let Some((key, _)) = missing.into_iter().find(|(_, path)| path.is_none()) {
-                return Err((key, "tls = \"files\" needs it".to_owned()));
-            }
-        }
-        if acs.session_deadline_seconds < acs.session_timeout_seconds {
-            let least = acs.session_timeout_seconds;
-            let message = format!("must be at least session_timeout_seconds, {least}");
-            return Err(("acs.session_deadline_seconds", message));
-        }
-        if acs.body_memory_bytes < acs.max_body_bytes {
-            let message = format!("must be at least max_body_bytes, {}", acs.max_body_bytes);
-            return Err(("acs.body_memory_bytes", message));
-        }
-        Ok(())
-    }
-
-    fn check_limits(&self) -> Result<(), (&'static str, String)> {
-        let (acs, wake) = (&self.acs, &self.wake);
-        let positive = [
-            ("acs.session_timeout_seconds", acs.session_timeout_seconds == 0),
-            ("acs.max_body_bytes", acs.max_body_bytes == 0),
-            ("acs.max_sessions", acs.max_sessions == 0),
-            ("acs.max_sessions_per_address", acs.max_sessions_per_address == 0),
-            ("acs.max_connections", acs.max_connections == 0),
-            ("acs.max_connections_per_address", acs.max_connections_per_address == 0),
-            ("acs.inform_interval_seconds", acs.inform_interval_seconds == Some(0)),
-            ("acs.max_upload_bytes", acs.max_upload_bytes == 0),
-            ("acs.max_artifact_bytes", acs.max_artifact_bytes == 0),
-            ("wake.timeout_seconds", wake.timeout_seconds == 0),
-            ("wake.per_second", wake.per_second == 0),
-            ("database.max_connections", self.database.max_connections == 0),
-            ("files.url_lifetime_seconds", self.files.url_lifetime_seconds == 0),
-        ];
-        match positive.into_iter().find(|(_, zero)| *zero) {
-            Some((key, _)) => Err((key, "must be at least 1".to_owned())),
-            None => Ok(()),
-        }
-    }
 }
 
 impl WakeConfig {
@@ -313,6 +294,28 @@ impl DatabaseUrl {
     }
 }
 
+impl ClientSecret {
+    /// The text: only for the token endpoint.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Of a value of the wrong type serde's own words would show it.
+        String::deserialize(deserializer)
+            .map(Self)
+            .map_err(|_| D::Error::custom("a client secret is text in quotes"))
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseUrl(..)")
@@ -326,15 +329,4 @@ fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::E
             "`{text}` is not an address with a port, such as 0.0.0.0:7547 or [::]:7547"
         ))
     })
-}
-
-fn http_url(text: &str) -> Result<(), String> {
-    let allowed = "allowed: http://host:port or https://host:port, without a path";
-    let url = url::Url::parse(text).map_err(|error| format!("{error}; {allowed}"))?;
-    let plain = matches!(url.scheme(), "http" | "https")
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty();
-    if plain { Ok(()) } else { Err(allowed.to_owned()) }
 }

@@ -104,6 +104,71 @@ fn a_rule_over_several_keys_names_where_the_value_came_from() {
 }
 
 #[test]
+fn the_dashboard_leaves_this_host_only_with_tls() {
+    let open = ("MUSTER_WEB__LISTEN", "0.0.0.0:8080");
+    let error = load("", &[open]).unwrap_err();
+    assert!(error.starts_with("MUSTER_WEB__LISTEN: ") && error.contains("web.tls"), "{error}");
+    let error = load("", &[open, ("MUSTER_WEB__PUBLIC_URL", "http://muster.example")]).unwrap_err();
+    assert!(error.contains("web.public_url"), "{error}");
+    let config = load("", &[open, ("MUSTER_WEB__PUBLIC_URL", "https://muster.example/")]).unwrap();
+    assert_eq!(config.web.public_url.as_deref(), Some("https://muster.example"));
+    load("", &[open, ("MUSTER_WEB__TLS", "self-made")]).unwrap();
+    load("", &[("MUSTER_WEB__LISTEN", "[::1]:8080")]).unwrap();
+    let error = load("", &[open, ("MUSTER_WEB__TLS", "files")]).unwrap_err();
+    assert!(error.contains("web.tls_cert"), "{error}");
+}
+
+#[test]
+fn openid_connect_needs_a_safe_provider_and_a_way_back() {
+    let id = ("MUSTER_OIDC__CLIENT_ID", "muster");
+    let way_back = ("MUSTER_WEB__PUBLIC_URL", "http://localhost:8080");
+    let issuer = |url| ("MUSTER_OIDC__ISSUER", url);
+    let config = load("", &[id, way_back, issuer("https://login.example/realms/isp")]).unwrap();
+    assert_eq!(config.oidc.issuer.as_deref(), Some("https://login.example/realms/isp"));
+    assert_eq!(config.oidc.login_claim, "preferred_username");
+    load("", &[id, way_back, issuer("http://127.0.0.1:5556/dex")]).unwrap();
+    for unsafe_issuer in [
+        "http://login.example",
+        "http://localhost.login.example",
+        "https://login.example/?realm=isp",
+        "https://muster@login.example",
+        "ldap://login.example",
+        "login.example",
+    ] {
+        let error = load("", &[id, way_back, issuer(unsafe_issuer)]).unwrap_err();
+        assert!(error.starts_with("MUSTER_OIDC__ISSUER: oidc.issuer: "), "{error}");
+    }
+    let good = issuer("https://login.example");
+    for (env, key) in [
+        (vec![good, way_back], "oidc.client_id"),
+        (vec![good, id], "web.public_url"),
+        (vec![good, id, ("MUSTER_WEB__PUBLIC_URL", "http://muster.example")], "web.public_url"),
+        (vec![id], "oidc.client_id"),
+        (vec![("MUSTER_OIDC__CREATE_USERS", "true")], "oidc.create_users"),
+    ] {
+        let error = load("", &env).unwrap_err();
+        assert!(error.contains(&format!("{key}: ")), "{error}");
+    }
+}
+
+#[test]
+fn a_client_secret_is_never_shown() {
+    let config = load(
+        "[oidc]\nissuer = \"https://login.example\"\nclient_id = \"muster\"\n\
+                       client_secret = \"sesame\"\n[web]\npublic_url = \"https://m.example\"\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.oidc.client_secret.as_ref().unwrap().expose(), "sesame");
+    assert!(!format!("{config:?}").contains("sesame"));
+    // Neither where it has the wrong type, nor where its key is misspelt.
+    let error = load("[oidc]\nclient_secret = 271828\n", &[]).unwrap_err();
+    assert!(error.contains("line 2: `client_secret`") && !error.contains("271828"), "{error}");
+    let error = load("[oidc]\nclient_sekret = \"sesame\"\n", &[]).unwrap_err();
+    assert!(error.contains("client_sekret") && !error.contains("sesame"), "{error}");
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let error = Config::load(Some(Path::new("/nowhere/muster.toml")), std::iter::empty());
     assert!(matches!(error, Err(ConfigError::Read { .. })));

@@ -4,11 +4,12 @@
 mod database;
 mod machine;
 mod network;
+mod oidc;
 mod tls;
 
 use std::fmt;
 
-use crate::config::{AuthMode, Config, ConfigError, OfferBasic};
+use crate::config::{AuthMode, Config, ConfigError, OfferBasic, TlsMode};
 use crate::store::pg;
 
 /// How bad a finding is.
@@ -56,7 +57,8 @@ pub async fn run(config: Result<Config, ConfigError>) -> Report {
     findings.extend(machine::check(&config));
     findings.extend(database::check(&config).await);
     findings.extend(network::check(&config).await);
-    findings.extend(tls::check(&config.acs));
+    findings.extend(tls::check(&config));
+    findings.extend(oidc::check(&config).await);
     findings.extend(exposure(&config));
     Report { findings }
 }
@@ -79,15 +81,20 @@ fn exposure(config: &Config) -> Vec<Finding> {
             "Set acs.offer_basic = \"tls\" and wake.allow_basic = false.",
         ));
     }
-    for (subject, listen) in [("dashboard", config.web.listen), ("metrics", config.metrics.listen)]
-    {
-        if !listen.ip().is_loopback() {
-            findings.push(Finding::warning(
-                subject,
-                format!("served on {listen}, beyond this host and without TLS"),
-                "Listen on 127.0.0.1: the dashboard has no accounts. Reach it by ssh -L, or proxy /api/ alone.",
-            ));
-        }
+    let (web, metrics) = (&config.web, config.metrics.listen);
+    if !web.listen.ip().is_loopback() && web.tls == TlsMode::Off {
+        findings.push(Finding::warning(
+            "dashboard",
+            format!("served on {} without TLS, for the proxy in front of it", web.listen),
+            "Let nobody but the proxy reach it, or set web.tls.",
+        ));
+    }
+    if !metrics.ip().is_loopback() {
+        findings.push(Finding::warning(
+            "metrics",
+            format!("served on {metrics}, beyond this host and without TLS"),
+            "Listen on 127.0.0.1, or let nobody but Prometheus reach it.",
+        ));
     }
     findings
 }
@@ -96,7 +103,8 @@ fn exposure(config: &Config) -> Vec<Finding> {
 async fn muster_runs(config: &Config) -> bool {
     match config.database.url {
         None => pg::is_locked(&config.data_dir),
-        Some(_) => network::answers_health(config.web.listen).await,
+        // Of the three listeners the one that never speaks TLS.
+        Some(_) => network::answers_health(config.metrics.listen).await,
     }
 }
 

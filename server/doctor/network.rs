@@ -1,4 +1,4 @@
-//! The listeners' ports and the address that devices use.
+//! The listeners' ports, and the addresses that devices and people use.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::{Finding, muster_runs};
-use crate::config::{AcsConfig, Config, TlsMode};
+use crate::config::{AcsConfig, Config, TlsMode, WebConfig};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -22,6 +22,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         port("metrics port", config.metrics.listen, held),
     ];
     findings.extend(public_url(&config.acs).await);
+    findings.extend(web_url(&config.web).await);
     findings
 }
 
@@ -53,7 +54,15 @@ async fn public_url(acs: &AcsConfig) -> Vec<Finding> {
             "Set it to what devices call this server, such as http://acs.example:7547.",
         )];
     };
-    let mut findings = vec![reachable(subject, &url).await];
+    let mut findings = vec![
+        reachable(
+            subject,
+            &url,
+            "Add it to the DNS that the devices use, or correct acs.public_url.",
+            "Right for simulated devices; real ones need an address that they can reach.",
+        )
+        .await,
+    ];
     match (url.scheme(), acs.tls) {
         ("http", TlsMode::Files | TlsMode::SelfMade) => findings.push(Finding::error(
             subject,
@@ -70,7 +79,38 @@ async fn public_url(acs: &AcsConfig) -> Vec<Finding> {
     findings
 }
 
-async fn reachable(subject: &'static str, url: &Url) -> Finding {
+/// The dashboard needs no name of its own: without one it is what people type.
+async fn web_url(web: &WebConfig) -> Vec<Finding> {
+    let subject = "dashboard's address";
+    let Some(url) = web.public_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+        return Vec::new();
+    };
+    let mut findings = vec![
+        reachable(
+            subject,
+            &url,
+            "Add it to the DNS that people use, or correct web.public_url.",
+            "Right as long as nobody opens the dashboard from elsewhere.",
+        )
+        .await,
+    ];
+    if url.scheme() == "http" && web.tls != TlsMode::Off {
+        findings.push(Finding::error(
+            subject,
+            "web.public_url is http, but the listener speaks TLS".to_owned(),
+            "Make it https, or set web.tls = \"off\".",
+        ));
+    }
+    findings
+}
+
+/// Where a public URL leads; how to mend a name that leads nowhere, and one that leads only here.
+async fn reachable(
+    subject: &'static str,
+    url: &Url,
+    nowhere: &'static str,
+    here: &'static str,
+) -> Finding {
     let addresses: Vec<IpAddr> = match url.host() {
         Some(Host::Ipv4(address)) => vec![address.into()],
         Some(Host::Ipv6(address)) => vec![address.into()],
@@ -81,21 +121,15 @@ async fn reachable(subject: &'static str, url: &Url) -> Finding {
         None => Vec::new(),
     };
     match addresses.first() {
-        None => Finding::error(
-            subject,
-            format!("the name in {url} does not resolve"),
-            "Add it to the DNS that the devices use, or correct acs.public_url.",
-        ),
-        Some(address) if address.is_loopback() => Finding::warning(
-            subject,
-            format!("{url} is this host only ({address})"),
-            "Right for simulated devices; real ones need an address that they can reach.",
-        ),
+        None => Finding::error(subject, format!("the name in {url} does not resolve"), nowhere),
+        Some(address) if address.is_loopback() => {
+            Finding::warning(subject, format!("{url} is this host only ({address})"), here)
+        }
         Some(address) => Finding::ok(subject, format!("{url} is {address}")),
     }
 }
 
-/// Whether a Muster answers `/healthz` on its dashboard's listener.
+/// Whether a Muster answers `/healthz` on a listener without TLS.
 pub(super) async fn answers_health(listen: SocketAddr) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(local(listen)).await?;

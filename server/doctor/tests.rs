@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::config::TlsMode;
 
 fn find<'r>(report: &'r Report, subject: &str) -> &'r Finding {
     report.findings.iter().find(|finding| finding.subject == subject).unwrap()
@@ -43,7 +44,7 @@ async fn an_open_lab_and_an_unknown_name_are_said_aloud() {
     config.acs.auth = AuthMode::None;
     // No label may have 64 letters, so no name server is asked.
     config.acs.public_url = Some(format!("http://{}:7547", "a".repeat(64)));
-    config.acs.tls = crate::config::TlsMode::Files;
+    config.acs.tls = TlsMode::Files;
     config.acs.tls_cert = Some(dir.path().join("missing.pem"));
     config.acs.tls_key = Some(dir.path().join("missing.key"));
     let report = run(Ok(config)).await;
@@ -51,6 +52,48 @@ async fn an_open_lab_and_an_unknown_name_are_said_aloud() {
     assert_eq!(find(&report, "public address").severity, Severity::Error);
     assert_eq!(find(&report, "TLS certificate").severity, Severity::Error);
     assert!(find(&report, "TLS certificate").message.contains("missing.pem"), "{report}");
+}
+
+#[tokio::test]
+async fn the_dashboards_way_out_is_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    config.web.public_url = Some(format!("https://{}", "a".repeat(64)));
+    config.web.tls = TlsMode::Files;
+    config.web.tls_cert = Some(dir.path().join("missing.pem"));
+    config.web.tls_key = Some(dir.path().join("missing.key"));
+    let report = run(Ok(config.clone())).await;
+    assert_eq!(find(&report, "dashboard's TLS").severity, Severity::Error);
+    assert_eq!(find(&report, "dashboard's address").severity, Severity::Error);
+    assert_eq!(find(&report, "TLS certificate").severity, Severity::Ok);
+    // Set, but not to be used.
+    config.web.tls = TlsMode::SelfMade;
+    config.web.public_url = None;
+    let report = run(Ok(config)).await;
+    assert_eq!(find(&report, "dashboard's TLS").severity, Severity::Warning);
+    assert!(!report.findings.iter().any(|finding| finding.subject == "single sign-on"));
+}
+
+#[tokio::test]
+async fn a_login_provider_that_does_not_answer_is_an_error_without_the_secret() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    let env = [
+        // Nothing listens on port 1, so the connection is refused at once.
+        ("MUSTER_OIDC__ISSUER", "http://127.0.0.1:1"),
+        ("MUSTER_OIDC__CLIENT_ID", "muster"),
+        ("MUSTER_OIDC__CLIENT_SECRET", "sesame"),
+        ("MUSTER_WEB__PUBLIC_URL", "http://127.0.0.1:8080"),
+    ];
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let loaded = Config::load(None, env).unwrap();
+    (config.oidc, config.web.public_url) = (loaded.oidc, loaded.web.public_url);
+    let report = run(Ok(config)).await;
+    let finding = find(&report, "single sign-on");
+    assert_eq!(finding.severity, Severity::Error);
+    assert!(finding.message.contains("http://127.0.0.1:1"), "{report}");
+    assert!(!report.to_string().contains("sesame"), "{report}");
 }
 
 #[tokio::test]
@@ -68,7 +111,7 @@ async fn a_database_that_does_not_answer_is_an_error_without_its_password() {
 #[test]
 fn certificates_are_judged_by_their_days() {
     const DAY: i64 = 86_400;
-    let judged = |now| tls::judge((10 * DAY, 100 * DAY), now * DAY).severity;
+    let judged = |now| tls::judge("", (10 * DAY, 100 * DAY), now * DAY).severity;
     assert_eq!(judged(9), Severity::Error);
     assert_eq!(judged(11), Severity::Ok);
     assert_eq!(judged(80), Severity::Warning);

@@ -6,7 +6,9 @@
 //! - [`link`]: paths that are signed, expire and belong to one device.
 //! - [`serve`]: a device fetches what a download job names.
 //! - [`receive`]: a device sends what an upload job asked for.
+//! - [`attachment`]: people fetch what is stored.
 
+pub mod attachment;
 pub mod link;
 pub mod receive;
 pub mod serve;
@@ -182,7 +184,7 @@ fn failed(link: &Link, error: &Error) -> Response {
     let status = match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid { .. } => StatusCode::BAD_REQUEST,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::Stale(_) => StatusCode::CONFLICT,
         Error::Denied(_) => StatusCode::FORBIDDEN,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Database(_) | Error::Files(_) => StatusCode::SERVICE_UNAVAILABLE,

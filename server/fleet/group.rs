@@ -197,7 +197,7 @@ fn check_among(all: &[Group], before: Option<&Group>, after: Option<&Group>) -> 
     Ok(())
 }
 
-/// Puts a device into a group that is by list, or takes it out; what is so already stays so.
+/// Puts a device into a group that is by list, or takes it out; false = it was so already.
 ///
 /// # Errors
 /// [`Error::Conflict`] for a group that is by selector, [`Error::NotFound`] for no device.
@@ -208,7 +208,7 @@ pub async fn set_member(
     member: bool,
     by: &str,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if group.selector.is_some() {
         let why = format!("the selector of `{}` says which devices are in it", group.name);
         return Err(Error::Conflict(why));
@@ -227,7 +227,7 @@ pub async fn set_member(
         let detail = json!({ "by": by, "group": group.name, "before": before, "after": after });
         events::append(conn, device_id, "device.changed", None, &detail, now).await?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 #[cfg(test)]

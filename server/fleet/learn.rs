@@ -1,4 +1,6 @@
-//! Putting what a session learned into a device's document.
+//! Putting what a session learned into a device's document, and its secrets beside it, sealed.
+
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use muster_cwmp::value::ParameterValue;
@@ -6,14 +8,20 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::facts::{Facts, is_volatile};
-use super::secret::is_secret;
+use super::secret::{Keys, is_secret};
 use crate::error::Error;
 use crate::jobs::machine::Learned;
-use crate::store::devices;
 use crate::store::parameters::{self, Counters, Document, Entry};
+use crate::store::{device_secrets, devices};
 
 /// Parameters a document may hold; more are not kept (and said so in the log).
 pub const MAX_PARAMETERS: usize = 50_000;
+/// Secrets that are kept of a device: one that makes up names must not fill the table.
+const MAX_SECRETS: usize = 1_000;
+/// Bytes of a secret's value that is kept: a private key has some thousand.
+const MAX_SECRET: usize = 8 * 1024;
+/// Bytes of its name; TR-069 allows 256 characters, and an index takes no entry of some kilobytes.
+const MAX_NAME: usize = 1_024;
 
 /// Merges what was learned; true = the document changed. Pure.
 pub fn merge(doc: &mut Document, counters: &mut Counters, learned: &Learned, at: i64) -> bool {
@@ -24,8 +32,7 @@ pub fn merge(doc: &mut Document, counters: &mut Counters, learned: &Learned, at:
         changed |= doc.len() != before;
     }
     if let Some(path) = &learned.complete_below {
-        let seen: std::collections::HashSet<&str> =
-            learned.values.iter().map(|v| v.name.as_str()).collect();
+        let seen: HashSet<&str> = learned.values.iter().map(|v| v.name.as_str()).collect();
         let before = doc.len();
         doc.retain(|name, _| !name.starts_with(path.as_str()) || seen.contains(name.as_str()));
         changed |= doc.len() != before;
@@ -45,13 +52,13 @@ pub fn merge(doc: &mut Document, counters: &mut Counters, learned: &Learned, at:
 }
 
 fn put(doc: &mut Document, counters: &mut Counters, value: &ParameterValue, at: i64) -> bool {
-    if is_volatile(&value.name) {
+    if is_volatile(&value.name) && !is_secret(&value.name) {
         if counters.len() < MAX_PARAMETERS {
             counters.insert(value.name.clone(), value.value.clone());
         }
         return false;
     }
-    // A secret's value is nobody's business here; that it exists is.
+    // A secret's value is kept apart, sealed; that it exists is known to all.
     let shown = if is_secret(&value.name) { "" } else { value.value.as_str() };
     let room = doc.len() < MAX_PARAMETERS;
     match doc.get_mut(&value.name) {
@@ -74,6 +81,7 @@ fn put(doc: &mut Document, counters: &mut Counters, value: &ParameterValue, at: 
 /// Stores what was learned in the caller's transaction, writing only what changed.
 pub async fn store(
     conn: &mut PgConnection,
+    keys: &Keys,
     device_id: Uuid,
     learned: &Learned,
     now: DateTime<Utc>,
@@ -81,6 +89,7 @@ pub async fn store(
     if *learned == Learned::default() {
         return Ok(());
     }
+    store_secrets(conn, keys, device_id, learned, now).await?;
     let facts = Facts::from_parameters(&learned.values);
     if facts != Facts::default() || learned.methods.is_some() {
         devices::learn_facts(conn, device_id, &facts, learned.methods.as_deref(), now).await?;
@@ -103,6 +112,112 @@ pub async fn store(
         parameters::merge_counters(conn, device_id, &counters, now).await?;
     }
     Ok(())
+}
+
+/// Writes the secrets that are news, and forgets those whose parameter is gone. A bootstrap forgets
+/// none: RouterOS bootstraps also when only its ACS is another, and never tells a password again.
+async fn store_secrets(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    device_id: Uuid,
+    learned: &Learned,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let told = secrets(learned);
+    if told.is_empty() && learned.removed.is_none() && learned.complete_below.is_none() {
+        return Ok(());
+    }
+    let known = device_secrets::all(conn, device_id).await?;
+    let mut gone = gone(learned, known.keys());
+    let mut room = MAX_SECRETS.saturating_sub(known.len());
+    let mut news = Vec::new();
+    for (name, value) in told {
+        let context = context(device_id, name);
+        match (value, known.get(name)) {
+            (None, None) => {}
+            (None, Some(_)) => gone.push(name.to_owned()),
+            (Some(value), Some(sealed)) => {
+                if keys.open(sealed, &context).ok().as_deref() != Some(value) {
+                    news.push((name.to_owned(), keys.seal(value, &context)));
+                }
+            }
+            (Some(value), None) if room > 0 => {
+                room -= 1;
+                news.push((name.to_owned(), keys.seal(value, &context)));
+            }
+            // It has as many as it may.
+            (Some(_), None) => {}
+        }
+    }
+    if !gone.is_empty() {
+        device_secrets::remove(conn, device_id, &gone).await?;
+    }
+    if !news.is_empty() {
+        device_secrets::put_many(conn, device_id, news, now).await?;
+    }
+    Ok(())
+}
+
+/// The value of a secret parameter in clear, if it is known.
+///
+/// # Errors
+/// [`Error::Database`]; [`Error::Internal`] when it was sealed with another key.
+pub async fn known_secret(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    device_id: Uuid,
+    name: &str,
+) -> Result<Option<String>, Error> {
+    match device_secrets::get(conn, device_id, name).await? {
+        Some(sealed) => Ok(Some(keys.open(&sealed, &context(device_id, name))?)),
+        None => Ok(None),
+    }
+}
+
+/// A sealed value opens only as this parameter of this device.
+fn context(device_id: Uuid, name: &str) -> String {
+    format!("{device_id} {name}")
+}
+
+/// What was learned of secrets, by name; `None` = it has none any more. An empty answer says
+/// nothing: that is how devices hide a password. An empty value that a device took says what it
+/// says.
+fn secrets(learned: &Learned) -> BTreeMap<&str, Option<&str>> {
+    let mut out = BTreeMap::new();
+    for v in learned.values.iter().filter(|v| is_kept(v) && !is_hidden(&v.value)) {
+        out.insert(v.name.as_str(), Some(v.value.as_str()));
+    }
+    for v in learned.written.iter().filter(|v| is_kept(v)) {
+        out.insert(v.name.as_str(), (!v.value.is_empty()).then_some(v.value.as_str()));
+    }
+    out
+}
+
+fn is_kept(v: &ParameterValue) -> bool {
+    is_secret(&v.name) && v.name.len() <= MAX_NAME && v.value.len() <= MAX_SECRET
+}
+
+/// Whether a device shows this in place of what it does not tell.
+fn is_hidden(value: &str) -> bool {
+    value == "(null)" || value.chars().all(|c| matches!(c, '*' | '•'))
+}
+
+/// Those whose parameter is gone: deleted, or absent from what was read completely.
+fn gone<'n>(learned: &Learned, known: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let values = learned.values.iter().map(|v| v.name.as_str());
+    let infos = learned.infos.iter().map(|i| i.name.as_str());
+    let seen: HashSet<&str> = values.chain(infos).filter(|name| is_secret(name)).collect();
+    let below = |path: &Option<String>, name: &str| {
+        path.as_deref().is_some_and(|path| name.starts_with(path))
+    };
+    known
+        .filter(|name| {
+            let name = name.as_str();
+            below(&learned.removed, name)
+                || (below(&learned.complete_below, name) && !seen.contains(name))
+        })
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -146,8 +261,55 @@ mod tests {
         assert_eq!(names, ["Device.A.2", "Device.B"]);
     }
 
+    const SECRET: &str = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
+
     #[test]
-    fn the_value_of_a_secret_is_not_kept() {
+    fn a_secret_is_learned_when_it_is_told_or_taken_and_an_empty_answer_says_nothing() {
+        let read = |value| Learned { values: values(&[(SECRET, value)]), ..Learned::default() };
+        let set = |value| Learned { written: values(&[(SECRET, value)]), ..Learned::default() };
+        for (learned, known) in [
+            (read("hunter2"), Some(Some("hunter2"))),
+            (read(""), None),
+            (read("********"), None),
+            (read("****"), None),
+            (read("(null)"), None),
+            (set("hunter2"), Some(Some("hunter2"))),
+            (set(""), Some(None)),
+        ] {
+            assert_eq!(secrets(&learned).get(SECRET).copied(), known, "{learned:?}");
+        }
+        let open = Learned { values: values(&[("Device.A", "1")]), ..Learned::default() };
+        assert!(secrets(&open).is_empty());
+        let long = "x".repeat(MAX_SECRET + 1);
+        assert!(secrets(&read(&long)).is_empty());
+    }
+
+    #[test]
+    fn a_secret_goes_with_its_parameter() {
+        let known = [SECRET.to_owned()];
+        let below = || Some("Device.WiFi.".to_owned());
+        let is_gone = |learned: &Learned| !gone(learned, known.iter()).is_empty();
+        assert!(!is_gone(&Learned::default()));
+        assert!(is_gone(&Learned { removed: below(), ..Learned::default() }));
+        assert!(is_gone(&Learned { complete_below: below(), ..Learned::default() }));
+        let hidden = Learned {
+            values: values(&[(SECRET, "")]),
+            complete_below: below(),
+            ..Learned::default()
+        };
+        assert!(!is_gone(&hidden));
+        let named = Learned {
+            infos: vec![ParameterInfo { name: SECRET.into(), writable: true }],
+            complete_below: below(),
+            ..Learned::default()
+        };
+        assert!(!is_gone(&named));
+        let elsewhere = Learned { removed: Some("Device.IP.".into()), ..Learned::default() };
+        assert!(!is_gone(&elsewhere));
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_not_in_the_document() {
         let (mut doc, mut counters) = (Document::new(), Counters::new());
         let learned = Learned {
             written: values(&[("Device.WiFi.AccessPoint.1.Security.KeyPassphrase", "hunter2")]),

@@ -12,3 +12,4 @@ pub mod placement;
 pub mod secret;
 pub mod selector;
 pub mod site;
+pub mod window;

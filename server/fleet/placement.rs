@@ -23,6 +23,7 @@ pub struct Placement {
     pub site: Option<String>,
     /// At most 50, each of 1 to 64 letters, digits, `_`, `.` and `-`; null = none.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
     pub tags: Vec<String>,
 }
 

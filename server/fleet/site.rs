@@ -1,7 +1,8 @@
 //! Sites: a tree of places (design section 2), and the rules of its paths.
 //!
-//! Owns what a path, a name, a time zone and variables may be, and that the tree stays one: each
-//! site's parent exists, no site stands below itself, and what stands in a subtree moves with it.
+//! Owns what a path, a name, a time zone, variables and windows may be, and that the tree stays one:
+//! each site's parent exists, no site stands below itself, and what stands in a subtree moves with
+//! it.
 //! It must never leave a device in a site that is not there.
 
 use std::fmt;
@@ -11,10 +12,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::label::check_name;
+use super::window::{self, Window};
 use crate::error::Error;
 use crate::store::sites::{self as store, Site};
 
@@ -107,6 +110,9 @@ pub struct SiteFields {
     /// Values by name for templates; none when absent.
     #[schema(value_type = Option<Object>)]
     pub variables: Option<Map<String, Value>>,
+    /// When its devices may be changed, by its clock; empty when absent. Empty means: as the nearest
+    /// site above it that has windows says, by the clock of that site; if none has, at any time.
+    pub windows: Option<Vec<Window>>,
 }
 
 impl SiteFields {
@@ -117,6 +123,7 @@ impl SiteFields {
             name: Some(site.name.clone()),
             time_zone: Some(site.time_zone.clone()),
             variables: site.variables.as_object().cloned(),
+            windows: Some(site.windows.0.clone()),
         }
     }
 }
@@ -127,6 +134,7 @@ struct Draft {
     name: String,
     time_zone: String,
     variables: Value,
+    windows: Json<Vec<Window>>,
 }
 
 fn checked(fields: SiteFields) -> Result<Draft, Error> {
@@ -143,7 +151,9 @@ fn checked(fields: SiteFields) -> Result<Draft, Error> {
     }
     let variables = Value::Object(fields.variables.unwrap_or_default());
     check_variables(&variables)?;
-    Ok(Draft { path, name, time_zone, variables })
+    let windows = fields.windows.unwrap_or_default();
+    window::check(&windows)?;
+    Ok(Draft { path, name, time_zone, variables, windows: Json(windows) })
 }
 
 fn check_variables(variables: &Value) -> Result<(), Error> {
@@ -194,6 +204,7 @@ pub async fn create(
         name: draft.name,
         time_zone: draft.time_zone,
         variables: draft.variables,
+        windows: draft.windows,
         created_at: now,
         updated_at: now,
     };
@@ -229,6 +240,7 @@ pub async fn change(
         name: draft.name,
         time_zone: draft.time_zone,
         variables: draft.variables,
+        windows: draft.windows,
         updated_at: now,
         ..current
     };
@@ -240,8 +252,9 @@ pub async fn change(
 /// children below it. The tree must be locked, and `site` read since.
 ///
 /// # Errors
-/// [`Error::Conflict`] where something stands in it and `move_to` is absent, or a child cannot move;
-/// [`Error::Invalid`] where `move_to` is no site outside of this one.
+/// [`Error::Conflict`] where something stands in it and `move_to` is absent, a child cannot move, or
+/// somebody's rights are said to be there; [`Error::Invalid`] where `move_to` is no site outside of
+/// this one.
 pub async fn delete(
     conn: &mut PgConnection,
     site: &Site,
@@ -250,6 +263,7 @@ pub async fn delete(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let from = stored_path(site)?;
+    check_unnamed(conn, site.site_id).await?;
     let Some(move_to) = move_to else {
         return match store::in_use(conn, from.as_str()).await? {
             (false, false) => Ok(store::delete(conn, site.site_id).await?),
@@ -276,6 +290,17 @@ pub async fn delete(
     store::move_sites(conn, &aside, to.as_str(), now).await?;
     store::move_devices(conn, from.as_str(), to.as_str(), by, now).await?;
     Ok(())
+}
+
+/// That nobody would lose rights, or have them elsewhere, without somebody saying so.
+async fn check_unnamed(conn: &mut PgConnection, site_id: Uuid) -> Result<(), Error> {
+    let what = match store::named(conn, site_id).await? {
+        (false, false) => return Ok(()),
+        (true, true) => "people have roles and tokens are good",
+        (true, false) => "people have roles",
+        (false, true) => "tokens are good",
+    };
+    Err(Error::Conflict(format!("{what} at this very site: change or revoke them first")))
 }
 
 fn still_there(sites: bool, devices: bool) -> Error {
@@ -368,7 +393,7 @@ mod tests {
         let fields = SiteFields { path: Some("eu.lv".to_owned()), ..SiteFields::default() };
         let draft = checked(fields).unwrap();
         assert_eq!((draft.name.as_str(), draft.time_zone.as_str()), ("lv", "UTC"));
-        assert_eq!(draft.variables, json!({}));
+        assert_eq!((draft.variables, draft.windows.0), (json!({}), vec![]));
     }
 
     #[test]
@@ -385,6 +410,8 @@ mod tests {
         for value in [json!("y".repeat(MAX_VARIABLES)), json!(["\0"]), json!({ "\0": 1 })] {
             assert_eq!(pointer(json!({ "path": "a", "variables": { "x": value } })), "/variables");
         }
+        let window = json!({ "days": [], "from": "02:00", "minutes": 60 });
+        assert_eq!(pointer(json!({ "path": "a", "windows": [window] })), "/windows/0/days");
         let zone = SiteFields {
             path: Some("eu".to_owned()),
             time_zone: Some("Europe/Riga".to_owned()),

@@ -15,6 +15,7 @@ use muster_cwmp::value::{ParameterValue, ValueType};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::diagnose;
 use super::download::{self, TransferUrl, command_key};
 use super::refresh::Refresh;
 use super::spec::{JobSpec, SetParameter};
@@ -36,6 +37,8 @@ pub struct Context {
     pub transfer: Option<TransferUrl>,
     /// For [`JobSpec::Credentials`]: what to write, in clear.
     pub credentials: Vec<ParameterValue>,
+    /// For [`JobSpec::Diagnose`]: the test is said to be over, its figures are to be read.
+    pub reported: bool,
 }
 
 /// What the session learned on the way; stored whatever the job's outcome.
@@ -172,6 +175,7 @@ impl Machine {
                 operations: operations.clone(),
                 command_key: key,
             }),
+            JobSpec::Diagnose { test } => diagnose::first(test, &self.context),
             JobSpec::ConnectionRequest => {
                 return Err(Outcome::Done(json!({ "woken": true })));
             }
@@ -226,6 +230,9 @@ impl Machine {
             if !parameters.is_empty() {
                 return Step::Send(self.set_request(parameters, &prefix));
             }
+        }
+        if let JobSpec::Diagnose { test } = &self.spec {
+            return diagnose::answer(test, &self.context, response, &mut self.learned);
         }
         Step::Finish(self.finish(response))
     }

@@ -2,7 +2,7 @@
 //! expiring (design section 2).
 //!
 //! - [`spec`]: what can be asked, as types that cannot hold a dangerous mistake.
-//! - [`machine`] and [`refresh`]: the RPCs a job takes, as pure machines.
+//! - [`machine`], [`refresh`] and [`diagnose`]: the RPCs a job takes, as pure machines.
 //! - [`retry`]: what a fault means for the job.
 //! - [`bulk`]: the same job on every device of a selector.
 //! - [`queue`]: creating, leasing, settling and closing them in the database.
@@ -10,6 +10,7 @@
 //! Nothing here touches a socket: a CWMP session (`acs::driver`) runs the machines.
 
 pub mod bulk;
+pub mod diagnose;
 pub mod download;
 pub mod machine;
 pub mod queue;

@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use url::{Host, Url};
 
 use crate::config::IdentityMode;
 use muster_cwmp::rpc::DeviceId;
@@ -134,11 +136,54 @@ pub fn self_made(data_dir: &Path, names: &[String]) -> Result<CertificateFiles, 
         certificate: directory.join("cert.pem"),
         key: directory.join("key.pem"),
     };
+    make_once(&directory, files, "Muster ACS", names)
+}
+
+/// The dashboard's self-made certificate, like [`self_made`] but a pair of its own: it is for other
+/// names than the one that devices trust, and may be thrown away without them.
+///
+/// # Errors
+/// As [`self_made`].
+pub fn self_made_web(data_dir: &Path, names: &[String]) -> Result<CertificateFiles, TlsError> {
+    let directory = data_dir.join("tls");
+    let files = CertificateFiles {
+        certificate: directory.join("web-cert.pem"),
+        key: directory.join("web-key.pem"),
+    };
+    make_once(&directory, files, "Muster", names)
+}
+
+/// The names and addresses under which browsers reach a listener: the host of its public URL, the
+/// address that it is bound to, and this host itself.
+pub fn web_names(public_url: Option<&str>, listen: IpAddr) -> Vec<String> {
+    let public = public_url.and_then(|url| Url::parse(url).ok());
+    let public = public.as_ref().and_then(Url::host).map(|host| match host {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+    });
+    let bound = (!listen.is_unspecified()).then(|| listen.to_string());
+    let here = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut names: Vec<String> = Vec::new();
+    for name in public.into_iter().chain(bound).chain(here) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn make_once(
+    directory: &Path,
+    files: CertificateFiles,
+    subject: &str,
+    names: &[String],
+) -> Result<CertificateFiles, TlsError> {
     if files.certificate.exists() && files.key.exists() {
         return Ok(files);
     }
     let mut params = CertificateParams::new(names.to_vec())?;
-    params.distinguished_name.push(DnType::CommonName, "Muster ACS");
+    params.distinguished_name.push(DnType::CommonName, subject);
     // A factory-fresh board believes that it is 1970, and 32-bit firmware ends in January 2038.
     params.not_before = date_time_ymd(1970, 1, 1);
     params.not_after = date_time_ymd(2037, 12, 31);
@@ -149,7 +194,7 @@ pub fn self_made(data_dir: &Path, names: &[String]) -> Result<CertificateFiles, 
         let path = path.to_owned();
         move |reason| TlsError::Store { path, reason }
     };
-    fs::create_dir_all(&directory).map_err(store(&directory))?;
+    fs::create_dir_all(directory).map_err(store(directory))?;
     // The certificate last: with it in place the pair is whole.
     write_file(&files.key, 0o600, &key.serialize_pem()).map_err(store(&files.key))?;
     write_file(&files.certificate, 0o644, &certificate.pem()).map_err(store(&files.certificate))?;
@@ -246,6 +291,23 @@ mod tests {
         let files = self_made(directory.path(), &["a".to_owned()]).unwrap();
         fs::remove_file(&files.certificate).unwrap();
         server_config(&self_made(directory.path(), &["a".to_owned()]).unwrap(), None).unwrap();
+    }
+
+    #[test]
+    fn the_dashboard_has_a_certificate_of_its_own_for_all_its_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let devices = self_made(directory.path(), &["acs.example".to_owned()]).unwrap();
+        let names = web_names(Some("https://muster.example:8443"), "192.0.2.7".parse().unwrap());
+        assert_eq!(names, ["muster.example", "192.0.2.7", "localhost", "127.0.0.1", "::1"]);
+        let web = self_made_web(directory.path(), &names).unwrap();
+        server_config(&web, None).unwrap();
+        assert_ne!(fs::read(&web.key).unwrap(), fs::read(&devices.key).unwrap());
+        assert_eq!(self_made(directory.path(), &[]).unwrap(), devices);
+        assert_eq!(
+            web_names(Some("https://[2001:db8::1]"), "::".parse().unwrap()),
+            ["2001:db8::1", "localhost", "127.0.0.1", "::1"]
+        );
+        assert_eq!(web_names(None, "127.0.0.1".parse().unwrap()).len(), 3);
     }
 
     #[test]

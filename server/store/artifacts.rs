@@ -2,7 +2,7 @@
 //! artifact's id.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// A file that an operator stored.
@@ -44,7 +44,7 @@ pub struct DeviceArtifact {
 }
 
 /// Stores the record; the bytes are already in the file store.
-pub async fn insert(pool: &PgPool, a: &Artifact) -> Result<(), sqlx::Error> {
+pub async fn insert(conn: &mut PgConnection, a: &Artifact) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into artifacts (artifact_id, name, size, sha256, content_type, created_by, created_at)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -56,14 +56,14 @@ pub async fn insert(pool: &PgPool, a: &Artifact) -> Result<(), sqlx::Error> {
         a.created_by,
         a.created_at
     )
-    .execute(pool)
+    .execute(conn)
     .await?;
     Ok(())
 }
 
 /// One record.
 pub async fn get(
-    executor: impl sqlx::PgExecutor<'_>,
+    executor: impl PgExecutor<'_>,
     artifact_id: Uuid,
 ) -> Result<Option<Artifact>, sqlx::Error> {
     sqlx::query_as!(
@@ -94,16 +94,16 @@ pub async fn list(
     .await
 }
 
-/// Removes the record, unless an open job needs the file.
-pub async fn delete(pool: &PgPool, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
+/// Removes the record; false = there is none.
+pub async fn delete(conn: &mut PgConnection, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
     let gone = sqlx::query!("delete from artifacts where artifact_id = $1", artifact_id)
-        .execute(pool)
+        .execute(conn)
         .await?;
     Ok(gone.rows_affected() > 0)
 }
 
 /// Whether an open job names this artifact.
-pub async fn in_use(pool: &PgPool, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
+pub async fn in_use(executor: impl PgExecutor<'_>, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         select exists (
@@ -115,7 +115,7 @@ pub async fn in_use(pool: &PgPool, artifact_id: Uuid) -> Result<bool, sqlx::Erro
         "#,
         artifact_id.to_string()
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await
 }
 

@@ -1,10 +1,13 @@
 //! Devices: the facts beside the hot row, look-ups and lists.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::fleet::facts::{Facts, capped};
+use crate::fleet::selector::{
+    Expr, Test, TextField, TextTest, TimeField, TimeTest, VersionTest, VersionValue,
+};
 use muster_cwmp::rpc::DeviceId as CwmpDeviceId;
 use muster_routeros::version::RosVersion;
 
@@ -71,6 +74,17 @@ pub struct Device {
     pub reenrol_asked_at: Option<DateTime<Utc>>,
 }
 
+/// What people know a device by, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceName {
+    /// Which.
+    pub device_id: Uuid,
+    /// As sent.
+    pub serial: String,
+    /// Path of the site where it stands.
+    pub site: Option<String>,
+}
+
 /// What narrows a list; empty fields do not.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -86,46 +100,59 @@ pub struct Filter {
     pub silent_since: Option<DateTime<Utc>>,
 }
 
-/// Keyset page of devices in order of id, after `after`.
-pub async fn list(
-    pool: &PgPool,
-    filter: &Filter,
+impl Filter {
+    /// What it asks for, as selectors say it.
+    pub fn conditions(&self, now: DateTime<Utc>) -> Vec<Expr> {
+        let one = |text: &String| TextTest::OneOf(vec![text.clone()]);
+        let version = |text: &String| VersionTest::OneOf(vec![VersionValue::Other(text.clone())]);
+        let informed = |test| Test::Time(TimeField::LastInform, test);
+        let tests = [
+            self.serial.as_ref().map(|text| Test::Text(TextField::Serial, one(text))),
+            self.product_class.as_ref().map(|text| Test::Text(TextField::Class, one(text))),
+            self.software_version.as_ref().map(|text| Test::Version(version(text))),
+            self.informed_since.map(|at| informed(TimeTest::Newer(now - at))),
+            self.silent_since.map(|at| informed(TimeTest::Older(now - at))),
+        ];
+        tests.into_iter().flatten().map(Expr::Test).collect()
+    }
+}
+
+/// Pushes the tables by the names that conditions call them, from the devices after `after` on.
+///
+/// Each is told where to begin: the planner knows that they are joined by their keys, yet not that
+/// what bounds one bounds the others, and would read those from their beginning on.
+pub(super) fn push_tables(q: &mut QueryBuilder<Postgres>, after: Option<Uuid>) {
+    q.push(" from device_facts f");
+    push_join(q, " join devices", "d", after);
+    push_join(q, " left join device_parameters", "p", after);
+}
+
+fn push_join(
+    q: &mut QueryBuilder<Postgres>,
+    join: &'static str,
+    alias: &'static str,
     after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Device>, sqlx::Error> {
-    sqlx::query_as!(
-        Device,
-        r#"
-        select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
-               f.model, f.arch, f.identity, f.hardware_version, f.software_version,
-               f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
-               f.site::text as site, f.tags,
-               d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
-               d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
-               p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
-        from device_facts f
-        join devices d using (device_id)
-        left join device_parameters p using (device_id)
-        left join device_credentials c using (device_id)
-        where ($1::uuid is null or f.device_id > $1)
-          and ($2::text is null or f.serial = $2)
-          and ($3::text is null or f.product_class = $3)
-          and ($4::text is null or f.software_version = $4)
-          and ($5::timestamptz is null or d.last_inform >= $5)
-          and ($6::timestamptz is null or d.last_inform < $6)
-        order by f.device_id
-        limit $7
-        "#,
-        after,
-        filter.serial,
-        filter.product_class,
-        filter.software_version,
-        filter.informed_since,
-        filter.silent_since,
-        limit
-    )
-    .fetch_all(pool)
-    .await
+) {
+    q.push(join).push(" ").push(alias);
+    q.push(" on ").push(alias).push(".device_id = f.device_id");
+    if let Some(after) = after {
+        q.push(" and ").push(alias).push(".device_id > ").push_bind(after);
+    }
+}
+
+/// Pushes the beginning of a statement that reads whole devices after `after`; a condition follows.
+pub(super) fn push_select(q: &mut QueryBuilder<Postgres>, after: Option<Uuid>) {
+    q.push(
+        "select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
+                f.model, f.arch, f.identity, f.hardware_version, f.software_version,
+                f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
+                f.site::text as site, f.tags,
+                d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
+                d.remote_addr, d.retry_count, d.next_due, p.refreshed_at, c.reenrol_asked_at",
+    );
+    push_tables(q, after);
+    push_join(q, " left join device_credentials", "c", after);
+    q.push(" where ");
 }
 
 /// The devices with this exact serial (one, but where vendors use serials again).
@@ -137,33 +164,53 @@ pub async fn by_serial(pool: &PgPool, serial: &str) -> Result<Vec<Uuid>, sqlx::E
 
 /// One device.
 pub async fn get(pool: &PgPool, device_id: Uuid) -> Result<Option<Device>, sqlx::Error> {
+    let mut q = QueryBuilder::new("");
+    push_select(&mut q, None);
+    q.push("f.device_id = ").push_bind(device_id);
+    q.build_query_as().fetch_optional(pool).await
+}
+
+/// The names of those of these devices that stand at and below the sites `paths`, if named.
+pub async fn names(
+    pool: &PgPool,
+    device_ids: &[Uuid],
+    paths: Option<&[String]>,
+) -> Result<Vec<DeviceName>, sqlx::Error> {
     sqlx::query_as!(
-        Device,
-        r#"
-        select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
-               f.model, f.arch, f.identity, f.hardware_version, f.software_version,
-               f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
-               f.site::text as site, f.tags,
-               d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
-               d.remote_addr as "remote_addr: ipnet::IpNet", d.retry_count, d.next_due,
-               p.refreshed_at as "refreshed_at?", c.reenrol_asked_at as "reenrol_asked_at?"
-        from device_facts f
-        join devices d using (device_id)
-        left join device_parameters p using (device_id)
-        left join device_credentials c using (device_id)
-        where f.device_id = $1
-        "#,
-        device_id
+        DeviceName,
+        "select device_id, serial, site::text as site from device_facts
+         where device_id = any($1)
+           and ($2::text[] is null or site <@ any($2::text[]::ltree[]))",
+        device_ids,
+        paths
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await
 }
 
-/// Devices in the inventory, and how many informed since `since`.
-pub async fn counts(pool: &PgPool, since: DateTime<Utc>) -> Result<(i64, i64), sqlx::Error> {
+/// Devices in the inventory, or at and below the sites `paths`; and how many of them informed since
+/// `since`.
+pub async fn counts(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    paths: Option<&[String]>,
+) -> Result<(i64, i64), sqlx::Error> {
+    let Some(paths) = paths else {
+        let row = sqlx::query!(
+            r#"select count(*) as "all!", count(*) filter (where last_inform >= $1) as "online!"
+               from devices"#,
+            since
+        )
+        .fetch_one(pool)
+        .await?;
+        return Ok((row.all, row.online));
+    };
     let row = sqlx::query!(
-        r#"select count(*) as "all!", count(*) filter (where last_inform >= $1) as "online!" from devices"#,
-        since
+        r#"select count(*) as "all!", count(*) filter (where d.last_inform >= $1) as "online!"
+           from device_facts f join devices d using (device_id)
+           where f.site <@ any($2::text[]::ltree[])"#,
+        since,
+        paths
     )
     .fetch_one(pool)
     .await?;
@@ -363,8 +410,38 @@ pub async fn delete(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sq
         sqlx::query!("delete from device_artifacts where device_id = $1", device_id),
         sqlx::query!("delete from group_members where device_id = $1", device_id),
         sqlx::query!("delete from connection_requests where device_id = $1", device_id),
+        sqlx::query!("delete from cwmp_transcripts where device_id = $1", device_id),
+        sqlx::query!("delete from device_secrets where device_id = $1", device_id),
     ] {
         statement.execute(&mut *conn).await?;
     }
     Ok(gone > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_asks_for_what_is_set() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let filter = Filter {
+            serial: Some("S1".to_owned()),
+            software_version: Some("7.16".to_owned()),
+            silent_since: Some(DateTime::UNIX_EPOCH),
+            ..Filter::default()
+        };
+        let serial = TextTest::OneOf(vec!["S1".to_owned()]);
+        // By its exact text: what counts as the same version is for selectors to say.
+        let version = VersionTest::OneOf(vec![VersionValue::Other("7.16".to_owned())]);
+        let expected = [
+            Test::Text(TextField::Serial, serial),
+            Test::Version(version),
+            Test::Time(TimeField::LastInform, TimeTest::Older(TimeDelta::days(1))),
+        ];
+        assert_eq!(filter.conditions(now), expected.map(Expr::Test));
+        assert!(Filter::default().conditions(now).is_empty());
+    }
 }

@@ -71,6 +71,29 @@ pub async fn list(
     .await
 }
 
+/// What happened to a job of a device since a time, oldest first.
+pub async fn of_job(
+    pool: &PgPool,
+    device_id: Uuid,
+    job_id: Uuid,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Event>, sqlx::Error> {
+    sqlx::query_as!(
+        Event,
+        "select at, event_id, kind, job_id, detail from events
+         where device_id = $1 and job_id = $2 and at >= $3
+         order by at, event_id
+         limit $4",
+        device_id,
+        job_id,
+        since,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// Makes the partitions of this month and the next two, and drops those that are too old.
 pub async fn make_partitions(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     // Two nodes that make the same partition at once: the second would fail on the catalogue.

@@ -18,7 +18,7 @@ pub struct Group {
     pub description: String,
     /// Which devices; `None` = those that were put into it.
     pub selector: Option<String>,
-    /// Token that made it.
+    /// Who made it.
     pub created_by: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -73,6 +73,18 @@ pub async fn list(
         Group,
         "select * from groups where $1::text is null or name > $1 order by name limit $2",
         after,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Names that begin with this text, in either case, in order.
+pub async fn beginning(pool: &PgPool, text: &str, limit: i64) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select name from groups where starts_with(lower(name), lower($1::text))
+         order by name limit $2",
+        text,
         limit
     )
     .fetch_all(pool)

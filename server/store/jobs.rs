@@ -252,12 +252,14 @@ pub async fn get(pool: &PgPool, job_id: Uuid) -> Result<Option<Job>, sqlx::Error
     sqlx::query_as!(Job, "select * from jobs where job_id = $1", job_id).fetch_optional(pool).await
 }
 
-/// Newest first, before an id; of one device, in one state, of one kind, if named.
+/// Newest first, before an id; of one device, in one state, of one kind, of devices at and below
+/// these sites, if named.
 pub async fn list(
     pool: &PgPool,
     device_id: Option<Uuid>,
     state: Option<&str>,
     kind: Option<&str>,
+    paths: Option<&[String]>,
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Job>, sqlx::Error> {
@@ -268,29 +270,41 @@ pub async fn list(
            and ($2::text is null or state = $2)
            and ($3::text is null or kind = $3)
            and ($4::uuid is null or job_id < $4)
-         order by job_id desc limit $5",
+           -- Without paths it is planned away, and the facts are not touched.
+           and ($5::text[] is null or exists (
+               select from device_facts f
+               where f.device_id = jobs.device_id and f.site <@ any($5::text[]::ltree[])))
+         order by job_id desc limit $6",
         device_id,
         state,
         kind,
         before,
+        paths,
         limit
     )
     .fetch_all(pool)
     .await
 }
 
-/// Jobs by state, of those that are open or ended since a time.
+/// Jobs by state, of those that are open or ended since a time; of devices at and below these sites,
+/// if named.
 pub async fn counts(
     pool: &PgPool,
     since: DateTime<Utc>,
+    paths: Option<&[String]>,
 ) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select state as "state!", count(*) as "n!" from (
-               select state from jobs where state in ('queued', 'running', 'waiting')
+               select device_id, state from jobs where state in ('queued', 'running', 'waiting')
                union all
-               select state from jobs where finished_at >= $1
-           ) as recent group by state"#,
-        since
+               select device_id, state from jobs where finished_at >= $1
+           ) as recent
+           where $2::text[] is null or exists (
+               select from device_facts f
+               where f.device_id = recent.device_id and f.site <@ any($2::text[]::ltree[]))
+           group by state"#,
+        since,
+        paths
     )
     .fetch_all(pool)
     .await?;

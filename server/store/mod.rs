@@ -4,19 +4,33 @@
 //! above. Time comes in as an argument, so that a test can say what time it is.
 
 pub mod artifacts;
+pub mod audit;
+pub mod completion;
 pub mod connection_requests;
 pub mod credentials;
+pub mod device_secrets;
 pub mod devices;
 pub mod events;
 pub mod groups;
+pub mod idempotency;
 pub mod informs;
 pub mod jobs;
+pub mod live;
+pub mod nodes;
+pub mod overview;
 pub mod parameters;
 pub mod pg;
+pub mod roles;
+pub mod samples;
 pub mod selector;
 pub mod settings;
 pub mod sites;
+pub mod system;
 pub mod tokens;
+pub mod transcripts;
+pub mod user_sessions;
+pub mod users;
+pub mod views;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;

@@ -8,23 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::devices::Device;
+use super::devices::{Device, push_select, push_tables};
 use crate::fleet::selector::{Expr, push_where};
-
-/// The tables by the names that conditions call them.
-const FROM: &str = "
-    from device_facts f
-    join devices d using (device_id)
-    left join device_parameters p using (device_id)";
-
-/// As `devices::list`.
-const COLUMNS: &str = "
-    select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
-           f.model, f.arch, f.identity, f.hardware_version, f.software_version,
-           f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
-           f.site::text as site, f.tags,
-           d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
-           d.remote_addr, d.retry_count, d.next_due, p.refreshed_at, c.reenrol_asked_at";
 
 /// Keyset page of the devices found, in order of id, after `after`. A device that informed since
 /// `online_since` is online.
@@ -36,11 +21,23 @@ pub async fn list(
     now: DateTime<Utc>,
     online_since: DateTime<Utc>,
 ) -> Result<Vec<Device>, sqlx::Error> {
-    let mut q = QueryBuilder::<Postgres>::new(COLUMNS);
-    q.push(FROM).push(" left join device_credentials c using (device_id) where ");
-    push_where(&mut q, expr, now, online_since);
-    push_page(&mut q, after, limit);
+    let mut q = QueryBuilder::new("");
+    push_list(&mut q, expr, after, limit, now, online_since);
     q.build_query_as().persistent(false).fetch_all(pool).await
+}
+
+/// Pushes the statement of [`list`].
+pub fn push_list(
+    q: &mut QueryBuilder<Postgres>,
+    expr: &Expr,
+    after: Option<Uuid>,
+    limit: i64,
+    now: DateTime<Utc>,
+    online_since: DateTime<Utc>,
+) {
+    push_select(q, after);
+    push_where(q, expr, now, online_since);
+    push_page(q, after, limit);
 }
 
 /// Keyset page of the ids of the devices found, in their order, after `after`.
@@ -53,7 +50,8 @@ pub async fn ids(
     online_since: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     let mut q = QueryBuilder::<Postgres>::new("select f.device_id");
-    q.push(FROM).push(" where ");
+    push_tables(&mut q, after);
+    q.push(" where ");
     push_where(&mut q, expr, now, online_since);
     push_page(&mut q, after, limit);
     q.build_query_scalar().persistent(false).fetch_all(pool).await
@@ -67,7 +65,8 @@ pub async fn count(
     online_since: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {
     let mut q = QueryBuilder::<Postgres>::new("select count(*)");
-    q.push(FROM).push(" where ");
+    push_tables(&mut q, None);
+    q.push(" where ");
     push_where(&mut q, expr, now, online_since);
     q.build_query_scalar().persistent(false).fetch_one(pool).await
 }

@@ -6,8 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
+
+use crate::fleet::window::Window;
 
 /// A site.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +25,8 @@ pub struct Site {
     pub time_zone: String,
     /// A JSON object, for templates.
     pub variables: Value,
+    /// When its devices may be changed; empty = as the site above says.
+    pub windows: Json<Vec<Window>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last changed, its path included.
@@ -46,13 +51,15 @@ pub async fn share_tree(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Stores a new site.
 pub async fn insert(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into sites (site_id, path, name, time_zone, variables, created_at, updated_at)
-         values ($1, $2::text::ltree, $3, $4, $5, $6, $7)",
+        "insert into sites (site_id, path, name, time_zone, variables, windows, created_at,
+                            updated_at)
+         values ($1, $2::text::ltree, $3, $4, $5, $6, $7, $8)",
         site.site_id,
         site.path,
         site.name,
         site.time_zone,
         site.variables,
+        &site.windows as _,
         site.created_at,
         site.updated_at
     )
@@ -65,7 +72,8 @@ pub async fn insert(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Er
 pub async fn get(db: impl PgExecutor<'_>, site_id: Uuid) -> Result<Option<Site>, sqlx::Error> {
     sqlx::query_as!(
         Site,
-        r#"select site_id, path::text as "path!", name, time_zone, variables, created_at, updated_at
+        r#"select site_id, path::text as "path!", name, time_zone, variables,
+                  windows as "windows: Json<Vec<Window>>", created_at, updated_at
            from sites where site_id = $1"#,
         site_id
     )
@@ -83,22 +91,78 @@ pub async fn exists(db: impl PgExecutor<'_>, path: &str) -> Result<bool, sqlx::E
     .await
 }
 
-/// Parents before their children, after a path; only those at and below `under`, if named.
+/// Parents before their children, after a path; only those at and below `under`, if named, and of
+/// these only those at and below one of `within`.
 pub async fn list(
     pool: &PgPool,
     under: Option<&str>,
+    within: Option<&[String]>,
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Site>, sqlx::Error> {
     sqlx::query_as!(
         Site,
-        r#"select site_id, path::text as "path!", name, time_zone, variables, created_at, updated_at
+        r#"select site_id, path::text as "path!", name, time_zone, variables,
+                  windows as "windows: Json<Vec<Window>>", created_at, updated_at
            from sites
            where ($1::text is null or path <@ $1::text::ltree)
-             and ($2::text is null or path > $2::text::ltree)
-           order by path limit $3"#,
+             and ($2::text[] is null or path <@ any($2::text[]::ltree[]))
+             and ($3::text is null or path > $3::text::ltree)
+           order by path limit $4"#,
         under,
+        within,
         after,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// The site with this path and those that it is in, the nearest first.
+pub async fn chain(pool: &PgPool, path: &str) -> Result<Vec<Site>, sqlx::Error> {
+    sqlx::query_as!(
+        Site,
+        r#"select site_id, path::text as "path!", name, time_zone, variables,
+                  windows as "windows: Json<Vec<Window>>", created_at, updated_at
+           from sites
+           where path @> $1::text::ltree
+           order by path desc"#,
+        path
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How many devices stand at each site, of those at and below one of `within`; `None` = at no site.
+pub async fn devices(
+    pool: &PgPool,
+    within: Option<&[String]>,
+) -> Result<Vec<(Option<String>, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select site::text as "site?", count(*) as "devices!" from device_facts
+           where $1::text[] is null or site <@ any($1::text[]::ltree[])
+           group by site"#,
+        within
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.site, row.devices)).collect())
+}
+
+/// Paths within `within` that begin with this text, in either case, in order.
+pub async fn beginning(
+    pool: &PgPool,
+    text: &str,
+    within: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select path::text as "path!" from sites
+           where starts_with(lower(path::text), lower($1::text))
+             and ($2::text[] is null or path <@ any($2::text[]::ltree[]))
+           order by path limit $3"#,
+        text,
+        within,
         limit
     )
     .fetch_all(pool)
@@ -108,12 +172,13 @@ pub async fn list(
 /// Writes what may change of a site, but its path.
 pub async fn update(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update sites set name = $2, time_zone = $3, variables = $4, updated_at = $5
+        "update sites set name = $2, time_zone = $3, variables = $4, windows = $5, updated_at = $6
          where site_id = $1",
         site.site_id,
         site.name,
         site.time_zone,
         site.variables,
+        &site.windows as _,
         site.updated_at
     )
     .execute(conn)
@@ -125,6 +190,31 @@ pub async fn update(conn: &mut PgConnection, site: &Site) -> Result<(), sqlx::Er
 pub async fn delete(conn: &mut PgConnection, site_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sites where site_id = $1", site_id).execute(conn).await?;
     Ok(())
+}
+
+/// Whether a role of somebody, and whether a token that is not revoked, names a site. It stays so
+/// until the transaction ends.
+///
+/// Revoked tokens are good nowhere: they stop naming it.
+pub async fn named(conn: &mut PgConnection, site_id: Uuid) -> Result<(bool, bool), sqlx::Error> {
+    // Whoever comes to name it takes a share of this lock, by the foreign key.
+    sqlx::query!("select from sites where site_id = $1 for update", site_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "update api_tokens set site_id = null where site_id = $1 and revoked_at is not null",
+        site_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    let row = sqlx::query!(
+        r#"select exists (select from user_grants where site_id = $1) as "grants!",
+                  exists (select from api_tokens where site_id = $1) as "tokens!""#,
+        site_id
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.grants, row.tokens))
 }
 
 /// Whether there are sites below a path, and whether devices stand at it.

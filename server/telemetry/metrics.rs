@@ -31,7 +31,12 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 13] = [
+const METRICS: [(Kind, &str, &str); 14] = [
+    (
+        Kind::Counter,
+        "muster_transcripts_dropped_total",
+        "Transcripts of sessions that were not kept because too many waited.",
+    ),
     (Kind::Counter, "muster_connection_requests_total", "Connection requests sent, by result."),
     (Kind::Gauge, "muster_connections_open", "Connections open, by listener."),
     (

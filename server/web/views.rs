@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use axum::response::Html;
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Serialize;
-use tera::{Context, Tera, TeraResult};
+use tera::{Context, Kwargs, State, Tera, TeraResult};
 
-use crate::config::{AuthMode, Config};
+use super::assets;
 use crate::error::Error;
 
 #[derive(Embed)]
@@ -22,15 +22,22 @@ static TERA: LazyLock<Tera> =
 
 fn build() -> TeraResult<Tera> {
     let mut tera = Tera::new();
+    tera.register_function("asset", |kwargs: Kwargs, _: &State| -> TeraResult<String> {
+        Ok(assets::url(kwargs.must_get::<&str>("path")?))
+    });
+    tera.add_raw_templates(sources())?;
+    Ok(tera)
+}
+
+/// Name and text of each template.
+pub(super) fn sources() -> Vec<(String, String)> {
     let names = Embedded::iter().filter(|name| name.ends_with(".html"));
-    let templates: Vec<(String, String)> = names
+    names
         .filter_map(|name| {
             let file = Embedded::get(&name)?;
             Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
         })
-        .collect();
-    tera.add_raw_templates(templates)?;
-    Ok(tera)
+        .collect()
 }
 
 /// A file below `static/`.
@@ -40,47 +47,97 @@ pub(super) fn static_file(path: &str) -> Option<EmbeddedFile> {
     inside.then(|| Embedded::get(&format!("static/{path}"))).flatten()
 }
 
-/// The templates there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum View {
-    Devices,
-    DevicesTable,
-    Counts,
-    Device,
-    Error,
-}
-
-impl View {
-    fn file(self) -> &'static str {
-        match self {
-            Self::Devices => "devices.html",
-            Self::DevicesTable => "devices_table.html",
-            Self::Counts => "counts.html",
-            Self::Device => "device.html",
-            Self::Error => "error.html",
+/// A line per view: so none is without its file, or forgotten by the tests.
+macro_rules! views {
+    ($($view:ident => $file:literal,)*) => {
+        /// The templates there are.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum View {
+            $($view,)*
         }
-    }
+
+        impl View {
+            /// All of them.
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$view,)*];
+
+            fn file(self) -> &'static str {
+                match self {
+                    $(Self::$view => $file,)*
+                }
+            }
+        }
+    };
 }
 
-/// What the frame of every page needs.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Shell {
-    title: String,
-    version: &'static str,
-    /// Devices are not asked who they are: to be shown loudly.
-    unauthenticated: bool,
-}
-
-impl Shell {
-    pub(super) fn new(title: impl Into<String>, config: &Config) -> Self {
-        let unauthenticated = config.acs.auth == AuthMode::None;
-        Self { title: title.into(), version: env!("CARGO_PKG_VERSION"), unauthenticated }
-    }
-
-    /// For a page that knows nothing of the installation.
-    pub(super) fn bare(title: impl Into<String>) -> Self {
-        Self { title: title.into(), version: env!("CARGO_PKG_VERSION"), unauthenticated: false }
-    }
+views! {
+    Account => "account.html",
+    Again => "again.html",
+    Audit => "audit.html",
+    Device => "device.html",
+    DeviceAdd => "device_add.html",
+    DeviceBranch => "device_branch.html",
+    DeviceCard => "device_card.html",
+    DeviceDelete => "device_delete.html",
+    DeviceDiagnose => "device_diagnose.html",
+    DeviceEdit => "device_edit.html",
+    DeviceEditRow => "device_edit_row.html",
+    DeviceFiles => "device_files.html",
+    DeviceJobs => "device_jobs.html",
+    DeviceParameters => "device_parameters.html",
+    DevicePlacement => "device_placement.html",
+    DeviceRow => "device_row.html",
+    DeviceScript => "device_script.html",
+    DeviceSecret => "device_secret.html",
+    DeviceSession => "device_session.html",
+    DeviceSessions => "device_sessions.html",
+    DeviceSummary => "device_summary.html",
+    DeviceTimeline => "device_timeline.html",
+    Devices => "devices.html",
+    DevicesBulk => "devices_bulk.html",
+    DevicesCount => "devices_count.html",
+    DevicesDone => "devices_done.html",
+    DevicesTable => "devices_table.html",
+    Error => "error.html",
+    File => "files_one.html",
+    Files => "files.html",
+    Group => "group.html",
+    GroupCount => "groups_count.html",
+    GroupNew => "groups_new.html",
+    Groups => "groups.html",
+    Job => "job.html",
+    JobState => "job_state.html",
+    Jobs => "jobs.html",
+    JobsList => "jobs_list.html",
+    Login => "login.html",
+    LoginCode => "login_code.html",
+    Offline => "offline.html",
+    Overview => "overview.html",
+    OverviewFigures => "overview_figures.html",
+    OverviewProblems => "overview_problems.html",
+    OverviewShares => "overview_shares.html",
+    Password => "password.html",
+    Role => "role.html",
+    Roles => "roles.html",
+    Search => "search.html",
+    Site => "site.html",
+    SiteNew => "sites_new.html",
+    Sites => "sites.html",
+    Support => "support.html",
+    SupportFind => "support_find.html",
+    SupportNow => "support_now.html",
+    SupportPassword => "support_password.html",
+    SupportReboot => "support_reboot.html",
+    System => "system.html",
+    SystemState => "system_state.html",
+    TokenMade => "tokens_made.html",
+    TokenNew => "tokens_new.html",
+    Tokens => "tokens.html",
+    Totp => "totp.html",
+    User => "user.html",
+    UserNew => "users_new.html",
+    UserPassword => "user_password.html",
+    Users => "users.html",
 }
 
 /// Renders a page or a fragment of one.
@@ -90,38 +147,87 @@ pub(super) fn render<T: Serialize>(view: View, context: &T) -> Result<Html<Strin
     TERA.render(view.file(), &context).map(Html).map_err(failed)
 }
 
+/// A context with which the tests render a view.
+#[cfg(test)]
+pub(super) fn sample<T: Serialize>(view: View, context: &T) -> (View, serde_json::Value) {
+    (view, serde_json::to_value(context).expect("contexts are plain data"))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::web::{
+        account, assets, audit, device, devices, factor, failure, files, groups, jobs, login,
+        overview, password, roles, search, sites, support, system, tokens, users, viewer,
+    };
+    use serde_json::Value;
+
+    /// Of each page's module; a new page adds its own.
+    fn samples() -> Vec<(View, Value)> {
+        [
+            account::samples(),
+            assets::samples(),
+            audit::samples(),
+            device::samples(),
+            devices::samples(),
+            factor::samples(),
+            failure::samples(),
+            files::samples(),
+            groups::samples(),
+            jobs::samples(),
+            login::samples(),
+            overview::samples(),
+            password::samples(),
+            roles::samples(),
+            search::samples(),
+            sites::samples(),
+            support::samples(),
+            system::samples(),
+            tokens::samples(),
+            users::samples(),
+            viewer::samples(),
+        ]
+        .concat()
+    }
 
     #[test]
     fn every_view_is_a_template_that_escapes() {
         let tera = build().unwrap();
         let names: Vec<&str> = tera.get_template_names().collect();
-        let views = [View::Devices, View::DevicesTable, View::Counts, View::Device, View::Error];
-        for view in views {
+        for view in View::ALL {
             assert!(view.file().ends_with(".html"), "{view:?}");
             assert!(names.contains(&view.file()), "{view:?} is not among {names:?}");
         }
     }
 
     #[test]
-    fn the_banner_is_there_only_without_authentication() {
-        #[derive(Serialize)]
-        struct Page {
-            shell: Shell,
-            status: u16,
-            reason: &'static str,
-            message: &'static str,
+    fn every_view_can_be_rendered_and_stands_within_the_policy() {
+        let samples = samples();
+        for view in View::ALL {
+            assert!(samples.iter().any(|(of, _)| of == view), "{view:?} has no sample");
         }
-        let html = |shell| {
-            let page = Page { shell, status: 404, reason: "Not Found", message: "" };
-            render(View::Error, &page).unwrap().0
-        };
-        let mut config = Config::default();
-        assert!(!html(Shell::new("x", &config)).contains("banner"));
-        config.acs.auth = AuthMode::None;
-        assert!(html(Shell::new("x", &config)).contains("banner"));
+        for (view, context) in samples {
+            let html = match render(view, &context) {
+                Ok(html) => html.0,
+                Err(error) => panic!("{view:?}: {}", error.private()),
+            };
+            assert_eq!(
+                html.matches("<script").count(),
+                html.matches("<script src=\"/").count(),
+                "{view:?} has an inline script"
+            );
+            for inline in ["<style", " style=", " onclick=", "hx-on", "javascript:", "<x-evil"] {
+                assert!(!html.contains(inline), "{view:?}: {inline} in {html}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_page_is_heavy() {
+        for (view, context) in samples() {
+            let html = render(view, &context).unwrap().0;
+            assert!(html.len() < 150_000, "{view:?}: {} bytes", html.len());
+        }
     }
 }

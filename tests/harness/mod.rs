@@ -280,6 +280,8 @@ fn free_ports() -> [SocketAddr; 3] {
     [(); 3].map(|()| free.next().unwrap())
 }
 
+pub mod browser;
 pub mod embedded;
 pub mod kit;
+pub mod session;
 pub mod talk;

@@ -1,6 +1,7 @@
 //! Selectors on the database: the SQL finds what the evaluator finds, and uses the indexes.
 
 mod arbitrary;
+mod million;
 
 use std::collections::BTreeMap;
 

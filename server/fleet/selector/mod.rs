@@ -7,8 +7,8 @@
 //!
 //! [`parse()`] makes a typed [`Expr`] of a text, or a [`SelectorError`] that shows the place and says
 //! what would be right; [`push_where`] makes SQL of it, and [`evaluate()`] says of one device what
-//! that SQL says of all (a property test holds the two together). Pure: groups and the time are
-//! arguments.
+//! that SQL says of all (a property test holds the two together). [`complete()`] tells somebody who
+//! writes one what can come next. Pure: groups, values and the time are arguments.
 //!
 //! What a missing value means: a comparison with it is false, and `!=`, `!~` and `not in` are the
 //! negation of `=`, `~` and `in`, so they are true. There is no third value: `not x` holds exactly
@@ -17,6 +17,7 @@
 //! `=` and `in` compare exactly; `~` takes `*` and `?`, matches the whole value, and does not mind
 //! the case of the letters A to Z.
 
+mod complete;
 mod error;
 mod evaluate;
 mod expr;
@@ -31,6 +32,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use complete::{Kind, Known, Source, Suggestion, Wanted, complete, wanted};
 pub use error::SelectorError;
 pub use evaluate::{View, evaluate};
 pub use expr::{

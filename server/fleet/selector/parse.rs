@@ -153,7 +153,7 @@ fn ends_here(input: &mut Input<'_, '_, '_>) -> Parsed<bool> {
 }
 
 /// Words that cannot be values without quotes.
-fn is_reserved(word: &str) -> bool {
+pub(super) fn is_reserved(word: &str) -> bool {
     ["and", "or", "not"].iter().any(|r| r.eq_ignore_ascii_case(word))
 }
 

@@ -119,11 +119,11 @@ pub(super) fn blank(input: &mut Input<'_, '_, '_>) -> Parsed<()> {
 }
 
 /// Whether a character may stand in a word without quotes.
-fn is_word(c: char) -> bool {
+pub(super) fn is_word(c: char) -> bool {
     !c.is_whitespace() && !"()=<>!~,\"'&|;".contains(c)
 }
 
-fn is_sign(c: char) -> bool {
+pub(super) fn is_sign(c: char) -> bool {
     "=<>!~".contains(c)
 }
 

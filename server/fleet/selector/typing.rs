@@ -250,7 +250,7 @@ fn yes_or_no(text: &str) -> Option<bool> {
 }
 
 /// The events of TR-069 table 7, by which `boot` and `1` are `1 BOOT`.
-const EVENTS: [&str; 21] = [
+pub(super) const EVENTS: [&str; 21] = [
     "0 BOOTSTRAP",
     "1 BOOT",
     "2 PERIODIC",

@@ -13,7 +13,11 @@ pub(super) fn sealed(keys: &Keys, spec: &JobSpec) -> Result<Value, Error> {
     serde_json::to_value(sealed).map_err(|e| Error::Internal(e.to_string()))
 }
 
-pub(super) fn opened(keys: &Keys, job: &Job) -> Result<JobSpec, Error> {
+/// What a job asks for, with its secrets in clear: for the device, and for another job like it.
+///
+/// # Errors
+/// [`Error::Internal`] where the arguments cannot be read.
+pub fn opened(keys: &Keys, job: &Job) -> Result<JobSpec, Error> {
     let spec = serde_json::from_value(job.args.clone())
         .map_err(|e| Error::Internal(format!("job {}: {e}", job.job_id)))?;
     map_secrets(spec, &|name, value| keys.open_text(value, name))

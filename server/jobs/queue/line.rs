@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::args;
 use super::settle::{awaited, close, retried};
+use super::{args, report};
 use crate::error::Error;
 use crate::fleet::secret::Keys;
 use crate::jobs::retry;
@@ -35,7 +35,8 @@ async fn advance_for(
             return Ok(None);
         };
         let due = match job.state.as_str() {
-            "queued" if job.expires_at <= now => {
+            // What has run does not expire before the session that is there has read its figures.
+            "queued" if job.expires_at <= now && !report::is_reported(&job) => {
                 close(conn, &job, expired(), now).await?;
                 continue;
             }
@@ -57,11 +58,15 @@ async fn advance_for(
                 continue;
             }
             "running" => job.leased_until.unwrap_or(now),
+            "waiting" if session_id.is_some() && report::is_to_be_looked_at(&job, now) => {
+                report::reported(conn, &job, now).await?;
+                continue;
+            }
             _ if job.confirm_by.is_none_or(|t| t <= now) => {
                 close(conn, &job, unreported(), now).await?;
                 continue;
             }
-            _ => job.confirm_by.unwrap_or(now),
+            _ => report::next_step_at(&job, job.confirm_by.unwrap_or(now)),
         };
         store::set_next_due(conn, device_id, Some(due)).await?;
         return Ok(None);

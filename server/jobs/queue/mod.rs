@@ -9,14 +9,17 @@
 //! - here: making and cancelling.
 //! - `line`: whose turn it is, leases, lost sessions.
 //! - `settle`: how an attempt or a report ends a job.
+//! - `report`: reports that only say that there is something to read.
 //! - `args`: arguments with their secrets sealed.
 
 mod args;
 mod line;
+mod report;
 mod settle;
 
-pub use args::masked_args;
+pub use args::{masked_args, opened};
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
+pub use report::{awaits_end_of_test, is_reported, reported};
 pub use settle::{proven, settle};
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -5,6 +5,7 @@ use muster_cwmp::fault::Fault;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::report;
 use crate::error::Error;
 use crate::jobs::machine::Outcome;
 use crate::jobs::retry::{self, Verdict};
@@ -67,10 +68,12 @@ pub(super) async fn awaited(
     note: String,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let seconds = spec.confirm_seconds().unwrap_or(900);
+    let deadline = now + TimeDelta::seconds(spec.confirm_seconds().unwrap_or(900));
     let change = Change {
         state: "waiting",
-        confirm_by: Some(now + TimeDelta::seconds(seconds)),
+        not_before: report::look_at(spec, now),
+        // One that was looked at keeps the deadline that it has.
+        confirm_by: Some(job.confirm_by.unwrap_or(deadline)),
         note: Some(note),
         ..Change::default()
     };

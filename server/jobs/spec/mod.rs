@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+mod diagnose;
 mod file;
 mod validate;
 
+pub use diagnose::DiagnosticTest;
 pub use file::{
     DownloadFile, DownloadSpec, FactoryConfirmation, OverwriteConfirmation, UploadFile,
 };
@@ -100,6 +102,11 @@ pub enum JobSpec {
         #[schema(value_type = Vec<Object>)]
         operations: Vec<DuOperation>,
     },
+    /// Have the device test its connection: ping, traceroute, or the speed to a server.
+    Diagnose {
+        /// Which test.
+        test: DiagnosticTest,
+    },
     /// Wake the device now. Closed by its next session.
     ConnectionRequest,
     /// Write the device's own ACS and connection-request credentials. Made by Muster itself at
@@ -156,6 +163,7 @@ impl JobSpec {
             Self::CancelTransfer { .. } => "cancel_transfer",
             Self::ScheduleDownload { .. } => "schedule_download",
             Self::ChangeDuState { .. } => "change_du_state",
+            Self::Diagnose { .. } => "diagnose",
             Self::ConnectionRequest => "connection_request",
             Self::Credentials => "credentials",
         }
@@ -173,6 +181,7 @@ impl JobSpec {
             | Self::Methods
             | Self::QueuedTransfers
             | Self::CancelTransfer { .. }
+            | Self::Diagnose { .. }
             | Self::ConnectionRequest
             | Self::Credentials
             | Self::Upload { .. } => true,
@@ -200,6 +209,7 @@ impl JobSpec {
                 Some(3_600 + i64::from(windows.iter().map(|w| w.end).max().unwrap_or(0)))
             }
             Self::ChangeDuState { .. } => Some(3_600),
+            Self::Diagnose { test } => Some(300 + test.longest_seconds()),
             Self::Get { .. }
             | Self::Set { .. }
             | Self::AddObject { .. }
@@ -252,6 +262,7 @@ mod tests {
             JobSpec::FactoryReset,
             JobSpec::Refresh { path: None },
             JobSpec::Upload { file: UploadFile::Configuration },
+            JobSpec::Diagnose { test: DiagnosticTest::DownloadSpeed { url: String::new() } },
             JobSpec::ConnectionRequest,
             JobSpec::Credentials,
         ] {

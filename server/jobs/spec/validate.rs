@@ -49,6 +49,7 @@ impl JobSpec {
             Self::ScheduleInform { delay_seconds: 0 } => {
                 Err(Error::invalid("/delay_seconds", "more than 0"))
             }
+            Self::Diagnose { test } => test.validate(),
             Self::Refresh { path: None }
             | Self::Methods
             | Self::Reboot

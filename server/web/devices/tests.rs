@@ -1,13 +1,16 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use chrono::TimeZone;
+use crate::store::devices::Device;
+use crate::web::views::sample;
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use uuid::Uuid;
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 9, 30, 0).unwrap()
 }
 
-fn device(serial: &str) -> Device {
+pub(super) fn device(serial: &str) -> Device {
     Device {
         device_id: Uuid::from_u128(7),
         manufacturer: "MikroTik".into(),
@@ -30,7 +33,7 @@ fn device(serial: &str) -> Device {
         last_inform: now() - TimeDelta::minutes(5),
         last_boot: None,
         last_bootstrap: None,
-        events: "1 BOOT,2 PERIODIC".into(),
+        events: "1 BOOT, 2 PERIODIC".into(),
         remote_addr: "192.0.2.7/32".parse().unwrap(),
         retry_count: 0,
         next_due: None,
@@ -41,36 +44,99 @@ fn device(serial: &str) -> Device {
     }
 }
 
-fn table(rows: Vec<Row>) -> Table {
+fn table_of(devices: &[Device], columns: &[Column], empty: Empty) -> Table {
+    let moment =
+        Moment { now: now(), online_since: now() - TimeDelta::minutes(15), authenticated: true };
     Table {
-        rows,
-        at: "09:30:00 UTC".into(),
-        query: ListQuery { serial: "a&b".into(), ..ListQuery::default() }.text(""),
-        next: None,
-        first: None,
-        filtered: false,
-        acs_url: acs_url(&Config::default()),
+        heads: columns.iter().map(|column| column.label()).collect(),
+        rows: devices.iter().map(|device| table::row(device, columns, moment)).collect(),
+        bulk: true,
+        here: "/devices/table?q=a%26b".to_owned(),
+        first: "/devices?q=a".to_owned(),
+        next: "/devices?q=a&after=7".to_owned(),
+        at: When::new(now(), now()),
+        empty,
+    }
+}
+
+fn page_of(query: &ListQuery, table: Option<Table>) -> ListPage {
+    let kept = |owner: Option<&str>| Kept {
+        id: "1".to_owned(),
+        name: "<x-evil>".to_owned(),
+        owner: owner.map(str::to_owned),
+        shared: true,
+        href: "/devices?q=online".to_owned(),
+    };
+    ListPage {
+        shell: Shell::sample(),
+        q: query.q.clone(),
+        cols: query.cols(),
+        error: table.is_none().then(|| "there is no field `<x-evil>`\n  ^^^".to_owned()),
+        search: table.is_none().then(|| Search {
+            selector: "serial ~ \"<x-evil>*\"".to_owned(),
+            href: "/devices?q=x".to_owned(),
+        }),
+        quick: query.quick(),
+        columns: ticks(&query.columns),
+        views: vec![kept(None), kept(Some("<x-evil>"))],
+        actions: Action::offers(&Ctx::console(now())),
+        clear: LIST.to_owned(),
+        usual: LIST.to_owned(),
+        export: query.address("/devices.csv", ""),
+        count: query.address("/devices/count", ""),
+        table,
     }
 }
 
 fn html(devices: &[Device]) -> String {
-    let rows = devices.iter().map(|d| row(d, now() - TimeDelta::minutes(15), now())).collect();
-    let page = ListPage {
-        shell: Shell::new("Devices", &Config::default()),
-        form: Form { serial: "a&b", model: "", version: "", filtered: true },
-        counts: Counts {
-            all: 3,
-            online: 2,
-            jobs: vec![JobCount { state: "waiting".into(), count: 4 }],
-        },
-        table: table(rows),
-    };
-    render(View::Devices, &page).unwrap().0
+    let query = ListQuery::read("q=a%26b");
+    let table = table_of(devices, &Column::ALL, Empty::End);
+    render(View::Devices, &page_of(&query, Some(table))).unwrap().0
+}
+
+fn fragment(table: Table) -> String {
+    render(View::DevicesTable, &TableFragment { table }).unwrap().0
+}
+
+fn whole_fleet() -> Empty {
+    Empty::Fleet { command: command(&Config::default(), "enrol") }
+}
+
+pub(in crate::web) fn samples() -> Vec<(View, serde_json::Value)> {
+    let mut evil = device("<x-evil>");
+    evil.site = Some("<x-evil>".into());
+    evil.tags = vec!["<x-evil>".into()];
+    evil.auth = "none".into();
+    evil.reenrol_asked_at = Some(now());
+    evil.next_due = Some(now());
+    let devices = vec![evil; PAGE];
+    let query = ListQuery::read("q=%3Cx-evil%3E&cols=site");
+    let full = || table_of(&devices, &Column::USUAL, Empty::End);
+    let view_only = Table { bulk: false, ..table_of(&devices[..1], &Column::ALL, Empty::End) };
+    let mut samples = vec![
+        sample(View::Devices, &page_of(&query, Some(full()))),
+        sample(View::Devices, &page_of(&query, Some(view_only))),
+        sample(View::Devices, &page_of(&query, None)),
+        sample(View::DevicesTable, &TableFragment { table: full() }),
+        sample(View::DevicesCount, &CountFragment { count: grouped(1_000_000), one: false }),
+        sample(View::DevicesCount, &CountFragment { count: grouped(1), one: true }),
+    ];
+    let empty = [Empty::Filter { clear: LIST.to_owned() }, Empty::End, Empty::Reach, whole_fleet()];
+    samples.extend(empty.map(|empty| {
+        let table = table_of(&[], &Column::USUAL, empty);
+        sample(View::Devices, &page_of(&query, Some(table)))
+    }));
+    samples.extend(bulk::samples());
+    samples
 }
 
 #[test]
 fn a_device_is_a_row_of_words() {
-    let html = html(&[device("HEX0123")]);
+    let mut device = device("HEX0123");
+    device.site = Some("eu.lv".into());
+    device.tags = vec!["pilot".into()];
+    device.next_due = Some(now() - TimeDelta::hours(1));
+    let html = html(&[device]);
     for part in [
         "HEX0123",
         "hAP ac²",
@@ -79,10 +145,11 @@ fn a_device_is_a_row_of_words() {
         "5 min ago",
         "2026-11-22 09:25:00 UTC",
         "1 BOOT, 2 PERIODIC",
-        "/devices/00000000-0000-0000-0000-000000000007",
-        "online",
-        "/api/openapi.json",
-        "waiting",
+        "href=\"/devices/00000000-0000-0000-0000-000000000007\"",
+        "is-online",
+        "/devices?q=site+under+eu.lv",
+        "/devices?q=tag+%3D+%22pilot%22",
+        ">now</time>",
     ] {
         assert!(html.contains(part), "{part} is missing in {html}");
     }
@@ -96,58 +163,68 @@ fn what_a_device_calls_itself_cannot_become_markup() {
     evil.events = "<b>".into();
     let html = html(&[evil]);
     assert!(html.contains("&lt;script&gt;alert(1)"));
-    for raw in ["<script>alert", "<img", "<b>", "'\"&"] {
+    for raw in ["<script>alert", "<img src=x", "<b>", "'\"&"] {
         assert!(!html.contains(raw), "{raw}");
-    }
-}
-
-#[test]
-fn the_page_has_no_inline_script_or_style() {
-    let html = html(&[device("A")]);
-    assert_eq!(html.matches("<script").count(), html.matches("<script src=").count());
-    for inline in ["<style", " style=", " onclick=", "hx-on", "javascript:"] {
-        assert!(!html.contains(inline), "{inline}");
     }
 }
 
 #[test]
 fn the_table_asks_for_itself_with_the_same_filter() {
     let html = html(&[device("A")]);
-    assert!(html.contains("hx-get=\"/fragments/devices?serial=a%26b\""), "{html}");
-    assert!(html.contains("hx-trigger=\"every 2s\""));
+    assert!(html.contains("hx-get=\"/devices/table?q=a%26b\""), "{html}");
+    assert!(html.contains("hx-trigger=\"muster:changed throttle:2s, every 30s\""));
+    assert!(html.contains("hx-get=\"/devices/count?q=a%26b\""), "the number comes afterwards");
 }
 
 #[test]
-fn an_unauthenticated_device_is_loud_and_others_are_not() {
+fn what_needs_somebody_is_loud_and_the_rest_is_not() {
+    let quiet = html(&[device("A")]);
+    assert!(!quiet.contains("class=\"loud\"") && !quiet.contains("asks to enrol again"));
     let mut open = device("A");
-    assert!(!html(&[open.clone()]).contains("not authenticated"));
     open.auth = "none".into();
-    assert!(html(&[open]).contains("not authenticated"));
+    open.reenrol_asked_at = Some(now());
+    let loud = html(&[open.clone()]);
+    assert!(loud.contains("class=\"loud\"") && loud.contains("asks to enrol again"));
+    // Where nobody is authenticated, the banner above says it for all.
+    let moment = Moment { now: now(), online_since: now(), authenticated: false };
+    let row = serde_json::to_value(table::row(&open, &[Column::Serial], moment)).unwrap();
+    assert_eq!(row["unauthenticated"], false);
 }
 
 #[test]
 fn an_empty_list_says_what_to_do_next() {
-    let html = html(&[]);
-    assert!(html.contains("http://&lt;this machine&#39;s address&gt;:7547/"), "{html}");
-    assert!(html.contains("muster enrolment"));
+    let html = fragment(table_of(&[], &Column::USUAL, whole_fleet()));
+    let command = "/tr069-client set enabled=yes acs-url=&quot;http://&lt;this machine";
+    assert!(html.contains(command), "{html}");
+    assert!(html.contains("muster enrolment") && html.contains("muster simulate"));
 }
 
 #[test]
 fn a_filter_that_matches_nothing_says_so() {
-    let mut table = table(Vec::new());
-    table.filtered = true;
-    let html = render(View::DevicesTable, &TableFragment { table }).unwrap().0;
-    assert!(html.contains("No device matches") && !html.contains("muster enrolment"), "{html}");
+    let empty = Empty::Filter { clear: "/devices?cols=site".to_owned() };
+    let html = fragment(table_of(&[], &Column::USUAL, empty));
+    assert!(html.contains("No device matches") && html.contains("/devices?cols=site"), "{html}");
+    assert!(!html.contains("tr069-client"), "{html}");
 }
 
 #[test]
-fn the_next_page_keeps_the_filter() {
-    let query = ListQuery { model: " hAP ac² ".into(), after: "x".into(), ..ListQuery::default() };
-    assert_eq!(query.text("1&2"), "model=hAP+ac%C2%B2&after=1%262");
-    assert_eq!(query.filter().product_class.as_deref(), Some("hAP ac²"));
-    assert_eq!(query.filter().serial, None);
-    assert!(query.after().is_err() && query.filtered());
-    assert_eq!(ListQuery::default().text(""), "");
+fn a_selector_that_cannot_be_read_shows_where_and_offers_a_search() {
+    let query = ListQuery::read("q=HEX01");
+    let html = render(View::Devices, &page_of(&query, None)).unwrap().0;
+    assert!(html.contains("<pre id=\"q-error\">") && html.contains("^^^"), "{html}");
+    assert!(html.contains("aria-describedby=\"q-error\""));
+    assert!(html.contains("serial ~ ") && !html.contains("<table"));
+}
+
+#[test]
+fn only_who_may_operate_is_offered_to() {
+    let ctx = Ctx::nobody("ann", None, now());
+    assert!(Action::offers(&ctx).is_empty());
+    assert_eq!(Action::offers(&Ctx::console(now())).len(), 8);
+    let mut table = table_of(&[device("A")], &Column::USUAL, Empty::End);
+    table.bulk = false;
+    let html = render(View::Devices, &page_of(&ListQuery::read(""), Some(table))).unwrap().0;
+    assert!(!html.contains("/devices/bulk") && !html.contains("name=\"id\""), "{html}");
 }
 
 #[test]
@@ -168,4 +245,23 @@ fn a_model_is_named_once() {
     assert_eq!(model(&device), "hAP ac² (RBD52G)");
     device.model = None;
     assert_eq!(model(&device), "hAP ac²");
+}
+
+#[test]
+fn a_number_is_read_in_thousands() {
+    for (number, text) in
+        [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")]
+    {
+        assert_eq!(grouped(number), text);
+    }
+}
+
+#[test]
+fn every_column_has_a_word_and_a_label_of_its_own() {
+    for (i, column) in Column::ALL.iter().enumerate() {
+        assert_eq!(Column::named(column.word()), Some(*column));
+        for other in &Column::ALL[i + 1..] {
+            assert_ne!(column.label(), other.label());
+        }
+    }
 }

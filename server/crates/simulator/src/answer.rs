@@ -50,6 +50,7 @@ impl Device {
             }
             Request::SetParameterValues(call) => {
                 self.model.set(call)?;
+                self.written(call);
                 self.sync_door();
                 Ok(Response::SetParameterValues(Status::Applied))
             }

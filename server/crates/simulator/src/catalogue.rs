@@ -321,11 +321,11 @@ mod tests {
     use crate::profile::PROFILES;
 
     #[test]
-    fn every_model_has_about_three_hundred_parameters_and_whole_paths() {
+    fn every_model_has_some_hundred_parameters_and_whole_paths() {
         for profile in &PROFILES {
             let catalogue = Catalogue::new(profile);
             let leaves = catalogue.nodes.values().filter(|n| matches!(n, Node::Leaf(_))).count();
-            assert!((280..=480).contains(&leaves), "{}: {leaves}", profile.product_class);
+            assert!((280..=520).contains(&leaves), "{}: {leaves}", profile.product_class);
             for path in catalogue.nodes.keys() {
                 let above = path.trim_end_matches('.').rfind('.').map(|dot| &path[..=dot]);
                 assert!(

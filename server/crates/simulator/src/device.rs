@@ -1,7 +1,7 @@
 //! The life of one simulated board: power, clock, timers, and what it does between sessions.
 //!
 //! Owns every moment at which a device acts of its own accord: first boot, periodic informs, retry
-//! back-off, scheduled informs, transfers, reboots. What is said within a session is
+//! back-off, scheduled informs, transfers, tests, reboots. What is said within a session is
 //! [`crate::session`]'s and [`crate::answer`]'s.
 
 use std::ops::ControlFlow;
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::World;
+use crate::diagnose::Test;
 use crate::doors::Door;
 use crate::manifest::Install;
 use crate::model::Model;
@@ -58,6 +59,8 @@ pub(crate) struct Device {
     pub(crate) transfers: Vec<Transfer>,
     /// ScheduleInform: when, and its CommandKey.
     pub(crate) scheduled: Vec<(Instant, String)>,
+    /// Tests under way: when they end.
+    pub(crate) tests: Vec<(Instant, Test)>,
     pub(crate) power: Option<Power>,
     /// Sessions that failed since the last good one or the last boot.
     pub(crate) failures: u32,
@@ -84,6 +87,7 @@ impl Device {
             outbox: Vec::new(),
             transfers: Vec::new(),
             scheduled: Vec::new(),
+            tests: Vec::new(),
             power: None,
             failures: 0,
             factory: None,
@@ -193,8 +197,9 @@ impl Device {
     fn next_due(&self) -> Instant {
         let scheduled = self.scheduled.iter().map(|(at, _)| *at);
         let transfers = self.transfers.iter().map(|transfer| transfer.due);
+        let tests = self.tests.iter().map(|(at, _)| *at);
         let retry = self.retry.filter(|_| !self.events.is_empty());
-        scheduled.chain(transfers).chain(retry).fold(self.periodic, Instant::min)
+        scheduled.chain(transfers).chain(tests).chain(retry).fold(self.periodic, Instant::min)
     }
 
     fn visit(&mut self) {
@@ -229,6 +234,7 @@ impl Device {
             self.raise("3 SCHEDULED", "");
             self.raise("M ScheduleInform", &key);
         }
+        self.end_tests(now);
     }
 
     fn interval(&self) -> Duration {
@@ -341,6 +347,7 @@ impl Device {
     }
 
     async fn boot(&mut self, events: Vec<EventStruct>) {
+        self.forget_tests();
         sleep(self.world.options.reboot_time).await;
         if self.ailment == Ailment::Crash {
             let now = self.timestamp().0;

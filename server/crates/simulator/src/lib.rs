@@ -2,7 +2,7 @@
 //!
 //! A fleet is `devices` boards, each a task with its own data model, clock and timers, talking CWMP
 //! to an ACS as MikroTik's client does: no SOAP header, Digest, seven forced parameters, one TCP
-//! connection per session. They set, add, delete, upgrade, run scripts, reboot, and fall ill by
+//! connection per session. They set, add, delete, upgrade, run scripts, test, reboot, and fall ill by
 //! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take.
 //!
 //! Sockets and clocks are in `device`, `session`, `http`, `doors` and [`load`]; the rest is pure.
@@ -15,6 +15,7 @@ mod answer;
 mod catalogue;
 mod configuration;
 mod device;
+mod diagnose;
 mod doors;
 mod histogram;
 mod http;
@@ -66,7 +67,7 @@ pub struct FleetOptions {
     pub ramp: Duration,
     /// PeriodicInformInterval of the factory configuration; whole seconds, at least one.
     pub periodic_interval: Duration,
-    /// How much faster than real time intervals, delays and retry waits pass; above 0.
+    /// How much faster than real time intervals, delays, tests and retry waits pass; above 0.
     pub time_scale: f64,
     /// How long a reboot takes; not scaled.
     pub reboot_time: Duration,

@@ -230,7 +230,35 @@ impl Model {
         };
         let table = format!("{table}.");
         let number: u32 = number.parse().map_err(|_| unknown(row))?;
-        let doomed: Vec<Arc<str>> = self.under(row).iter().map(|(k, _)| Arc::clone(k)).collect();
+        self.remove(row);
+        let left = self.rows(&table).len();
+        self.put(&counter_of(&table), &left.to_string());
+        let used = self.numbers.entry(table).or_insert(0);
+        *used = number.max(*used);
+        self.preset(PARAMETER_KEY, parameter_key);
+        Ok(())
+    }
+
+    /// Puts these rows, numbered from 1, in place of all rows of a table that the device itself
+    /// fills; a row is its cells by name.
+    pub fn fill(&mut self, table: &str, rows: &[Vec<(&str, String)>]) {
+        for row in self.rows(table) {
+            self.remove(&format!("{table}{row}."));
+        }
+        for (number, cells) in (1_u32..).zip(rows) {
+            for (below, node) in self.base.new_row(table, number) {
+                self.over.insert(format!("{table}{number}.{below}").into(), Some(node));
+            }
+            for (name, value) in cells {
+                self.preset(&format!("{table}{number}.{name}"), value);
+            }
+        }
+        self.put(&counter_of(table), &rows.len().to_string());
+    }
+
+    /// Removes all at and below a path.
+    fn remove(&mut self, path: &str) {
+        let doomed: Vec<Arc<str>> = self.under(path).iter().map(|(k, _)| Arc::clone(k)).collect();
         for key in doomed {
             self.changed.remove(&key);
             if self.base.nodes.contains_key(&key) {
@@ -239,12 +267,6 @@ impl Model {
                 self.over.remove(&key);
             }
         }
-        let left = self.rows(&table).len();
-        self.put(&counter_of(&table), &left.to_string());
-        let used = self.numbers.entry(table).or_insert(0);
-        *used = number.max(*used);
-        self.preset(PARAMETER_KEY, parameter_key);
-        Ok(())
     }
 
     /// GetParameterAttributes (A.3.2.5), by names or partial paths. Fault 9005 as [`Model::get`].

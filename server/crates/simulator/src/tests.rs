@@ -304,6 +304,42 @@ async fn upgrades_and_goes_dark_without_its_client() {
 }
 
 #[tokio::test]
+async fn runs_a_test_and_says_when_it_is_over() {
+    let (acs, address) = Acs::start().await;
+    let shutdown = CancellationToken::new();
+    let name = |name: &str| format!("Device.IP.Diagnostics.IPPing.{name}");
+    let read = Request::GetParameterValues(vec![name("DiagnosticsState"), name("SuccessCount")]);
+    acs.order(Request::SetParameterValues(SetParameterValues {
+        parameters: vec![
+            ParameterValue::string(name("Host"), "192.168.88.254"),
+            ParameterValue::string(name("DiagnosticsState"), "Requested"),
+        ],
+        parameter_key: String::new(),
+    }));
+    acs.order(read.clone());
+    let fleet = fleet(address, &shutdown).await;
+    let answered = |expected: [&'static str; 2]| {
+        acs.until(move |seen| {
+            seen.answers.iter().find_map(|answer| match answer {
+                Body::Response(Response::GetParameterValues(values)) => {
+                    let read: Vec<&str> = values.iter().map(|v| v.value.as_str()).collect();
+                    (read == expected).then_some(())
+                }
+                _ => None,
+            })
+        })
+    };
+    answered(["Requested", "0"]).await;
+    let inform = acs.informed(EventCode::DiagnosticsComplete).await;
+    assert!(!inform.has(EventCode::Boot));
+    acs.order(read);
+    fleet.change(0, names::PROVISIONING_CODE, "wake up");
+    answered(["Complete", "4"]).await;
+    shutdown.cancel();
+    fleet.finished().await;
+}
+
+#[tokio::test]
 async fn bad_options_are_refused() {
     let start = |url: &str, scale: f64| {
         let mut options = FleetOptions::new(1, url);

@@ -1,0 +1,371 @@
+//! `muster devices`.
+
+use anyhow::ensure;
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::columns::{Columns, Device, all_fields, show_devices};
+use super::http::{Api, List, Span};
+use super::jobs::{self, Waiting};
+use super::output::{
+    clean, compact, done, fields, hint, joined, list, maybe, maybe_time, show, table, time, yes,
+};
+
+/// `muster devices`. NAME is a serial number, or a device's id.
+#[derive(Debug, Subcommand)]
+pub enum Devices {
+    /// List devices: all, or those that a selector finds.
+    List {
+        /// Such as 'model ~ "hAP*" and not online'.
+        #[arg(short, long = "query", value_name = "SELECTOR")]
+        query: Option<String>,
+        #[command(flatten)]
+        columns: Columns,
+        #[command(flatten)]
+        span: Span,
+    },
+    /// Show all that is known of a device, its parameters apart.
+    Get {
+        /// Serial number or id.
+        name: String,
+    },
+    /// Show a device's parameters as last read.
+    Parameters {
+        /// Serial number or id.
+        name: String,
+        /// Only those with this text in name or value, in any case.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Only those whose names begin like this.
+        #[arg(long, value_name = "PATH")]
+        prefix: Option<String>,
+    },
+    /// Write parameters on a device: all of them or none.
+    Set {
+        /// Serial number or id.
+        name: String,
+        /// Such as Device.DeviceInfo.ProvisioningCode=riga-7.
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = assignment)]
+        parameters: Vec<Assignment>,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// List what happened to a device, newest first.
+    Events {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        span: Span,
+    },
+    /// Say where a device stands, and tag it.
+    Place {
+        /// Serial number or id.
+        name: String,
+        /// Path of its site.
+        #[arg(long, value_name = "PATH", required_unless_present_any = ["no_site", "tags"])]
+        site: Option<String>,
+        /// Take it out of its site.
+        #[arg(long, conflicts_with = "site")]
+        no_site: bool,
+        /// +TAG puts a tag on, -TAG takes it off; may be repeated.
+        #[arg(
+            long = "tag",
+            value_name = "+TAG|-TAG",
+            allow_hyphen_values = true,
+            value_parser = tag_change
+        )]
+        tags: Vec<TagChange>,
+    },
+    /// Have a device come now.
+    Wake {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Restart a device.
+    Reboot {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Read a device's whole data model anew.
+    Refresh {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Set a device back to its factory settings.
+    FactoryReset {
+        /// Serial number or id.
+        name: String,
+        /// Its serial number again, to the letter.
+        #[arg(long, value_name = "SERIAL")]
+        confirm: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Remove a device from Muster, with all that is known of it.
+    Delete {
+        /// Serial number or id.
+        name: String,
+        /// Its serial number again, to the letter.
+        #[arg(long, value_name = "SERIAL")]
+        confirm: String,
+    },
+}
+
+/// A parameter and the value that it is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    name: String,
+    value: String,
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok(Assignment { name: name.to_owned(), value: value.to_owned() })
+        }
+        _ => Err("a name and a value, as in Device.DeviceInfo.ProvisioningCode=riga-7".to_owned()),
+    }
+}
+
+/// What becomes of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagChange {
+    /// The device has it.
+    On(String),
+    /// It has not.
+    Off(String),
+}
+
+fn tag_change(text: &str) -> Result<TagChange, String> {
+    match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(tag), _) if !tag.is_empty() => Ok(TagChange::On(tag.to_owned())),
+        (_, Some(tag)) if !tag.is_empty() => Ok(TagChange::Off(tag.to_owned())),
+        _ => Err("+TAG to put it on, -TAG to take it off".to_owned()),
+    }
+}
+
+/// What a path of the API calls a device: an id in its usual form is one, all else a serial number.
+pub(super) fn named(name: &str) -> String {
+    let id = name.len() == 36 && Uuid::try_parse(name).is_ok();
+    if id || name.starts_with("serial:") { name.to_owned() } else { format!("serial:{name}") }
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail {
+    #[serde(flatten)]
+    device: Device,
+    methods: Option<Vec<String>>,
+    connection_request: Option<WakeState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WakeState {
+    asked_at: DateTime<Utc>,
+    attempts: i32,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameters {
+    refreshed_at: Option<DateTime<Utc>>,
+    items: Vec<Parameter>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameter {
+    name: String,
+    value: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    writable: Option<bool>,
+    at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    at: DateTime<Utc>,
+    kind: String,
+    job_id: Option<Uuid>,
+    detail: Value,
+}
+
+pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
+    match command {
+        Devices::List { query, columns, span } => {
+            let query = query.iter().map(|q| ("q", q.as_str())).collect();
+            let devices = List { path: vec!["devices"], query, cursor: "after" };
+            show_devices(api, &devices, &span, &columns).await
+        }
+        Devices::Get { name } => {
+            show(api, &api.get(&["devices", &named(&name)], &[]).await?, detail)
+        }
+        Devices::Parameters { name, search, prefix } => {
+            parameters(api, &name, search.as_deref(), prefix.as_deref()).await
+        }
+        Devices::Set { name, parameters, waiting } => {
+            let entry = |a: &Assignment| json!({ "name": a.name, "value": a.value });
+            let entries: Vec<Value> = parameters.iter().map(entry).collect();
+            let job = json!({ "kind": "set", "parameters": entries });
+            jobs::order(api, &name, &job, &waiting).await
+        }
+        Devices::Events { name, span } => events(api, &name, &span).await,
+        Devices::Place { name, site, no_site, tags } => {
+            place(api, &name, site, no_site, &tags).await
+        }
+        Devices::Wake { name, waiting } => {
+            let path = ["devices", &named(&name), "wake"];
+            let answer = api.call(Method::POST, &path, None).await?;
+            jobs::follow(api, answer, &waiting).await
+        }
+        Devices::Reboot { name, waiting } => {
+            jobs::order(api, &name, &json!({ "kind": "reboot" }), &waiting).await
+        }
+        Devices::Refresh { name, waiting } => {
+            jobs::order(api, &name, &json!({ "kind": "refresh" }), &waiting).await
+        }
+        Devices::FactoryReset { name, confirm, waiting } => {
+            let id = confirmed(api, &name, &confirm).await?.to_string();
+            jobs::order(api, &id, &json!({ "kind": "factory_reset" }), &waiting).await
+        }
+        Devices::Delete { name, confirm } => {
+            let id = confirmed(api, &name, &confirm).await?.to_string();
+            api.delete(&["devices", &id], &[]).await?;
+            done(api, &format!("{confirm} is removed"))
+        }
+    }
+}
+
+fn detail(detail: Detail) -> String {
+    let mut all = all_fields(&detail.device);
+    all.push(("methods".to_owned(), joined(&detail.methods.unwrap_or_default())));
+    if let Some(wake) = detail.connection_request {
+        let error = wake.last_error.map(|e| format!(": {e}")).unwrap_or_default();
+        let words = format!("since {}, {} attempts{error}", time(wake.asked_at), wake.attempts);
+        all.push(("being_woken".to_owned(), words));
+    }
+    fields(&all)
+}
+
+async fn parameters(
+    api: &Api,
+    name: &str,
+    search: Option<&str>,
+    prefix: Option<&str>,
+) -> anyhow::Result<()> {
+    let narrow = [("search", search), ("prefix", prefix)];
+    let query: Vec<(&str, &str)> =
+        narrow.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let answer = api.get(&["devices", &named(name), "parameters"], &query).await?;
+    show(api, &answer, |found: Parameters| {
+        let row = |p: Parameter| {
+            let writable = maybe(p.writable.map(yes));
+            vec![p.name, p.value, maybe(p.kind), writable, maybe_time(p.at)]
+        };
+        let rows: Vec<Vec<String>> = found.items.into_iter().map(row).collect();
+        hint(&format!("read whole: {}", maybe_time(found.refreshed_at)));
+        table(&["name", "value", "type", "writable", "at"], &rows)
+    })
+}
+
+async fn events(api: &Api, name: &str, span: &Span) -> anyhow::Result<()> {
+    let name = named(name);
+    let path = vec!["devices", name.as_str(), "events"];
+    let events = List { path, query: Vec::new(), cursor: "before" };
+    list(api, &events, span, &["at", "kind", "job_id", "detail"], |e: Event| {
+        let job = maybe(e.job_id.map(|id| id.to_string()));
+        vec![time(e.at), e.kind, job, compact(&e.detail)]
+    })
+    .await
+}
+
+async fn place(
+    api: &Api,
+    name: &str,
+    site: Option<String>,
+    no_site: bool,
+    tags: &[TagChange],
+) -> anyhow::Result<()> {
+    let name = named(name);
+    let path = ["devices", name.as_str()];
+    let mut change = Map::new();
+    if no_site || site.is_some() {
+        change.insert("site".to_owned(), Value::from(site));
+    }
+    if !tags.is_empty() {
+        let now: Device = api.get(&path, &[]).await?.read()?;
+        change.insert("tags".to_owned(), Value::from(tagged(now.tags, tags)));
+    }
+    let answer = api.call(Method::PATCH, &path, Some(&Value::Object(change))).await?;
+    show(api, &answer, detail)
+}
+
+fn tagged(mut tags: Vec<String>, changes: &[TagChange]) -> Vec<String> {
+    for change in changes {
+        match change {
+            TagChange::On(tag) if !tags.contains(tag) => tags.push(tag.clone()),
+            TagChange::On(_) => {}
+            TagChange::Off(tag) => tags.retain(|has| has != tag),
+        }
+    }
+    tags
+}
+
+/// The id of the device, if it is the one whose serial number was said.
+async fn confirmed(api: &Api, name: &str, serial: &str) -> anyhow::Result<Uuid> {
+    let device: Device = api.get(&["devices", &named(name)], &[]).await?.read()?;
+    ensure!(
+        device.serial == serial,
+        "its serial number is {}, not {serial}: nothing was done",
+        clean(&device.serial)
+    );
+    Ok(device.device_id)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_serial_number_unless_it_looks_like_an_id() {
+        let id = "0193f6a1-0000-5000-8000-000000000001";
+        for (name, path) in [
+            ("8A0C07C3F3BB", "serial:8A0C07C3F3BB"),
+            ("serial:8A0C", "serial:8A0C"),
+            (id, id),
+            // 32 hexadecimal digits may well be a serial number.
+            ("0193f6a1000050008000000000000001", "serial:0193f6a1000050008000000000000001"),
+            ("..", "serial:.."),
+        ] {
+            assert_eq!(named(name), path);
+        }
+    }
+
+    #[test]
+    fn a_value_may_hold_anything() {
+        let one = assignment("Device.X=a=b c").unwrap();
+        assert_eq!((one.name.as_str(), one.value.as_str()), ("Device.X", "a=b c"));
+        assert_eq!(assignment("Device.X=").unwrap().value, "");
+        assert!(assignment("=1").is_err() && assignment("Device.X").is_err());
+    }
+
+    #[test]
+    fn tags_are_put_on_and_taken_off() {
+        let change = |text: &str| tag_change(text).unwrap();
+        let changes = [change("+a"), change("--b"), change("-c"), change("+d")];
+        assert_eq!(changes[1], TagChange::Off("-b".to_owned()));
+        let had = ["a", "c", "x"].map(str::to_owned).to_vec();
+        assert_eq!(tagged(had, &changes), ["a", "x", "d"]);
+        assert!(tag_change("a").is_err() && tag_change("+").is_err() && tag_change("").is_err());
+    }
+}

@@ -1,0 +1,191 @@
+//! Files that operators store for devices: firmware, manifests, scripts.
+//!
+//! Owns who may see, keep and remove them, what they may be called, and that a record never stands
+//! without its bytes. They belong to no site: whoever may operate anywhere stores one, but to remove
+//! one, which any device may need, takes the right everywhere.
+
+use std::fmt::Display;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::BoxStream;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::access::audit::{self, Object};
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::store::artifacts::{self as store, Artifact};
+
+/// What is said of a file to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArtifact {
+    /// File name, see [`create`].
+    pub name: String,
+    /// Media type.
+    pub content_type: String,
+    /// How long the sender says that it is, in bytes.
+    pub announced: Option<u64>,
+}
+
+/// The bytes of a file, as they are read.
+pub type Content = BoxStream<'static, Result<Bytes, object_store::Error>>;
+
+/// Stores a file. Its name has 1 to 255 bytes, no slash, and no dot at its beginning. The body is
+/// not touched where the file is refused for what is said of it.
+///
+/// # Errors
+/// [`Error::Denied`]; [`Error::Invalid`] for a bad name, and a body that is empty or breaks off;
+/// [`Error::TooLarge`]; [`Error::Files`].
+pub async fn create<S, E>(
+    app: &App,
+    ctx: &Ctx,
+    new: NewArtifact,
+    body: S,
+) -> Result<Artifact, Error>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    E: Display,
+{
+    ctx.require(Right::Operate)?;
+    check_name(&new.name)?;
+    let max = app.config.acs.max_artifact_bytes;
+    if new.announced.is_some_and(|length| length > max) {
+        return Err(Error::TooLarge(format!("an artifact has at most {max} bytes")));
+    }
+    let artifact_id = Uuid::now_v7();
+    let stored = app.files.put(artifact_id, body, max).await?;
+    let artifact = Artifact {
+        artifact_id,
+        name: new.name,
+        size: i64::try_from(stored.size).map_err(|e| Error::Internal(e.to_string()))?,
+        sha256: stored.sha256.to_vec(),
+        content_type: new.content_type,
+        created_by: ctx.actor.name.clone(),
+        created_at: ctx.now,
+    };
+    if let Err(error) = record(app, ctx, &artifact).await {
+        // Without a record nobody would ever find the bytes again.
+        drop_bytes(app, artifact_id).await;
+        return Err(error);
+    }
+    Ok(artifact)
+}
+
+async fn record(app: &App, ctx: &Ctx, artifact: &Artifact) -> Result<(), Error> {
+    if artifact.size == 0 {
+        return Err(Error::invalid("", "the body is empty: send the file as the body"));
+    }
+    let mut tx = app.pool.begin().await?;
+    store::insert(&mut tx, artifact).await?;
+    audit::record(&mut tx, ctx, "artifact.create", object(artifact), (), told(artifact)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What is known of the files, newest first, before an id.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn list(
+    app: &App,
+    ctx: &Ctx,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Artifact>, Error> {
+    ctx.require(Right::Read)?;
+    Ok(store::list(&app.pool, before, limit).await?)
+}
+
+/// What is known of a file.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`].
+pub async fn get(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<Artifact, Error> {
+    ctx.require(Right::Read)?;
+    store::get(&app.pool, artifact_id).await?.ok_or_else(|| unknown(artifact_id))
+}
+
+/// A file with its bytes.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`], [`Error::Files`].
+pub async fn read(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<(Artifact, Content), Error> {
+    let artifact = get(app, ctx, artifact_id).await?;
+    let bytes = app.files.read(artifact_id, None).await?;
+    Ok((artifact, bytes))
+}
+
+/// Removes a file.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] while an open job needs it.
+pub async fn delete(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<(), Error> {
+    ctx.require_everywhere(Right::Operate)?;
+    let mut tx = app.pool.begin().await?;
+    let gone = || unknown(artifact_id);
+    let artifact = store::get(&mut *tx, artifact_id).await?.ok_or_else(gone)?;
+    if store::in_use(&mut *tx, artifact_id).await? {
+        return Err(Error::Conflict("an open job needs the file".to_owned()));
+    }
+    if !store::delete(&mut tx, artifact_id).await? {
+        return Err(gone());
+    }
+    audit::record(&mut tx, ctx, "artifact.delete", object(&artifact), told(&artifact), ()).await?;
+    tx.commit().await?;
+    // The record went first: bytes without one are lost space, a record without them a failing job.
+    drop_bytes(app, artifact_id).await;
+    tracing::info!(artifact.id = %artifact_id, by = ctx.actor.name, "artifact removed");
+    Ok(())
+}
+
+/// There is no record to say so, and nobody could do it again: what stays is lost space.
+async fn drop_bytes(app: &App, artifact_id: Uuid) {
+    if let Err(left) = app.files.delete(artifact_id).await {
+        tracing::warn!(artifact.id = %artifact_id, cause = %left.private(), "a file stays behind");
+    }
+}
+
+fn unknown(artifact_id: Uuid) -> Error {
+    Error::NotFound(format!("no artifact {artifact_id}"))
+}
+
+fn object(artifact: &Artifact) -> Object<'_> {
+    Object::new("artifact", artifact.artifact_id, &artifact.name)
+}
+
+/// What the audit log keeps of it.
+fn told(artifact: &Artifact) -> Value {
+    let sha256: String = artifact.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "name": artifact.name,
+        "size": artifact.size,
+        "sha256": sha256,
+        "content_type": artifact.content_type,
+    })
+}
+
+/// The name stands in paths that devices fetch, and on disks of people.
+fn check_name(name: &str) -> Result<(), Error> {
+    let strange = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    if !(1..=255).contains(&name.len()) || name.starts_with('.') || name.chars().any(strange) {
+        let rule = "name has 1 to 255 bytes, no slash, and does not begin with a dot";
+        return Err(Error::invalid("", rule));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_file_name() {
+        assert!(check_name("routeros-7.16.1-arm.npk").is_ok());
+        assert!(check_name("tornis 7 – Rīga.rsc").is_ok());
+        for bad in ["", ".", "../x", "a/b", "a\\b", "a\nb", &"x".repeat(256)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Jobs: what people and programs order on devices, see, and take back.
+//!
+//! Owns who may do so, and that nobody orders what is Muster's own. A job is seen by whoever sees
+//! its device, and ordered and cancelled by whoever may operate there. What a job is, and its life,
+//! is of `crate::jobs`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::devices;
+use crate::access::audit::{self, Object, masked};
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx, Shared};
+use crate::error::Error;
+use crate::fleet::selector::Expr;
+use crate::fleet::{group, online};
+use crate::jobs::bulk::{self as many, MAX_DEVICES, Made, Stopped};
+use crate::jobs::queue::{self, Order, masked_args};
+use crate::jobs::spec::JobSpec;
+use crate::store::devices::Device;
+use crate::store::events::{self, Event};
+use crate::store::jobs::{self as store, Job};
+use crate::store::selector;
+
+/// All states of a job: the open ones, then those in which it stays.
+pub const STATES: [&str; 7] =
+    ["queued", "running", "waiting", "done", "failed", "cancelled", "expired"];
+
+/// Keys that Muster gives to jobs of its own begin with this.
+const RESERVED: &str = "muster:";
+/// Bytes in an idempotency key.
+const MAX_KEY: usize = 200;
+/// Steps of a job that are told.
+const STEPS: i64 = 200;
+/// A job's first step may be of a node whose clock is that much behind.
+const SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// A job to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// What.
+    pub spec: JobSpec,
+    /// Not before this time; now when absent.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Given up at this time if it never ran; after [`queue::DEFAULT_EXPIRY`] when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// While a job of the device with this key is open, asking again gives that one.
+    pub idempotency_key: Option<String>,
+    /// Whether the device is woken for it; true when absent.
+    pub wake: Option<bool>,
+}
+
+impl NewOrder {
+    /// What is wrong with it on any device.
+    fn check(&self) -> Result<(), Error> {
+        if self.spec == JobSpec::Credentials {
+            let why = "credentials are written by Muster itself, at enrolment";
+            return Err(Error::invalid("/kind", why));
+        }
+        let wrong = match self.idempotency_key.as_deref() {
+            Some(k) if k.is_empty() || k.len() > MAX_KEY => Some(format!("1 to {MAX_KEY} bytes")),
+            Some(k) if k.starts_with(RESERVED) => Some(format!("`{RESERVED}` is reserved")),
+            Some(_) | None => None,
+        };
+        if let Some(why) = wrong {
+            return Err(Error::invalid("/idempotency_key", why));
+        }
+        self.spec.validate()
+    }
+
+    fn by(self, created_by: &str, device_id: Uuid) -> Order {
+        Order {
+            device_id,
+            spec: self.spec,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            idempotency_key: self.idempotency_key,
+            created_by: created_by.to_owned(),
+            wake: self.wake.unwrap_or(true),
+            own: false,
+        }
+    }
+}
+
+/// Makes a job on a device, or finds the open one with the same idempotency key; gives it, and
+/// whether it is new.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Invalid`] with pointers into the order;
+/// [`Error::Conflict`] for a key of another kind of job, and for a device with too many jobs.
+pub async fn create(
+    app: &App,
+    ctx: &Ctx,
+    device: &str,
+    order: NewOrder,
+) -> Result<(Job, bool), Error> {
+    ctx.require(Right::Operate)?;
+    order.check()?;
+    let device = devices::find(app, ctx, device, Right::Operate).await?;
+    queue::check_artifact(&app.pool, &order.spec).await?;
+    let order = order.by(&ctx.actor.name, device.device_id);
+    let kind = order.spec.kind();
+    let mut tx = app.pool.begin().await?;
+    let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
+    if job.kind != kind {
+        let why = format!("the idempotency key is that of an open job of the kind {}", job.kind);
+        return Err(Error::Conflict(why));
+    }
+    if made {
+        let name = told_name(&job, &device);
+        let object = Object::new("job", job.job_id, &name);
+        audit::record(&mut tx, ctx, "job.create", object, (), told(&job)).await?;
+    }
+    tx.commit().await?;
+    app.wake_hint.notify_one();
+    Ok((job, made))
+}
+
+/// Cancels a job that no session runs.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] for one that is with the device at
+/// this moment, or has ended.
+pub async fn cancel(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
+    let (before, device) = find(app, ctx, job_id, Right::Operate).await?;
+    let mut tx = app.pool.begin().await?;
+    let by = &ctx.actor.name;
+    let job = queue::cancel(&mut tx, device.device_id, job_id, by, ctx.now).await?;
+    let name = told_name(&job, &device);
+    let object = Object::new("job", job_id, &name);
+    let (before, after) = (json!({ "state": before.state }), json!({ "state": job.state }));
+    audit::record(&mut tx, ctx, "job.cancel", object, before, after).await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Orders once more what a job was to do that has ended, with the secrets that it was given.
+///
+/// # Errors
+/// As [`create`]; [`Error::Conflict`] while the job is open.
+pub async fn again(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
+    let (job, device) = find(app, ctx, job_id, Right::Operate).await?;
+    if job.finished_at.is_none() {
+        return Err(Error::Conflict("the job has not ended yet".to_owned()));
+    }
+    let order = NewOrder {
+        spec: queue::opened(&app.keys, &job)?,
+        not_before: None,
+        expires_at: None,
+        idempotency_key: None,
+        wake: None,
+    };
+    Ok(create(app, ctx, &device.device_id.to_string(), order).await?.0)
+}
+
+/// What happened to a job, oldest first; secrets masked.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`].
+pub async fn history(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Vec<Event>, Error> {
+    let (job, device) = find(app, ctx, job_id, Right::Read).await?;
+    let since = job.created_at - SKEW;
+    let steps = events::of_job(&app.pool, device.device_id, job_id, since, STEPS).await?;
+    let shown = |event: Event| Event { detail: masked(event.detail), ..event };
+    Ok(steps.into_iter().map(shown).collect())
+}
+
+/// One job.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`].
+pub async fn get(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
+    Ok(find(app, ctx, job_id, Right::Read).await?.0)
+}
+
+/// A job and its device, at which the caller must have the right.
+async fn find(app: &App, ctx: &Ctx, job_id: Uuid, right: Right) -> Result<(Job, Device), Error> {
+    ctx.require(right)?;
+    let unknown = || Error::NotFound(format!("no job {job_id}"));
+    let job = store::get(&app.pool, job_id).await?.ok_or_else(unknown)?;
+    match devices::find(app, ctx, &job.device_id.to_string(), right).await {
+        Ok(device) => Ok((job, device)),
+        // What names the device would tell that the job is there.
+        Err(Error::NotFound(_)) => Err(unknown()),
+        Err(other) => Err(other),
+    }
+}
+
+/// What narrows a list of jobs; empty fields do not.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Id of a device, or `serial:` and its serial number.
+    pub device: Option<String>,
+    /// One of [`STATES`].
+    pub state: Option<String>,
+    /// Word of a kind.
+    pub kind: Option<String>,
+    /// Only those made before this one.
+    pub before: Option<Uuid>,
+    /// How many rows at most.
+    pub limit: i64,
+}
+
+/// Jobs, newest first.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`] for the device, [`Error::Invalid`] for the state.
+pub async fn list(app: &App, ctx: &Ctx, filter: &JobFilter) -> Result<Vec<Job>, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    let (state, kind) = (filter.state.as_deref(), filter.kind.as_deref());
+    if state.is_some_and(|state| !STATES.contains(&state)) {
+        return Err(Error::invalid("", format!("state is one of {}", STATES.join(", "))));
+    }
+    let device_id = match &filter.device {
+        Some(name) => Some(devices::find(app, ctx, name, Right::Read).await?.device_id),
+        None => None,
+    };
+    let (paths, before, limit) = (paths.as_deref(), filter.before, filter.limit);
+    Ok(store::list(&app.pool, device_id, state, kind, paths, before, limit).await?)
+}
+
+/// Makes a job on each device that a selector finds where the caller may operate, if and only if
+/// they are `expected`. It goes on to its end also when the call is dropped.
+///
+/// # Errors
+/// [`Stopped`] with how far it came. Pointers of [`Error::Invalid`] are into
+/// `{"selector", "expected", "job"}`; [`Error::Conflict`] names the real number of devices.
+pub async fn bulk(
+    app: &Shared,
+    ctx: &Ctx,
+    selector: &str,
+    order: NewOrder,
+    expected: usize,
+) -> Result<Made, Stopped> {
+    let nothing = |error: Error| Stopped { made: Made::default(), error };
+    let begun = begin(app, ctx, selector, &order, expected).await;
+    let (bulk_id, devices) = begun.map_err(nothing)?;
+    let order = order.by(&ctx.actor.name, Uuid::nil());
+    let (app, ctx) = (app.clone(), ctx.clone());
+    // A task of its own: a caller who goes away must not leave the half of it undone.
+    let work = tokio::spawn(async move {
+        let result = many::create(&app.pool, &app.keys, &devices, &order, ctx.now).await;
+        app.wake_hint.notify_one();
+        let result = result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
+        if let Err(e) = end(&app, &ctx, bulk_id, order.spec.kind(), &result).await {
+            tracing::error!(bulk.id = %bulk_id, "what became of it is not on record: {}", e.private());
+        }
+        result
+    });
+    work.await.unwrap_or_else(|e| Err(nothing(Error::Internal(e.to_string()))))
+}
+
+/// How many devices [`bulk`] would find.
+///
+/// # Errors
+/// [`Error::Denied`]; [`Error::Invalid`] at `/selector`.
+pub async fn count_bulk(app: &App, ctx: &Ctx, selector: &str) -> Result<i64, Error> {
+    let expr = operable(app, ctx, selector).await?;
+    Ok(selector::count(&app.pool, &expr, ctx.now, online::since(&app.config, ctx.now)).await?)
+}
+
+/// The devices of an order for many, once it is on record: no job of it is made before.
+async fn begin(
+    app: &App,
+    ctx: &Ctx,
+    selector: &str,
+    order: &NewOrder,
+    expected: usize,
+) -> Result<(Uuid, Vec<Uuid>), Error> {
+    ctx.require(Right::Operate)?;
+    order.check().map_err(in_job)?;
+    queue::check_artifact(&app.pool, &order.spec).await.map_err(in_job)?;
+    let expr = operable(app, ctx, selector).await?;
+    let devices = found(app, ctx, &expr, expected).await?;
+    let (bulk_id, kind) = (Uuid::now_v7(), order.spec.kind());
+    tracing::info!(bulk.id = %bulk_id, devices = expected, kind, by = ctx.actor.name, "bulk job");
+    let spec = serde_json::to_value(&order.spec).map_err(|e| Error::Internal(e.to_string()))?;
+    let after = json!({
+        "selector": selector,
+        "devices": expected,
+        "kind": kind,
+        "args": masked_args(&spec),
+        "not_before": order.not_before,
+        "expires_at": order.expires_at,
+    });
+    let mut tx = app.pool.begin().await?;
+    audit::record(&mut tx, ctx, "job.bulk", Object::new("bulk", bulk_id, kind), (), after).await?;
+    tx.commit().await?;
+    Ok((bulk_id, devices))
+}
+
+/// Puts on record how far an order for many came.
+async fn end(
+    app: &App,
+    ctx: &Ctx,
+    bulk_id: Uuid,
+    kind: &str,
+    result: &Result<Made, Stopped>,
+) -> Result<(), Error> {
+    let (made, stopped) = match result {
+        Ok(made) => (made, None),
+        Err(stopped) => (&stopped.made, Some(stopped.error.to_string())),
+    };
+    let after = json!({ "created": made.created, "skipped": made.skipped, "stopped": stopped });
+    let object = Object::new("bulk", bulk_id, kind);
+    let mut tx = app.pool.begin().await?;
+    audit::record(&mut tx, ctx, "job.bulk_end", object, (), after).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What the selector finds, where the caller may operate.
+async fn operable(app: &App, ctx: &Ctx, selector: &str) -> Result<Expr, Error> {
+    let reach = ctx.require(Right::Operate)?;
+    let expr = group::read(&app.pool, selector, "/selector").await?;
+    Ok(match reach.expr() {
+        Some(within) => expr.and(within),
+        None => expr,
+    })
+}
+
+/// The devices, if they are as many as expected. One statement finds them, so that those counted are
+/// those that get the job.
+async fn found(app: &App, ctx: &Ctx, expr: &Expr, expected: usize) -> Result<Vec<Uuid>, Error> {
+    if !(1..=MAX_DEVICES).contains(&expected) {
+        return Err(Error::invalid("/expected", format!("1 to {MAX_DEVICES} devices")));
+    }
+    let since = online::since(&app.config, ctx.now);
+    let limit = i64::try_from(MAX_DEVICES + 1).expect("a small number");
+    let devices = selector::ids(&app.pool, expr, None, limit, ctx.now, since).await?;
+    if devices.len() == expected {
+        return Ok(devices);
+    }
+    let count = match devices.len() {
+        more if more > MAX_DEVICES => selector::count(&app.pool, expr, ctx.now, since).await?,
+        few => i64::try_from(few).expect("a small number"),
+    };
+    Err(Error::Conflict(format!("{count} devices match, not {expected}: nothing was done")))
+}
+
+/// The error of an order that is the `job` of a greater one.
+pub fn in_job(error: Error) -> Error {
+    match error {
+        Error::Invalid { pointer, message } => Error::invalid(format!("/job{pointer}"), message),
+        other => other,
+    }
+}
+
+/// What the audit log calls it.
+fn told_name(job: &Job, device: &Device) -> String {
+    format!("{} on {}", job.kind, device.serial)
+}
+
+/// What the audit log keeps of a new job.
+fn told(job: &Job) -> Value {
+    json!({
+        "device_id": job.device_id,
+        "kind": job.kind,
+        "args": masked_args(&job.args),
+        "not_before": job.not_before,
+        "expires_at": job.expires_at,
+        "idempotency_key": job.idempotency_key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(spec: JobSpec, key: Option<&str>) -> Result<(), String> {
+        let order = NewOrder {
+            spec,
+            not_before: None,
+            expires_at: None,
+            idempotency_key: key.map(str::to_owned),
+            wake: None,
+        };
+        order.check().map_err(|error| match in_job(error) {
+            Error::Invalid { pointer, .. } => pointer,
+            other => panic!("{other}"),
+        })
+    }
+
+    #[test]
+    fn nobody_orders_what_is_musters_own() {
+        let wrong = |at: &str| -> Result<(), String> { Err(at.to_owned()) };
+        assert_eq!(place(JobSpec::Reboot, Some("m-17")), Ok(()));
+        assert_eq!(place(JobSpec::Credentials, None), wrong("/job/kind"));
+        for key in ["", "muster:refresh", &"x".repeat(MAX_KEY + 1)] {
+            assert_eq!(place(JobSpec::Reboot, Some(key)), wrong("/job/idempotency_key"), "{key}");
+        }
+        assert_eq!(place(JobSpec::Get { names: Vec::new() }, None), wrong("/job/names"));
+    }
+}

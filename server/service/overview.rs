@@ -1,0 +1,155 @@
+//! The fleet at a glance: figures, shares, the newest problems, and the nodes that serve.
+//!
+//! Owns what each figure counts, so that the dashboard, the API and the samples never differ; all
+//! but the history are of the devices that the caller may see. It changes nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::access::grant::Reach;
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::fleet::online;
+use crate::store::jobs;
+use crate::store::nodes::{self, Node};
+use crate::store::overview::{self as store, Problem, Share};
+use crate::store::samples::{self, Sample};
+
+/// How far back "new" and "faulted" look, and the ended jobs that are counted.
+const DAY: TimeDelta = TimeDelta::days(1);
+/// Models and versions that are named; the rest stands together.
+const SHARES: i64 = 12;
+/// Problems that are shown.
+const PROBLEMS: i64 = 10;
+
+/// Devices, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fleet {
+    /// In the inventory.
+    pub devices: i64,
+    /// Online, see [`online::since`].
+    pub online: i64,
+    /// First seen within the last day.
+    pub fresh: i64,
+    /// With a job that failed or expired within the last day.
+    pub faulted: i64,
+}
+
+/// Devices and jobs, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// Devices.
+    pub fleet: Fleet,
+    /// Jobs by state: the open ones, and those that ended within the last day.
+    pub jobs: BTreeMap<String, i64>,
+}
+
+/// What devices have, by how many have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
+    /// The greatest first; a `value` of `None` is of devices that did not tell.
+    pub top: Vec<Share>,
+    /// Devices that have something else.
+    pub others: i64,
+    /// Devices in all.
+    pub all: i64,
+}
+
+impl Shares {
+    fn of(top: Vec<Share>) -> Self {
+        let all = top.first().map_or(0, |share| share.all);
+        let named: i64 = top.iter().map(|share| share.devices).sum();
+        Self { top, others: all - named, all }
+    }
+}
+
+/// How many devices there are, and how many jobs.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn figures(app: &App, ctx: &Ctx) -> Result<Figures, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    let fleet = fleet(app, paths.as_deref(), ctx.now).await?;
+    let jobs = jobs::counts(&app.pool, ctx.now - DAY, paths.as_deref()).await?;
+    Ok(Figures { fleet, jobs: jobs.into_iter().collect() })
+}
+
+/// The devices at and below these sites, counted; `None` = all of them.
+pub(super) async fn fleet(
+    app: &App,
+    paths: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<Fleet, Error> {
+    let since = online::since(&app.config, now);
+    let counted = store::devices(&app.pool, since, now - DAY, paths).await?;
+    Ok(Fleet {
+        devices: counted.all,
+        online: counted.online,
+        fresh: counted.fresh,
+        faulted: store::faulted(&app.pool, now - DAY, paths).await?,
+    })
+}
+
+/// Which models (ProductClass) there are.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn models(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    Ok(Shares::of(store::models(&app.pool, paths.as_deref(), SHARES).await?))
+}
+
+/// Which software versions there are.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn versions(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    Ok(Shares::of(store::versions(&app.pool, paths.as_deref(), SHARES).await?))
+}
+
+/// The jobs that failed or expired last, the newest first.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn problems(app: &App, ctx: &Ctx) -> Result<Vec<Problem>, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    Ok(store::problems(&app.pool, paths.as_deref(), PROBLEMS).await?)
+}
+
+/// The fleet since a time, minute by minute, oldest first. It was counted as a whole: whoever does
+/// not see all of it gets none.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn history(app: &App, ctx: &Ctx, since: DateTime<Utc>) -> Result<Vec<Sample>, Error> {
+    match ctx.require(Right::Read)? {
+        Reach::Everywhere => Ok(samples::since(&app.pool, since).await?),
+        Reach::Under(_) => Ok(Vec::new()),
+    }
+}
+
+/// The nodes that were heard of within the last day, by name.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn nodes(app: &App, ctx: &Ctx) -> Result<Vec<Node>, Error> {
+    ctx.require(Right::Read)?;
+    Ok(nodes::list(&app.pool).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_stands_together() {
+        let share = |value: &str, devices| Share { value: Some(value.into()), devices, all: 10 };
+        let shares = Shares::of(vec![share("hAP", 6), share("wAP", 3)]);
+        assert_eq!((shares.others, shares.all), (1, 10));
+        let empty = Shares::of(Vec::new());
+        assert_eq!((empty.others, empty.all), (0, 0));
+    }
+}

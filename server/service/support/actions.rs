@@ -1,0 +1,252 @@
+//! What an agent can do with a device.
+//!
+//! Owns that each asks for the right at the device's site and the role's policy, makes its job
+//! itself, and is in the audit log.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::errands::Errand;
+use super::wifi::{self, Change};
+use super::{Network, view};
+use crate::access::audit::{self, Object};
+use crate::access::right::Right;
+use crate::access::role::SupportPolicy;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::jobs::queue::{self, Order};
+use crate::jobs::spec::{DiagnosticTest, JobSpec};
+use crate::service::{devices, roles, secrets};
+use crate::store::devices::Device;
+use crate::store::jobs::Job;
+use crate::store::parameters::{self, Document};
+
+/// An agent waits with the customer: what has not begun by then is wanted no more.
+const SOON: TimeDelta = TimeDelta::hours(1);
+/// A device that is off gets its new name and password when it is back, if that is not too late.
+const LATER: TimeDelta = TimeDelta::days(1);
+/// Parts of either data model that the view is made of.
+const PARTS: [&str; 9] = [
+    "Device.DeviceInfo.",
+    "Device.IP.Interface.",
+    "Device.PPP.Interface.",
+    "Device.DHCPv4.Client.",
+    "Device.WiFi.",
+    "Device.Hosts.",
+    "InternetGatewayDevice.DeviceInfo.",
+    "InternetGatewayDevice.WANDevice.",
+    "InternetGatewayDevice.LANDevice.",
+];
+
+/// An errand that is to be made.
+struct Wanted {
+    spec: JobSpec,
+    /// While one with this key is open, asking again gives that one.
+    key: Option<String>,
+    life: TimeDelta,
+}
+
+/// Gives a Wi-Fi network another name or password.
+///
+/// # Errors
+/// As [`devices::find`], with the right to the support view; [`Error::Invalid`] at `/network`,
+/// `/name` and `/password`, and where nothing would change; [`Error::Denied`] where the role or the
+/// device does not let it be changed.
+pub async fn set_wifi(
+    app: &App,
+    ctx: &Ctx,
+    name: &str,
+    network: &str,
+    change: &Change,
+) -> Result<Errand, Error> {
+    let view = view(app, ctx, name).await?;
+    if !view.policy.allow_wifi {
+        return Err(denied("change Wi-Fi networks"));
+    }
+    let network = view.network(network)?;
+    let parameters = wifi::parameters(network, change)?;
+    let wanted = Wanted { spec: JobSpec::Set { parameters }, key: None, life: LATER };
+    let before = json!({ "network": network.network, "wifi_name": network.name });
+    let after = json!({
+        "network": network.network,
+        "wifi_name": change.name.as_ref().unwrap_or(&network.name),
+        "password_changed": change.password.is_some(),
+    });
+    let told = ("device.set_wifi", before, after);
+    let (job, _) = order(app, ctx, &view.device, vec![wanted], told).await?;
+    errand(&job, &view.networks)
+}
+
+/// The password of a Wi-Fi network in clear. Each look is in the audit log.
+///
+/// # Errors
+/// As [`view`]; [`Error::Invalid`] at `/network`; [`Error::NotFound`] where the password is not
+/// known, or not shown by the role.
+pub async fn reveal(app: &App, ctx: &Ctx, name: &str, network: &str) -> Result<String, Error> {
+    let view = view(app, ctx, name).await?;
+    let network = view.network(network)?;
+    let Some(parameter) = &network.password_parameter else {
+        return Err(Error::NotFound("this network has no password to be shown".to_owned()));
+    };
+    secrets::reveal_wifi(app, ctx, &view.device.device_id.to_string(), parameter).await
+}
+
+/// A new password that can be told by telephone. It is nobody's until it is set.
+pub fn new_password() -> String {
+    wifi::readable(&rand::random::<[u8; 16]>())
+}
+
+/// Restarts a device; gives the errand, and whether it is new.
+///
+/// # Errors
+/// As [`devices::find`], with the right to the support view; [`Error::Denied`] where the role does
+/// not let it.
+pub async fn reboot(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), Error> {
+    let (device, policy) = find(app, ctx, name).await?;
+    if !policy.allow_reboot {
+        return Err(denied("restart devices"));
+    }
+    let wanted = Wanted { spec: JobSpec::Reboot, key: Some("reboot".to_owned()), life: SOON };
+    let told = ("device.reboot", Value::Null, json!({}));
+    let (job, made) = order(app, ctx, &device, vec![wanted], told).await?;
+    Ok((errand(&job, &[])?, made))
+}
+
+/// Has a device ping a host; gives the errand, and whether it is new.
+///
+/// # Errors
+/// As [`devices::find`], with the right to the support view; [`Error::Invalid`] at `/host`;
+/// [`Error::Denied`] where the role does not let it.
+pub async fn ping(app: &App, ctx: &Ctx, name: &str, host: &str) -> Result<(Errand, bool), Error> {
+    let (device, policy) = find(app, ctx, name).await?;
+    if !policy.allow_ping {
+        return Err(denied("have devices ping"));
+    }
+    let host = host.to_owned();
+    let after = json!({ "host": host });
+    let test = DiagnosticTest::Ping { host, count: 4, size: 64, timeout_ms: 1_000 };
+    let spec = JobSpec::Diagnose { test };
+    spec.validate().map_err(|error| match error {
+        Error::Invalid { message, .. } => Error::invalid("/host", message),
+        other => other,
+    })?;
+    let wanted = Wanted { spec, key: Some("ping".to_owned()), life: SOON };
+    let told = ("device.ping", Value::Null, after);
+    let (job, made) = order(app, ctx, &device, vec![wanted], told).await?;
+    Ok((errand(&job, &[])?, made))
+}
+
+/// Has a device tell once more how it is, as far as agents see it; gives the last of the errands, and
+/// whether any is new.
+///
+/// # Errors
+/// As [`devices::find`], with the right to the support view.
+pub async fn look(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), Error> {
+    let (device, _) = find(app, ctx, name).await?;
+    let document = parameters::get(&app.pool, device.device_id).await?.unwrap_or_default();
+    let refresh = |path: Option<&str>| Wanted {
+        spec: JobSpec::Refresh { path: path.map(str::to_owned) },
+        key: Some(format!("look:{}", path.unwrap_or_default())),
+        life: SOON,
+    };
+    let parts = parts(&document);
+    let wanted: Vec<Wanted> = match parts.is_empty() {
+        true => vec![refresh(None)],
+        false => parts.iter().map(|path| refresh(Some(*path))).collect(),
+    };
+    let told = ("device.look", Value::Null, json!({ "paths": parts }));
+    let (job, made) = order(app, ctx, &device, wanted, told).await?;
+    Ok((errand(&job, &[])?, made))
+}
+
+/// The parts that a device has: one that it does not have would fail, and hold up what comes after.
+fn parts(document: &Document) -> Vec<&'static str> {
+    let has = |path: &&str| {
+        let mut from = document.range((*path).to_owned()..);
+        from.next().is_some_and(|(name, _)| name.starts_with(path))
+    };
+    PARTS.into_iter().filter(has).collect()
+}
+
+async fn find(app: &App, ctx: &Ctx, name: &str) -> Result<(Device, SupportPolicy), Error> {
+    let device = devices::find(app, ctx, name, Right::Support).await?;
+    let policy = roles::support_policy(app, ctx, device.site.as_deref()).await?;
+    Ok((device, policy))
+}
+
+fn denied(what: &str) -> Error {
+    Error::Denied(format!("your role does not let you {what}"))
+}
+
+/// Makes the jobs, one after the other, with what the audit log is told: the action, and the state
+/// before and after. Gives the last job, and whether any is new.
+async fn order(
+    app: &App,
+    ctx: &Ctx,
+    device: &Device,
+    wanted: Vec<Wanted>,
+    (action, before, mut after): (&str, Value, Value),
+) -> Result<(Job, bool), Error> {
+    let mut tx = app.pool.begin().await?;
+    let (mut last, mut fresh) = (None, Vec::new());
+    for Wanted { spec, key, life } in wanted {
+        let order = Order {
+            expires_at: Some(ctx.now + life),
+            // In the part of the keys that is Muster's own, so that no other order has it.
+            idempotency_key: key.map(|key| format!("muster:support:{key}")),
+            created_by: ctx.actor.name.clone(),
+            wake: true,
+            own: false,
+            not_before: None,
+            device_id: device.device_id,
+            spec,
+        };
+        let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
+        if made {
+            fresh.push(job.job_id);
+        }
+        last = Some(job);
+    }
+    let job = last.ok_or_else(|| Error::Internal("an order of nothing".to_owned()))?;
+    if !fresh.is_empty() {
+        after["jobs"] = json!(fresh);
+        let object = Object::new("device", device.device_id, &device.serial);
+        audit::record(&mut tx, ctx, action, object, before, after).await?;
+    }
+    tx.commit().await?;
+    app.wake_hint.notify_one();
+    Ok((job, !fresh.is_empty()))
+}
+
+fn errand(job: &Job, networks: &[Network]) -> Result<Errand, Error> {
+    let unknown = || Error::Internal(format!("a job {} is no errand", job.kind));
+    Errand::of(job, networks).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::support::seen::sample;
+
+    #[test]
+    fn a_device_is_asked_for_what_it_has() {
+        let of = |names: &[&str]| {
+            let parameters: Vec<(&str, &str)> = names.iter().map(|name| (*name, "x")).collect();
+            parts(&sample(&parameters).0)
+        };
+        assert!(of(&[]).is_empty());
+        assert_eq!(
+            of(&["Device.DeviceInfo.ModelName", "Device.WiFi.SSID.1.SSID", "Device.WiFiX"]),
+            ["Device.DeviceInfo.", "Device.WiFi."]
+        );
+        assert_eq!(
+            of(&["InternetGatewayDevice.LANDevice.1.Hosts.HostNumberOfEntries"]),
+            ["InternetGatewayDevice.LANDevice."]
+        );
+    }
+
+    #[test]
+    fn what_is_made_up_differs() {
+        assert_ne!(new_password(), new_password());
+    }
+}

@@ -1,0 +1,191 @@
+//! What of a device's data model an agent is shown: all but what their role hides, and no secret.
+//! Pure.
+//!
+//! What is hidden is taken away before anything is looked for: so nothing can be shown or changed
+//! by way of it.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use crate::fleet::secret::is_secret;
+use crate::store::parameters::{Counters, Document};
+
+/// A device's parameters without those that are hidden.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    document: Document,
+    counters: Counters,
+}
+
+impl Seen {
+    /// What is left of them without the `hidden` ones.
+    pub(super) fn new(mut document: Document, mut counters: Counters, hidden: &[String]) -> Self {
+        document.retain(|name, _| !covers(hidden, name));
+        counters.retain(|name, _| !covers(hidden, name));
+        Self { document, counters }
+    }
+
+    /// Whether the device has this parameter.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.document.contains_key(name)
+    }
+
+    /// Whether it can be written, as far as the device told.
+    pub(super) fn is_writable(&self, name: &str) -> bool {
+        self.document.get(name).is_some_and(|entry| entry.writable != Some(false))
+    }
+
+    /// A value; of a secret there is none, nor where it is empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        if is_secret(name) {
+            return None;
+        }
+        let value = match self.document.get(name) {
+            Some(entry) => Some(entry.value.as_str()),
+            None => self.counters.get(name).map(String::as_str),
+        };
+        value.map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// A value that is a number.
+    pub(super) fn number<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// A value that is yes or no.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        match self.text(name)? {
+            "1" | "true" | "True" => Some(true),
+            "0" | "false" | "False" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The numbers of a table's rows, in order. They are sparse on RouterOS.
+    pub(super) fn rows(&self, table: &str) -> BTreeSet<u32> {
+        let below = self.document.range(table.to_owned()..);
+        below
+            .take_while(|(name, _)| name.starts_with(table))
+            .filter_map(|(name, _)| name[table.len()..].split_once('.')?.0.parse().ok())
+            .collect()
+    }
+}
+
+/// A reference to an object, such as a value of `SSIDReference`, as its path: some devices leave out
+/// the dot at its end.
+pub(super) fn as_object(reference: &str) -> String {
+    format!("{}.", reference.trim().trim_end_matches('.'))
+}
+
+/// Whether one of a role's names stands for a parameter: it is that one, or ends in a dot and is
+/// above it. `{i}` and `*` stand for the number of any row.
+pub(super) fn covers(names: &[String], parameter: &str) -> bool {
+    names.iter().any(|name| stands_for(name, parameter))
+}
+
+fn stands_for(pattern: &str, parameter: &str) -> bool {
+    let (pattern, above) = match pattern.strip_suffix('.') {
+        Some(path) => (path, true),
+        None => (pattern, false),
+    };
+    let mut parts = parameter.split('.');
+    for part in pattern.split('.') {
+        let same = parts.next().is_some_and(|found| {
+            let row = !found.is_empty() && found.bytes().all(|b| b.is_ascii_digit());
+            found == part || (row && matches!(part, "{i}" | "*"))
+        });
+        if !same {
+            return false;
+        }
+    }
+    parts.next().is_some() == above
+}
+
+/// Parameters as a device would have told them, all of them strings that can be written.
+#[cfg(test)]
+pub(super) fn sample(parameters: &[(&str, &str)]) -> (Document, Counters) {
+    use crate::fleet::facts::is_volatile;
+    use crate::store::parameters::Entry;
+    use muster_cwmp::value::ValueType;
+
+    let (mut document, mut counters) = (Document::new(), Counters::new());
+    for (name, value) in parameters {
+        if is_volatile(name) && !is_secret(name) {
+            counters.insert((*name).to_owned(), (*value).to_owned());
+            continue;
+        }
+        let value = if is_secret(name) { String::new() } else { (*value).to_owned() };
+        let entry = Entry { value, kind: ValueType::String, writable: Some(true), at: 0 };
+        document.insert((*name).to_owned(), entry);
+    }
+    (document, counters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "Device.WiFi.AccessPoint.12.Security.KeyPassphrase";
+
+    fn seen(hidden: &[&str]) -> Seen {
+        let (document, counters) = sample(&[
+            ("Device.WiFi.SSID.2.SSID", "Attic"),
+            ("Device.WiFi.SSID.2.Enable", "true"),
+            ("Device.WiFi.SSID.153.SSID", " "),
+            ("Device.WiFi.SSIDNumberOfEntries", "2"),
+            ("Device.DeviceInfo.UpTime", "77"),
+            (KEY, "hunter2"),
+        ]);
+        let hidden: Vec<String> = hidden.iter().map(|name| (*name).to_owned()).collect();
+        Seen::new(document, counters, &hidden)
+    }
+
+    #[test]
+    fn values_are_read_from_both_places_and_secrets_from_none() {
+        let seen = seen(&[]);
+        assert_eq!(seen.text("Device.WiFi.SSID.2.SSID"), Some("Attic"));
+        assert_eq!(seen.text("Device.WiFi.SSID.153.SSID"), None);
+        assert_eq!(seen.number::<u64>("Device.DeviceInfo.UpTime"), Some(77));
+        assert_eq!(seen.flag("Device.WiFi.SSID.2.Enable"), Some(true));
+        assert_eq!((seen.text(KEY), seen.has(KEY), seen.is_writable(KEY)), (None, true, true));
+        let rows: Vec<u32> = seen.rows("Device.WiFi.SSID.").into_iter().collect();
+        assert_eq!(rows, [2, 153]);
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_there() {
+        let seen = seen(&["Device.WiFi.AccessPoint.", "Device.DeviceInfo.UpTime"]);
+        assert!(!seen.has(KEY) && seen.has("Device.WiFi.SSID.2.SSID"));
+        assert_eq!(seen.text("Device.DeviceInfo.UpTime"), None);
+    }
+
+    #[test]
+    fn a_name_of_a_role_stands_for_rows_of_every_number() {
+        let names = |pattern: &str| covers(&[pattern.to_owned()], KEY);
+        for yes in [
+            KEY,
+            "Device.WiFi.",
+            "Device.WiFi.AccessPoint.{i}.Security.KeyPassphrase",
+            "Device.WiFi.AccessPoint.*.",
+        ] {
+            assert!(names(yes), "{yes}");
+        }
+        for no in [
+            "",
+            ".",
+            "Device.WiFi",
+            "Device.WiFi.AccessPoint.1.Security.KeyPassphrase",
+            "Device.*.AccessPoint.12.Security.KeyPassphrase",
+            "Device.WiFi.AccessPoint.12.Security.KeyPassphrase.",
+            "Device.WiFi.AccessPoint.12.Security",
+        ] {
+            assert!(!names(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn references_are_paths_with_or_without_their_last_dot() {
+        assert_eq!(as_object("Device.WiFi.SSID.2"), "Device.WiFi.SSID.2.");
+        assert_eq!(as_object(" Device.WiFi.SSID.2."), "Device.WiFi.SSID.2.");
+    }
+}

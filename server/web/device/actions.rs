@@ -1,0 +1,334 @@
+//! What can be done with a device by one click, or by one that is asked for once more first.
+//!
+//! Owns the words of those asks, and that what cannot be undone takes the serial number: typed on
+//! the page, and compared here.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::value::ordered;
+use super::{Head, May, address, card, name, operate, shell};
+use crate::access::right::Right;
+use crate::ctx::{App, Shared};
+use crate::error::Error;
+use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
+use crate::service::{artifacts, devices, jobs};
+use crate::store::artifacts::Artifact;
+use crate::store::devices::Device;
+use crate::web::failure::Failure;
+use crate::web::flash::{self, Flash};
+use crate::web::form::Form;
+use crate::web::format::{When, size};
+use crate::web::shell::Shell;
+use crate::web::viewer::{Viewer, Visit};
+use crate::web::views::{View, render};
+
+/// For how long somebody who approves lets a device enrol, in hours.
+const ENROLMENT_HOURS: u32 = 24;
+/// Stored files among which scripts are looked for, the newest first.
+const LOOKED_AT: i64 = 500;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Below {
+    /// Empty = the whole data model.
+    path: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Confirmed {
+    confirm: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Chosen {
+    artifact_id: Uuid,
+}
+
+/// What is asked before something is done, in a dialog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Ask {
+    /// Of its dialog.
+    id: &'static str,
+    /// On what opens it.
+    label: &'static str,
+    title: String,
+    text: &'static str,
+    button: &'static str,
+    action: String,
+    /// What must be typed; empty = nothing.
+    expect: String,
+    danger: bool,
+}
+
+#[derive(Serialize)]
+struct ScriptPage {
+    shell: Shell,
+    head: Head,
+    scripts: Vec<Script>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Script {
+    id: Uuid,
+    name: String,
+    size: String,
+    by: String,
+    at: When,
+}
+
+/// The asks of what this viewer may do.
+pub(super) fn asks(device: &Device, may: May) -> Vec<Ask> {
+    let operator = [ask_reboot(device), ask_reset(device)];
+    let asks = operator.into_iter().filter(|_| may.operate);
+    asks.chain(may.admin.then(|| ask_remove(device))).collect()
+}
+
+fn ask_reboot(device: &Device) -> Ask {
+    Ask {
+        id: "reboot",
+        label: "Reboot",
+        title: format!("Reboot {}?", name(device)),
+        text: "Whoever is behind it is offline for a minute or two. It reports when it is back.",
+        button: "Reboot",
+        action: address(device.device_id, "/reboot"),
+        expect: String::new(),
+        danger: false,
+    }
+}
+
+fn ask_reset(device: &Device) -> Ask {
+    Ask {
+        id: "factory-reset",
+        label: "Factory reset",
+        title: format!("Reset {} to factory settings?", name(device)),
+        text: "Its whole configuration is lost, and whoever is behind it is offline until it has a \
+               new one. RouterOS also forgets its certificates and this server, unless its factory \
+               configuration holds them: then somebody has to go there.",
+        button: "Reset it",
+        action: address(device.device_id, "/factory-reset"),
+        expect: device.serial.clone(),
+        danger: true,
+    }
+}
+
+fn ask_remove(device: &Device) -> Ask {
+    Ask {
+        id: "remove",
+        label: "Remove this device",
+        title: format!("Remove {}?", name(device)),
+        text: "All that is known of it goes: parameters, secrets, jobs, history, files. The device \
+               itself is not touched; if it comes again, it comes as a new one.",
+        button: "Remove it",
+        action: address(device.device_id, "/remove"),
+        expect: device.serial.clone(),
+        danger: true,
+    }
+}
+
+/// Orders a job, and shows it.
+async fn order(
+    app: &App,
+    viewer: &Viewer,
+    visit: &Visit,
+    id: &str,
+    spec: JobSpec,
+) -> Result<Response, Failure> {
+    let (job, _) = jobs::create(app, viewer.ctx(), id, ordered(spec)).await?;
+    card::answer(app, viewer, visit, job).await
+}
+
+/// `POST /devices/{id}/refresh`
+pub(super) async fn refresh(
+    viewer: Viewer,
+    visit: Visit,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Form(sent): Form<Below>,
+) -> Result<Response, Failure> {
+    order(&app, &viewer, &visit, &id, JobSpec::Refresh { path: sent.path }).await
+}
+
+/// `POST /devices/{id}/wake`
+pub(super) async fn wake(
+    viewer: Viewer,
+    visit: Visit,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let (job, _) = devices::wake(&app, viewer.ctx(), &id).await?;
+    card::answer(&app, &viewer, &visit, job).await
+}
+
+/// `POST /devices/{id}/enrolment`: lets it enrol again.
+pub(super) async fn approve(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let (device, _) = operate(&app, &viewer, &id).await?;
+    devices::allow_enrolment(&app, viewer.ctx(), &id, ENROLMENT_HOURS).await?;
+    let done = format!(
+        "It may enrol again within {ENROLMENT_HOURS} hours, and is given a credential of its own."
+    );
+    Ok(flash::to(&address(device.device_id, ""), Flash::done(done)))
+}
+
+/// `POST /devices/{id}/reboot`
+pub(super) async fn reboot(
+    viewer: Viewer,
+    visit: Visit,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    order(&app, &viewer, &visit, &id, JobSpec::Reboot).await
+}
+
+/// `POST /devices/{id}/factory-reset`
+pub(super) async fn reset(
+    viewer: Viewer,
+    visit: Visit,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Form(sent): Form<Confirmed>,
+) -> Result<Response, Failure> {
+    let (device, _) = operate(&app, &viewer, &id).await?;
+    let ask = ask_reset(&device);
+    if !is_confirmed(&ask, &sent) {
+        return Ok(nothing_done(&ask, device.device_id));
+    }
+    order(&app, &viewer, &visit, &id, JobSpec::FactoryReset).await
+}
+
+/// `POST /devices/{id}/remove`
+pub(super) async fn remove(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Form(sent): Form<Confirmed>,
+) -> Result<Response, Failure> {
+    let device = devices::find(&app, viewer.ctx(), &id, Right::Admin).await?;
+    let ask = ask_remove(&device);
+    if !is_confirmed(&ask, &sent) {
+        return Ok(nothing_done(&ask, device.device_id));
+    }
+    devices::delete(&app, viewer.ctx(), &device.device_id.to_string()).await?;
+    Ok(flash::to("/devices", Flash::done(format!("{} is removed.", name(&device)))))
+}
+
+/// Whether what was to be typed was typed.
+fn is_confirmed(ask: &Ask, sent: &Confirmed) -> bool {
+    sent.confirm.trim() == ask.expect.trim()
+}
+
+fn nothing_done(ask: &Ask, device_id: Uuid) -> Response {
+    let why = format!("Nothing was done: type {} to confirm.", ask.expect);
+    flash::to(&address(device_id, ""), Flash::failed(why))
+}
+
+/// `GET /devices/{id}/script`
+pub(super) async fn script_page(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let (_, head) = operate(&app, &viewer, &id).await?;
+    let ctx = viewer.ctx();
+    let stored = artifacts::list(&app, ctx, None, LOOKED_AT).await?;
+    let script = |file: &Artifact| Script {
+        id: file.artifact_id,
+        name: file.name.clone(),
+        size: size(file.size),
+        by: file.created_by.clone(),
+        at: When::new(file.created_at, ctx.now),
+    };
+    let page = ScriptPage {
+        shell: shell(&app, &viewer, &head, "run a script"),
+        scripts: stored.iter().filter(|file| is_script(&file.name)).map(script).collect(),
+        head,
+    };
+    Ok(render(View::DeviceScript, &page)?.into_response())
+}
+
+/// By its name: what is no script would be run as one all the same.
+fn is_script(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(".rsc") || name.ends_with(".alter")
+}
+
+/// `POST /devices/{id}/script`
+pub(super) async fn script(
+    viewer: Viewer,
+    visit: Visit,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Form(sent): Form<Chosen>,
+) -> Result<Response, Failure> {
+    let file = artifacts::get(&app, viewer.ctx(), sent.artifact_id).await?;
+    if !is_script(&file.name) {
+        let why =
+            format!("{} is no script: its name ends neither in .rsc nor in .alter", file.name);
+        return Err(Error::invalid("/artifact_id", why).into());
+    }
+    let artifact_id = file.artifact_id;
+    let download = DownloadSpec { artifact_id, file: DownloadFile::Alter, delay_seconds: 0 };
+    order(&app, &viewer, &visit, &id, JobSpec::Download(download)).await
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
+    use crate::web::views::sample;
+
+    let script = Script {
+        id: Uuid::from_u128(3),
+        name: "<x-evil>.rsc".to_owned(),
+        size: "1 B".to_owned(),
+        by: "<x-evil>".to_owned(),
+        at: When::new(chrono::DateTime::UNIX_EPOCH, chrono::DateTime::UNIX_EPOCH),
+    };
+    let scripts =
+        |scripts: Vec<Script>| ScriptPage { shell: Shell::sample(), head: Head::sample(), scripts };
+    vec![
+        sample(View::DeviceScript, &scripts(vec![script])),
+        sample(View::DeviceScript, &scripts(Vec::new())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::device::samples::device;
+
+    #[test]
+    fn one_is_asked_only_for_what_one_may_do() {
+        let asked = |operate, admin| -> Vec<&'static str> {
+            let may = May { operate, secrets: false, admin };
+            asks(&device(), may).iter().map(|ask| ask.id).collect()
+        };
+        assert!(asked(false, false).is_empty());
+        assert_eq!(asked(true, false), ["reboot", "factory-reset"]);
+        assert_eq!(asked(true, true), ["reboot", "factory-reset", "remove"]);
+    }
+
+    #[test]
+    fn what_cannot_be_undone_takes_the_serial_number() {
+        let typed = |ask: &Ask, confirm: &str| {
+            is_confirmed(ask, &Confirmed { confirm: confirm.to_owned() })
+        };
+        let serial = device().serial;
+        for ask in [ask_reset(&device()), ask_remove(&device())] {
+            assert!(typed(&ask, &format!(" {serial} ")));
+            assert!(!typed(&ask, "") && !typed(&ask, &serial.to_lowercase()));
+        }
+        assert!(typed(&ask_reboot(&device()), ""));
+    }
+
+    #[test]
+    fn a_script_is_known_by_its_name() {
+        assert!(is_script("site.rsc") && is_script("Change.ALTER"));
+        assert!(!is_script("routeros.npk") && !is_script("rsc"));
+    }
+}

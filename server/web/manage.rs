@@ -1,0 +1,214 @@
+//! What the pages have in common that keep people, places and groups in order: facts, rights to
+//! choose from, sites by their paths, which version of a thing a form was filled in for, and the name
+//! that is typed before a thing is removed.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::form::Complaints;
+use super::viewer::Viewer;
+use super::views::{self, View};
+use crate::access::grant::Reach;
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::fleet::site::SitePath;
+use crate::service::sites;
+
+/// Sites that are offered where one is typed; any other can be typed too.
+const OFFERED: i64 = 1_000;
+
+/// Label and value, as `ui.facts` shows them.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Fact {
+    label: &'static str,
+    value: String,
+}
+
+impl Fact {
+    /// One of them; without a value it is not shown.
+    pub(super) fn new(label: &'static str, value: impl Into<String>) -> Self {
+        Self { label, value: value.into() }
+    }
+}
+
+/// A right in a form.
+#[derive(Debug, Serialize)]
+pub(super) struct RightBox {
+    word: &'static str,
+    meaning: &'static str,
+    checked: bool,
+}
+
+/// All rights, with those that are chosen.
+pub(super) fn rights(chosen: &[Right]) -> Vec<RightBox> {
+    let right_box = |right: Right| RightBox {
+        word: right.word(),
+        meaning: right.meaning(),
+        checked: chosen.contains(&right),
+    };
+    Right::ALL.map(right_box).into_iter().collect()
+}
+
+/// Whether somebody may do this everywhere: for what belongs to no site.
+pub(super) fn everywhere(viewer: &Viewer, right: Right) -> bool {
+    viewer.ctx().reach(right) == Reach::Everywhere
+}
+
+/// A page with a form, and with what is wrong with what was sent.
+pub(super) fn answer<T: Serialize>(
+    view: View,
+    page: &T,
+    errors: &Complaints,
+) -> Result<Response, Failure> {
+    let status = match *errors == Complaints::default() {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Ok((status, views::render(view, page)?).into_response())
+}
+
+/// The version of a thing, as its form carries it.
+pub(super) fn version(updated_at: DateTime<Utc>) -> String {
+    updated_at.timestamp_micros().to_string()
+}
+
+/// Refuses a form that was filled in for another version.
+pub(super) fn same(seen: &str) -> impl FnOnce(DateTime<Utc>) -> Result<(), Error> {
+    move |updated_at| match seen == version(updated_at) {
+        true => Ok(()),
+        false => Err(Error::Conflict(
+            "Somebody changed it meanwhile, so nothing was done: look at it again.".to_owned(),
+        )),
+    }
+}
+
+/// What is typed before a thing is removed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Confirmation {
+    confirm: String,
+}
+
+impl Confirmation {
+    /// Refuses where it is not the name of the thing.
+    pub(super) fn check(&self, name: &str) -> Result<(), Error> {
+        confirmed(&self.confirm, name)
+    }
+}
+
+/// Refuses where what was typed is not the name of the thing.
+pub(super) fn confirmed(typed: &str, name: &str) -> Result<(), Error> {
+    match typed.trim() == name {
+        true => Ok(()),
+        false => {
+            Err(Error::invalid("/confirm", format!("Nothing was removed: type {name} first.")))
+        }
+    }
+}
+
+/// The rows of a page, of which one more was asked for, and whether there is a next page.
+pub(super) fn cut<T>(mut rows: Vec<T>, page: usize) -> (Vec<T>, bool) {
+    let more = rows.len() > page;
+    rows.truncate(page);
+    (rows, more)
+}
+
+/// How many rows are asked for, for a page of so many.
+pub(super) fn with_one_more(page: usize) -> i64 {
+    i64::try_from(page).expect("a small number") + 1
+}
+
+/// An address with a query of what is not empty.
+pub(super) fn address(path: &str, fields: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
+    match query.finish().as_str() {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
+    }
+}
+
+/// The list of the devices that a selector finds.
+pub(super) fn devices(selector: &str) -> String {
+    address("/devices", &[("q", selector)])
+}
+
+/// Paths of sites to choose from, in order.
+pub(super) async fn site_paths(app: &App, ctx: &Ctx) -> Result<Vec<String>, Error> {
+    let sites = sites::list(app, ctx, None, None, OFFERED).await?;
+    Ok(sites.into_iter().map(|site| site.path).collect())
+}
+
+/// The site with this path; none for no path. What is wrong with it stands at `pointer`.
+pub(super) async fn site_id(
+    app: &App,
+    ctx: &Ctx,
+    path: &str,
+    pointer: &str,
+) -> Result<Option<Uuid>, Error> {
+    let path = path.trim();
+    if path.is_empty() {
+        return Ok(None);
+    }
+    if let Err(why) = path.parse::<SitePath>() {
+        return Err(Error::invalid(pointer, why));
+    }
+    // A site stands before those in it.
+    let found = sites::list(app, ctx, Some(path), None, 1).await?;
+    match found.first() {
+        Some(site) if site.path == path => Ok(Some(site.site_id)),
+        _ => Err(Error::invalid(pointer, format!("There is no site {path}."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_form_is_for_the_version_that_it_was_filled_in_for() {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap();
+        assert!(same(&version(at))(at).is_ok());
+        for other in ["", "1", "1700000000000000"] {
+            assert!(matches!(same(other)(at), Err(Error::Conflict(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_removed_was_named() {
+        assert!(confirmed(" eu.lv ", "eu.lv").is_ok());
+        for typed in ["", "eu", "EU.LV", "eu.lv.riga"] {
+            assert!(confirmed(typed, "eu.lv").is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_cut_where_the_next_one_begins() {
+        assert_eq!(cut(vec![1, 2, 3], 2), (vec![1, 2], true));
+        assert_eq!(cut(vec![1, 2], 2), (vec![1, 2], false));
+        assert_eq!(with_one_more(2), 3);
+    }
+
+    #[test]
+    fn an_address_says_only_what_there_is() {
+        assert_eq!(address("/audit", &[("actor", ""), ("text", "a&b")]), "/audit?text=a%26b");
+        assert_eq!(address("/audit", &[]), "/audit");
+        assert_eq!(devices("site under eu.lv"), "/devices?q=site+under+eu.lv");
+    }
+
+    #[test]
+    fn each_right_is_offered_with_its_meaning() {
+        let boxes = rights(&[Right::Audit]);
+        assert_eq!(boxes.len(), Right::ALL.len());
+        let checked: Vec<&str> = boxes.iter().filter(|b| b.checked).map(|b| b.word).collect();
+        assert_eq!(checked, ["audit"]);
+        assert!(boxes.iter().all(|right| !right.meaning.is_empty()));
+    }
+}

@@ -1,0 +1,270 @@
+//! Who may do what: every route with every right, people at the log-in, the borders of a region,
+//! and the rules that each call of the API keeps.
+
+mod api_rules;
+mod events;
+mod factor;
+mod login;
+mod matrix;
+mod scoped;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use muster::access::right::Right;
+use reqwest::Response;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::cpe::{Cpe, inform};
+use crate::harness::kit::Api;
+use crate::harness::session::{ADMIN, Session};
+use crate::harness::{LAB, Muster};
+
+/// An operation of the API.
+struct Operation {
+    /// In small letters.
+    method: String,
+    /// With parameters in braces.
+    path: String,
+    /// The right that it names; `None` = any good token will do.
+    right: Option<Right>,
+}
+
+/// What goes along with a request.
+enum Sent {
+    Nothing,
+    Json(Value),
+    File,
+}
+
+/// A server, and things of every kind in it, made when they are wanted.
+struct World {
+    muster: Muster,
+    /// An admin's.
+    api: Api,
+    made: AtomicU32,
+}
+
+impl World {
+    async fn start() -> Self {
+        let mut muster = Muster::start(LAB).await;
+        let api = Api::of(&mut muster);
+        let world = Self { muster, api, made: AtomicU32::new(0) };
+        world.meet("STANDING").await;
+        world
+    }
+
+    /// A word that was not used before.
+    fn word(&self) -> String {
+        format!("w{}", self.made.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a device known; gives its id.
+    async fn meet(&self, serial: &str) -> String {
+        let body = inform(serial, &["2 PERIODIC"]);
+        let reply = Cpe::connect(self.muster.cwmp).await.post(&body).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let device = self.api.get(&format!("/api/v1/devices/serial:{serial}")).await;
+        device["device_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a thing of the API; gives the field that names it.
+    async fn make(&self, path: &str, body: Value, id: &str) -> String {
+        let (status, made) = self.api.call("POST", path, Some(body)).await;
+        assert_eq!(status, 201, "POST {path}: {made}");
+        made[id].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a site with this path; gives its id.
+    async fn site(&self, path: &str) -> String {
+        self.make("/api/v1/sites", json!({ "path": path }), "site_id").await
+    }
+
+    /// Makes a job on a device; gives its id.
+    async fn job(&self, device: &str) -> String {
+        let job = json!({ "kind": "reboot", "wake": false });
+        self.make(&format!("/api/v1/devices/{device}/jobs"), job, "job_id").await
+    }
+
+    /// A token that may do this, at a site and below or everywhere.
+    async fn token(&self, right: Right, site_id: Option<&str>) -> Api {
+        let name = format!("only {right}");
+        let body = json!({ "name": name, "scopes": [right], "site_id": site_id });
+        self.api.with_token(&self.make("/api/v1/tokens", body, "token").await)
+    }
+
+    /// A user who may do this, at a site and below or everywhere; gives the login. They have no
+    /// password.
+    async fn user(&self, right: Right, site_id: Option<&str>) -> String {
+        let role = json!({ "name": self.word(), "rights": [right] });
+        let role_id = self.make("/api/v1/roles", role, "role_id").await;
+        let login = format!("{right}.{}", self.word());
+        let grants = json!([{ "role_id": role_id, "site_id": site_id }]);
+        let user = json!({ "login": login, "grants": grants });
+        self.make("/api/v1/users", user, "login").await
+    }
+
+    /// The path with something real in place of each parameter.
+    async fn real(&self, path: &str) -> String {
+        self.real_of(path, ADMIN).await
+    }
+
+    /// The same; what belongs to a person is this one's.
+    async fn real_of(&self, path: &str, whose: &str) -> String {
+        let mut whole = String::new();
+        let mut kind = "";
+        let mut within = ("", String::new());
+        for part in path.split('/').skip(1) {
+            whole.push('/');
+            if part.starts_with('{') {
+                let id = self.thing(kind, (within.0, &within.1), whose).await;
+                whole.push_str(&id);
+                within = (kind, id);
+            } else {
+                whole.push_str(part);
+                kind = part;
+            }
+        }
+        whole
+    }
+
+    /// Makes a thing of the kind that a path calls so, below another thing or not.
+    async fn thing(&self, kind: &str, within: (&str, &str), whose: &str) -> String {
+        let word = self.word();
+        match (kind, within) {
+            ("static", _) => "muster.css".to_owned(),
+            ("devices" | "support", _) => self.meet(&word).await,
+            ("jobs", ("devices", device)) => self.job(device).await,
+            ("jobs", _) => self.job(&self.meet(&word).await).await,
+            ("sites", _) => self.site(&word).await,
+            ("groups", _) => self.make("/api/v1/groups", json!({ "name": word }), "group_id").await,
+            ("artifacts" | "files", ("", _)) => self.api.store(&word, b"x").await,
+            ("users", _) => self.make("/api/v1/users", json!({ "login": word }), "user_id").await,
+            ("roles", _) => {
+                let role = json!({ "name": word, "rights": ["read"] });
+                self.make("/api/v1/roles", role, "role_id").await
+            }
+            ("tokens", _) => {
+                let token = json!({ "name": word, "scopes": ["read"] });
+                self.make("/api/v1/tokens", token, "token_id").await
+            }
+            ("views", _) => self.view(&word, whose).await,
+            ("sessions", ("users", user)) => self.session(user).await,
+            // What a device did, or the caller: there is none.
+            ("artifacts" | "files" | "sessions", _) => Uuid::nil().to_string(),
+            _ => panic!("say here how one of /{kind}/ is made"),
+        }
+    }
+
+    /// A view that everybody sees; no token could make one.
+    async fn view(&self, name: &str, whose: &str) -> String {
+        let view_id = Uuid::now_v7();
+        sqlx::query(
+            "insert into saved_views (view_id, user_id, name, selector, columns, shared, created_at)
+             select $1, user_id, $2, 'online', '{serial}', true, now() from users
+             where login = $3",
+        )
+        .bind(view_id)
+        .bind(name)
+        .bind(whose)
+        .execute(&self.muster.pool)
+        .await
+        .unwrap();
+        view_id.to_string()
+    }
+
+    async fn session(&self, user_id: &str) -> String {
+        let user = self.api.get(&format!("/api/v1/users/{user_id}")).await;
+        Session::opened(&self.muster, user["login"].as_str().unwrap()).await;
+        let sessions = self.api.get(&format!("/api/v1/users/{user_id}/sessions")).await;
+        sessions["items"][0]["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// All operations of the API, as it describes itself.
+    async fn operations(&self) -> Vec<Operation> {
+        let description = self.api.get("/api/openapi.json").await;
+        let mut operations = Vec::new();
+        for (path, item) in description["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if operation["operationId"].is_null() {
+                    continue;
+                }
+                let security = operation["security"].as_array().unwrap();
+                let words = security[0]["token"].as_array().unwrap();
+                assert!(security.len() == 1 && words.len() <= 1, "{method} {path}: {security:?}");
+                let right = words.first().map(|word| word.as_str().unwrap().parse().unwrap());
+                operations.push(Operation { method: method.clone(), path: path.clone(), right });
+            }
+        }
+        operations
+    }
+
+    /// Calls an operation with all that it wants, at a path of its form.
+    async fn call(&self, api: &Api, operation: &Operation, path: &str) -> Response {
+        let sent = self.sent(operation);
+        let query = if matches!(sent, Sent::File) { "?name=m.txt" } else { "" };
+        let method = operation.method.to_uppercase();
+        let request = api.request(&method, &format!("{path}{query}"));
+        let request = match sent {
+            Sent::Nothing => request,
+            Sent::Json(body) => request.json(&body),
+            Sent::File => request.body("x"),
+        };
+        request.send().await.unwrap()
+    }
+
+    /// What an operation wants to be sent.
+    fn sent(&self, operation: &Operation) -> Sent {
+        let word = self.word();
+        let (method, path) = (operation.method.as_str(), operation.path.as_str());
+        let reboot = json!({ "kind": "reboot" });
+        let body = match (method, path.strip_prefix("/api/v1").unwrap()) {
+            ("get" | "delete", _)
+            | ("put", "/groups/{group_id}/devices/{device_id}")
+            | ("post", "/devices/{device_id}/wake" | "/jobs/{job_id}/cancel") => {
+                return Sent::Nothing;
+            }
+            ("post", "/artifacts") => return Sent::File,
+            ("post", "/devices/{device_id}/allow-enrolment") => json!({ "hours": 1 }),
+            ("post", "/devices/{device_id}/jobs") => json!({ "kind": "reboot", "wake": false }),
+            ("post", "/devices/{device_id}/reveal") => json!({ "name": "Device.X_Password" }),
+            ("post", "/jobs/bulk") => {
+                json!({ "selector": "serial = STANDING", "job": reboot, "expected": 1,
+                        "wake": false })
+            }
+            ("post", "/sites") => json!({ "path": word }),
+            ("post", "/groups" | "/views") => json!({ "name": word }),
+            ("post", "/tokens") => json!({ "name": word, "scopes": ["read"] }),
+            ("post", "/users") => json!({ "login": word }),
+            ("post", "/roles") => json!({ "name": word, "rights": ["read"] }),
+            ("put", "/users/{user_id}/password") => json!({ "password": "heron walks home late" }),
+            ("patch", "/devices/{device_id}") => json!({ "tags": [word] }),
+            ("patch", "/users/{user_id}") => json!({ "display_name": word }),
+            ("patch", _) => json!({ "name": word }),
+            _ => panic!("say here what {method} {path} wants to be sent"),
+        };
+        Sent::Json(body)
+    }
+}
+
+/// Status, media type and text of an answer, in which an id is like any other.
+async fn told(response: Response, id: &str) -> (u16, String, String) {
+    let status = response.status().as_u16();
+    let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap());
+    let kind = kind.to_owned();
+    (status, kind, response.text().await.unwrap().replace(id, "ID"))
+}
+
+/// A header field of an answer.
+fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+/// Sends what must be refused; gives the status and why.
+async fn refused(request: reqwest::RequestBuilder) -> (u16, String) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    assert_eq!(header(&response, "content-type"), Some("application/problem+json"), "{status}");
+    let problem: Value = response.json().await.unwrap();
+    (status, problem["detail"].as_str().unwrap().to_owned())
+}

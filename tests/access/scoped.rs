@@ -1,0 +1,299 @@
+//! The borders of a region: what stands outside is, to who may do something inside, not there.
+
+use muster::access::right::Right;
+use muster::web::Access;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{World, told};
+use crate::harness::kit::Api;
+use crate::harness::session::{Page, Session};
+
+/// Devices in a site below the region, in another site, and in none.
+const DEVICES: [(&str, Option<&str>); 3] =
+    [("INSIDE1", Some("a.b.c")), ("OUTSIDE1", Some("x")), ("NOWHERE1", None)];
+
+/// A fleet of which `a.b` is somebody's.
+struct Region {
+    world: World,
+    /// Of the site `a.b`.
+    site: String,
+    /// Operates there.
+    api: Api,
+    /// The devices' ids, in their order.
+    devices: Vec<String>,
+    /// A job of each.
+    jobs: Vec<String>,
+}
+
+impl Region {
+    async fn start() -> Self {
+        let world = World::start().await;
+        let mut sites = Vec::new();
+        for path in ["a", "a.b", "a.b.c", "x"] {
+            sites.push(world.site(path).await);
+        }
+        let (mut devices, mut jobs) = (Vec::new(), Vec::new());
+        for (serial, site) in DEVICES {
+            let device = world.meet(serial).await;
+            if site.is_some() {
+                let path = format!("/api/v1/devices/{device}");
+                let body = Some(json!({ "site": site }));
+                assert_eq!(world.api.call("PATCH", &path, body).await.0, 200);
+            }
+            jobs.push(world.job(&device).await);
+            devices.push(device);
+        }
+        let site = sites.swap_remove(1);
+        let api = world.token(Right::Operate, Some(&site)).await;
+        Self { world, site, api, devices, jobs }
+    }
+
+    /// What another right does there.
+    async fn with(&self, right: Right) -> Api {
+        self.world.token(right, Some(&self.site)).await
+    }
+
+    /// What the owner of everything finds.
+    async fn get(&self, path: &str) -> Value {
+        self.world.api.get(path).await
+    }
+}
+
+fn texts(page: &Value, field: &str) -> Vec<String> {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_device_outside_is_to_them_as_one_that_is_not_there() {
+    let region = Region::start().await;
+    let world = &region.world;
+    let admin = region.with(Right::Admin).await;
+    let unknown = [Uuid::now_v7().to_string(), "serial:NOBODY".to_owned()];
+    let serials = DEVICES.map(|(serial, _)| format!("serial:{serial}"));
+    let outside = [
+        (&region.devices[1], &unknown[0]),
+        (&region.devices[2], &unknown[0]),
+        (&serials[1], &unknown[1]),
+        (&serials[2], &unknown[1]),
+    ];
+    let mut tried = 0;
+    for operation in world.operations().await {
+        if !operation.path.contains("{device_id}") {
+            continue;
+        }
+        let path = world.real(&operation.path.replace("{device_id}", "DEVICE")).await;
+        let at = |id: &str| path.replace("DEVICE", id);
+        let what = format!("{} {}", operation.method, operation.path);
+        for (outside, unknown) in outside {
+            for (right, api) in [(Right::Operate, &region.api), (Right::Admin, &admin)] {
+                let seen = world.call(api, &operation, &at(outside)).await;
+                let seen = told(seen, outside).await;
+                let none = told(world.call(api, &operation, &at(unknown)).await, unknown).await;
+                assert_eq!(seen, none, "{what} of {outside} with {right}");
+                let may = operation.right.is_none_or(|named| right.includes(named));
+                assert_eq!(seen.0, if may { 404 } else { 403 }, "{what}: {seen:?}");
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried >= 14, "{tried} operations on a device");
+    for device in &region.devices {
+        region.get(&format!("/api/v1/devices/{device}")).await;
+    }
+    // Inside, the same calls do what they say.
+    let inside = format!("/api/v1/devices/{}", serials[0]);
+    region.api.get(&inside).await;
+    assert_eq!(region.api.call("DELETE", &inside, None).await.0, 403);
+    assert_eq!(admin.call("DELETE", &inside, None).await.0, 204);
+}
+
+#[tokio::test]
+async fn lists_numbers_and_bulk_jobs_end_at_the_border() {
+    let region = Region::start().await;
+    let api = &region.api;
+    assert_eq!(texts(&api.get("/api/v1/devices").await, "serial"), ["INSIDE1"]);
+    assert_eq!(texts(&api.get("/api/v1/devices?online=true").await, "serial"), ["INSIDE1"]);
+    let all = "q=not%20serial%20%3D%20X";
+    let found = api.get(&format!("/api/v1/devices?{all}")).await;
+    assert_eq!(texts(&found, "serial"), ["INSIDE1"]);
+    for query in [String::new(), format!("?{all}")] {
+        let path = format!("/api/v1/devices/count{query}");
+        assert_eq!(api.get(&path).await["count"], 1, "{path}");
+    }
+    let csv = api.request("GET", "/api/v1/devices?format=csv").send().await.unwrap();
+    let csv = csv.text().await.unwrap();
+    assert!(csv.contains("INSIDE1") && !csv.contains("OUTSIDE1"), "{csv}");
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    assert_eq!(api.get("/api/v1/system").await["devices"], 1);
+    assert_eq!(region.get("/api/v1/devices/count").await["count"], 4);
+
+    let jobs = api.get("/api/v1/jobs").await;
+    let owners = texts(&jobs, "device_id");
+    assert!(!owners.is_empty() && owners.iter().all(|id| *id == region.devices[0]), "{jobs}");
+    let unknown = Uuid::now_v7().to_string();
+    for (method, end) in [("GET", ""), ("POST", "/cancel")] {
+        let ask = async |id: &str| {
+            let request = api.request(method, &format!("/api/v1/jobs/{id}{end}"));
+            told(request.send().await.unwrap(), id).await
+        };
+        let none = ask(&unknown).await;
+        assert_eq!(none.0, 404, "{none:?}");
+        for job in &region.jobs[1..] {
+            assert_eq!(ask(job).await, none);
+        }
+    }
+    for query in ["jobs?device_id", "events?device_id"] {
+        let path = format!("/api/v1/{query}={}", region.devices[1]);
+        assert_eq!(api.call("GET", &path, None).await.0, 404, "{path}");
+    }
+
+    let bulk = |expected: u64| {
+        Some(json!({ "selector": "not serial = X", "expected": expected, "wake": false,
+                     "job": { "kind": "get", "names": ["Device.X"] } }))
+    };
+    let (status, problem) = api.call("POST", "/api/v1/jobs/bulk", bulk(4)).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("1 devices match, not 4"), "{problem}");
+    let done = api.call("POST", "/api/v1/jobs/bulk", bulk(1)).await;
+    assert_eq!(done, (200, json!({ "created": 1, "skipped": 0 })));
+    let made = region.get("/api/v1/jobs?kind=get").await;
+    assert_eq!(texts(&made, "device_id"), [region.devices[0].as_str()]);
+}
+
+#[tokio::test]
+async fn only_the_region_is_moved_and_what_is_of_all_is_only_seen() {
+    let region = Region::start().await;
+    let (world, api) = (&region.world, &region.api);
+    let denied = async |method: &str, path: &str, body: Option<Value>, why: &str| {
+        let (status, problem) = api.call(method, path, body).await;
+        assert_eq!((status, &problem["detail"]), (403, &json!(why)), "{method} {path}");
+    };
+    // Sites: those in the region, and room for more of them.
+    assert_eq!(texts(&api.get("/api/v1/sites").await, "path"), ["a.b", "a.b.c"]);
+    let root = "this needs the right `operate` everywhere";
+    denied("POST", "/api/v1/sites", Some(json!({ "path": "b" })), root).await;
+    let beside = "this needs the right `operate` at a";
+    denied("POST", "/api/v1/sites", Some(json!({ "path": "a.d" })), beside).await;
+    let made = api.call("POST", "/api/v1/sites", Some(json!({ "path": "a.b.d" }))).await;
+    assert_eq!(made.0, 201, "{}", made.1);
+    let own = format!("/api/v1/sites/{}", region.site);
+    denied("PATCH", &own, Some(json!({ "path": "top" })), root).await;
+    let all = region.get("/api/v1/sites").await;
+    let unknown = Uuid::now_v7().to_string();
+    for site in all["items"].as_array().unwrap() {
+        let (id, path) = (site["site_id"].as_str().unwrap(), site["path"].as_str().unwrap());
+        if path.starts_with("a.b") {
+            continue;
+        }
+        for (method, body) in
+            [("GET", None), ("PATCH", Some(json!({ "name": "n" }))), ("DELETE", None)]
+        {
+            let at = |id: &str| {
+                let request = api.request(method, &format!("/api/v1/sites/{id}"));
+                if let Some(body) = &body { request.json(body) } else { request }
+            };
+            let seen = told(at(id).send().await.unwrap(), id).await;
+            let none = told(at(&unknown).send().await.unwrap(), &unknown).await;
+            assert_eq!((seen.0, &seen), (404, &none), "{method} {path}");
+        }
+    }
+    // Devices go nowhere else; and whether there is such a place is not theirs to know.
+    let inside = format!("/api/v1/devices/{}", region.devices[0]);
+    for (site, place) in [
+        (json!("x"), "at x"),
+        (json!("gone"), "at gone"),
+        (json!("a"), "at a"),
+        (Value::Null, "outside of all sites"),
+    ] {
+        let why = format!("this needs the right `operate` {place}");
+        denied("PATCH", &inside, Some(json!({ "site": site })), &why).await;
+    }
+    let moved = api.call("PATCH", &inside, Some(json!({ "site": "a.b" }))).await;
+    assert_eq!((moved.0, &moved.1["site"]), (200, &json!("a.b")));
+
+    // Files and groups are of all: each sees them, and stores a file; whoever operates everything
+    // takes them away.
+    let file = format!("/api/v1/artifacts/{}", world.api.store("all.rsc", b"x").await);
+    let stored = format!("/api/v1/artifacts/{}", api.store("own.rsc", b"x").await);
+    let group = world.make("/api/v1/groups", json!({ "name": "all" }), "group_id").await;
+    let group = format!("/api/v1/groups/{group}");
+    for serial in ["OUTSIDE1", "NOWHERE1"] {
+        let path = format!("{group}/devices/serial:{serial}");
+        assert_eq!(world.api.call("PUT", &path, None).await.0, 204);
+    }
+    for path in [&file, &stored, &group] {
+        api.get(path).await;
+        denied("DELETE", path, None, root).await;
+    }
+    denied("PATCH", &group, Some(json!({ "name": "n" })), root).await;
+    denied("POST", "/api/v1/groups", Some(json!({ "name": "n" })), root).await;
+    let own = format!("{group}/devices/serial:INSIDE1");
+    assert_eq!(api.call("PUT", &own, None).await.0, 204);
+    let members = api.get(&format!("{group}/devices")).await;
+    assert_eq!(texts(&members, "serial"), ["INSIDE1"]);
+
+    // The log and people are of all, and a part of them is nobody's.
+    let (auditor, admin) = (region.with(Right::Audit).await, region.with(Right::Admin).await);
+    for path in ["/api/v1/audit", "/api/v1/audit?format=csv"] {
+        let (status, problem) = auditor.call("GET", path, None).await;
+        let why = "this needs the right `audit` everywhere";
+        assert_eq!((status, &problem["detail"]), (403, &json!(why)), "{path}");
+    }
+    for (path, body) in [
+        ("/api/v1/users", json!({ "login": "own" })),
+        ("/api/v1/roles", json!({ "name": "own", "rights": ["admin"] })),
+        ("/api/v1/tokens", json!({ "name": "own", "scopes": ["admin"] })),
+    ] {
+        let (status, problem) = admin.call("POST", path, Some(body)).await;
+        let why = "this needs the right `admin` everywhere";
+        assert_eq!((status, &problem["detail"]), (403, &json!(why)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_of_a_region_shows_the_region() {
+    let region = Region::start().await;
+    let world = &region.world;
+    let login = world.user(Right::Operate, Some(&region.site)).await;
+    let mut person = Session::opened(&world.muster, &login).await;
+    let page = person.get("/devices").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("INSIDE1"), "{}", page.body);
+    for serial in ["OUTSIDE1", "NOWHERE1", "STANDING"] {
+        assert!(!page.body.contains(serial), "{}", page.body);
+        let found = person.get(&format!("/search.json?q={serial}")).await;
+        assert_eq!((found.status, found.body.as_str()), (200, "[]"), "{serial}");
+    }
+    let own = person.get(&format!("/devices/{}", region.devices[0])).await;
+    assert!(own.status == 200 && own.body.contains("INSIDE1"), "{own:?}");
+
+    let unknown = Uuid::now_v7().to_string();
+    let site = region.get("/api/v1/sites?under=x").await["items"][0]["site_id"].clone();
+    let site = site.as_str().unwrap().to_owned();
+    let mut tried = 0;
+    for route in muster::web::routes() {
+        let Access::Needs(named) = route.access else { continue };
+        let Some((kind, rest)) = route.path.split_once("/{") else { continue };
+        if route.method != "GET" || !Right::Operate.includes(named) {
+            continue;
+        }
+        let id = match kind {
+            "/devices" | "/support" => &region.devices[1],
+            "/jobs" => &region.jobs[1],
+            "/sites" => &site,
+            _ => continue,
+        };
+        let end = rest.split_once('}').unwrap().1;
+        let path = world.real(&format!("{kind}/ID{end}")).await;
+        let seen = person.get(&path.replace("ID", id)).await;
+        let none = person.get(&path.replace("ID", &unknown)).await;
+        let plain = |page: &Page, id: &str| (page.status, page.body.replace(id, "ID"));
+        assert_eq!(plain(&seen, id), plain(&none, &unknown), "{route:?}");
+        // 400: what the page wants to know beside the id was not said.
+        assert!([400, 404].contains(&seen.status), "{route:?}: {seen:?}");
+        tried += usize::from(seen.status == 404);
+    }
+    assert!(tried >= 8, "{tried} pages");
+}
