@@ -130,7 +130,8 @@ pub fn shown_detail(row: &Happened) -> Value {
 
 /// Reads the newest events for those who follow, until `stop`.
 pub async fn run(app: Shared, stop: CancellationToken) {
-    let mut told = Told::default();
+    // From the beginning on: somebody may follow before the first beat.
+    let mut told = Told { from: Some(clock::now()), ..Told::default() };
     while tokio::time::timeout(BEAT, stop.cancelled()).await.is_err() {
         let now = clock::now();
         if app.live.0.receiver_count() == 0 {

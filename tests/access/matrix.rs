@@ -9,10 +9,12 @@ use crate::harness::kit::Api;
 use crate::harness::session::{Page, Session};
 
 /// What even those who may are told: a token has no views of its own, and some things are not there.
-const IN_VAIN: [(&str, &str, u16); 6] = [
+const IN_VAIN: [(&str, &str, u16); 8] = [
     ("post", "/api/v1/views", 409),
     ("delete", "/api/v1/views/{view_id}", 409),
     ("post", "/api/v1/devices/{device_id}/reveal", 404),
+    ("post", "/api/v1/devices/{device_id}/support/wifi", 422),
+    ("post", "/api/v1/devices/{device_id}/support/reveal", 422),
     ("get", "/api/v1/devices/{device_id}/sessions/{session_id}", 404),
     ("get", "/api/v1/devices/{device_id}/artifacts/{artifact_id}/content", 404),
     ("delete", "/api/v1/users/{user_id}/totp", 409),

@@ -221,9 +221,18 @@ impl World {
         let body = match (method, path.strip_prefix("/api/v1").unwrap()) {
             ("get" | "delete", _)
             | ("put", "/groups/{group_id}/devices/{device_id}")
-            | ("post", "/devices/{device_id}/wake" | "/jobs/{job_id}/cancel") => {
-                return Sent::Nothing;
+            | (
+                "post",
+                "/devices/{device_id}/wake"
+                | "/devices/{device_id}/support/look"
+                | "/devices/{device_id}/support/reboot"
+                | "/jobs/{job_id}/cancel",
+            ) => return Sent::Nothing,
+            ("post", "/devices/{device_id}/support/wifi") => {
+                json!({ "network": "1", "name": word })
             }
+            ("post", "/devices/{device_id}/support/reveal") => json!({ "network": "1" }),
+            ("post", "/devices/{device_id}/support/ping") => json!({ "host": "192.0.2.1" }),
             ("post", "/artifacts") => return Sent::File,
             ("post", "/devices/{device_id}/allow-enrolment") => json!({ "hours": 1 }),
             ("post", "/devices/{device_id}/jobs") => json!({ "kind": "reboot", "wake": false }),

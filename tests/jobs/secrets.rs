@@ -5,6 +5,7 @@ use muster_cwmp::value::ParameterValue;
 use serde_json::json;
 
 use crate::harness::kit::{Api, device_path};
+use crate::harness::session::{ADMIN, Session};
 use crate::harness::talk::Talk;
 use crate::harness::{LAB, Muster};
 
@@ -64,8 +65,8 @@ async fn a_secret_is_known_to_its_device_alone() {
     assert_eq!(api.job(&get).await["state"], "done");
 
     let device = api.get(&device_path("SECRET1")).await;
-    let page = format!("http://{}/devices/{}", muster.web, device["device_id"].as_str().unwrap());
-    let page = muster.http().get(page).send().await.unwrap().text().await.unwrap();
+    let page = format!("/devices/{}/jobs", device["device_id"].as_str().unwrap());
+    let page = Session::opened(&muster, ADMIN).await.get(&page).await.body;
     assert!(page.contains("KeyPassphrase"), "{page}");
     let parameters = api.get(&format!("{}/parameters", device_path("SECRET1"))).await.to_string();
     let events = api.get(&format!("{}/events", device_path("SECRET1"))).await.to_string();

@@ -188,7 +188,7 @@ impl Parser<'_> {
 
     fn has_features(&self, options: &str) -> bool {
         options.split_whitespace().all(|option| match option {
-            "if=wifi" => self.profile.wifi,
+            "if=wifi" => self.profile.radios > 0,
             "if=lte" => self.profile.lte,
             _ => true,
         })
@@ -199,6 +199,7 @@ impl Parser<'_> {
         match at {
             None => Vec::new(),
             Some("ports") => (1..=self.profile.ports).map(|port| vec![port]).collect(),
+            Some("radios") => (1..=self.profile.radios).map(|radio| vec![radio]).collect(),
             Some(list) => list
                 .split(',')
                 .map(|row| {
@@ -256,9 +257,11 @@ impl Parser<'_> {
 
     fn single(&mut self, line: &str) {
         let (path, value) = line.split_once(" = ").expect("an @ line is: @path = value");
-        match self.out.nodes.get_mut(path) {
-            Some(Node::Leaf(leaf)) => leaf.value = value.into(),
-            _ => panic!("no parameter above this line: @{path}"),
+        // The model may lack the whole section, or this row of it.
+        let known = self.pattern.is_empty() || self.out.schema.contains_key(&pattern_of(path));
+        assert!(known, "no parameter above this line: @{path}");
+        if let Some(Node::Leaf(leaf)) = self.out.nodes.get_mut(path) {
+            leaf.value = value.into();
         }
     }
 
@@ -344,7 +347,12 @@ mod tests {
             let last = format!("Device.Ethernet.Interface.{}.Enable", profile.ports);
             assert!(catalogue.nodes.contains_key(last.as_str()));
             let radio = "Device.WiFi.Radio.1.Stats.Noise";
-            assert_eq!(catalogue.nodes.contains_key(radio), profile.wifi);
+            assert_eq!(catalogue.nodes.contains_key(radio), profile.radios > 0);
+            let band = "Device.WiFi.Radio.2.OperatingFrequencyBand";
+            match catalogue.nodes.get(band) {
+                Some(Node::Leaf(leaf)) => assert_eq!((&*leaf.value, profile.radios), ("5GHz", 2)),
+                other => assert!(other.is_none() && profile.radios < 2, "{other:?}"),
+            }
             let modem = "Device.Cellular.Interface.1.USIM.IMSI";
             assert_eq!(catalogue.nodes.contains_key(modem), profile.lte);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use crate::device::Device;
+use crate::household;
 use crate::model::Model;
 use crate::script::{self, names};
 use crate::transfer::Document;
@@ -64,10 +65,13 @@ impl Device {
         ] {
             model.preset(name, value);
         }
+        let rate = profile.port_mbit.to_string();
         for port in 1..=profile.ports {
-            let name = format!("Device.Ethernet.Interface.{port}.MACAddress");
-            model.preset(&name, &identity.mac(port));
+            let name = |name: &str| format!("Device.Ethernet.Interface.{port}.{name}");
+            model.preset(&name("MACAddress"), &identity.mac(port));
+            model.preset(&name("CurrentBitRate"), &rate);
         }
+        household::furnish(&mut model, identity);
         script::apply(script, &mut model);
         model.acknowledge_changes();
         self.model = model;

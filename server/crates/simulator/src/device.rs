@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::World;
 use crate::diagnose::Test;
 use crate::doors::Door;
+use crate::household::Burden;
 use crate::manifest::Install;
 use crate::model::Model;
 use crate::profile::{Identity, device_rng};
@@ -139,8 +140,9 @@ impl Device {
     pub(crate) fn refresh_counters(&mut self) {
         let uptime = self.booted.elapsed().as_secs().to_string();
         let memory = self.identity.profile().memory;
-        let free = memory / 2 + self.rng.random_range(0..memory / 8);
-        let load = self.rng.random_range(1..30_u32);
+        let burden = Burden::of(&self.identity);
+        let free = memory / 100 * burden.free + self.rng.random_range(0..memory / 100);
+        let load = burden.processor + self.rng.random_range(0..6_u32);
         self.model.preset("Device.DeviceInfo.UpTime", &uptime);
         self.model.preset("Device.DeviceInfo.MemoryStatus.Free", &free.to_string());
         self.model.preset("Device.DeviceInfo.ProcessStatus.CPUUsage", &load.to_string());

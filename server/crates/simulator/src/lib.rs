@@ -18,6 +18,7 @@ mod device;
 mod diagnose;
 mod doors;
 mod histogram;
+mod household;
 mod http;
 pub mod load;
 mod manifest;

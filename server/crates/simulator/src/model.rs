@@ -256,6 +256,13 @@ impl Model {
         self.put(&counter_of(table), &rows.len().to_string());
     }
 
+    /// Takes a row out of a table that the device itself fills.
+    pub fn take_out(&mut self, table: &str, row: u32) {
+        self.remove(&format!("{table}{row}."));
+        let left = self.rows(table).len();
+        self.put(&counter_of(table), &left.to_string());
+    }
+
     /// Removes all at and below a path.
     fn remove(&mut self, path: &str) {
         let doomed: Vec<Arc<str>> = self.under(path).iter().map(|(k, _)| Arc::clone(k)).collect();

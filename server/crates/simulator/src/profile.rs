@@ -17,8 +17,10 @@ pub struct Profile {
     pub arch: &'static str,
     /// Ethernet ports.
     pub ports: u32,
-    /// Has radios.
-    pub wifi: bool,
+    /// Mbit/s of each.
+    pub port_mbit: u32,
+    /// Radios: 2.4 GHz, then 5 GHz; 0 = no Wi-Fi.
+    pub radios: u32,
     /// Has a modem.
     pub lte: bool,
     /// Memory, KiB.
@@ -34,7 +36,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "RB941-2nD",
         arch: "smips",
         ports: 4,
-        wifi: true,
+        port_mbit: 100,
+        radios: 1,
         lte: false,
         memory: 32_768,
         versions: &["6.48.4", "6.49.10"],
@@ -44,7 +47,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "RBD52G-5HacD2HnD",
         arch: "arm",
         ports: 5,
-        wifi: true,
+        port_mbit: 1_000,
+        radios: 2,
         lte: false,
         memory: 131_072,
         versions: &["6.48.4", "6.49.10", "7.12.1"],
@@ -54,7 +58,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "RB4011iGS+RM",
         arch: "arm",
         ports: 11,
-        wifi: false,
+        port_mbit: 1_000,
+        radios: 0,
         lte: false,
         memory: 1_048_576,
         versions: &["6.49.10", "7.12.1", "7.16.1"],
@@ -64,7 +69,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "CCR2004-1G-12S+2XS",
         arch: "arm64",
         ports: 15,
-        wifi: false,
+        port_mbit: 1_000,
+        radios: 0,
         lte: false,
         memory: 4_194_304,
         versions: &["7.12.1", "7.16.1"],
@@ -74,7 +80,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "cAPGi-5HaxD2HaxD",
         arch: "arm64",
         ports: 2,
-        wifi: true,
+        port_mbit: 1_000,
+        radios: 2,
         lte: false,
         memory: 1_048_576,
         versions: &["7.12.1", "7.16.1"],
@@ -84,7 +91,8 @@ pub static PROFILES: [Profile; 6] = [
         board: "RBwAPR-2nD&R11e-LTE",
         arch: "mipsbe",
         ports: 1,
-        wifi: true,
+        port_mbit: 100,
+        radios: 1,
         lte: true,
         memory: 65_536,
         versions: &["6.48.4", "6.49.10", "7.12.1"],
@@ -131,9 +139,15 @@ impl Identity {
         &PROFILES[self.profile_index]
     }
 
-    /// The MAC address of port `port`, from OUI and serial.
-    pub fn mac(&self, port: u32) -> String {
-        let low = u32::from_str_radix(&self.serial[6..], 16).unwrap_or(0).wrapping_add(port);
+    /// Its number in the fleet, which its serial ends in.
+    pub(crate) fn number(&self) -> u32 {
+        u32::from_str_radix(&self.serial[6..], 16).unwrap_or(0)
+    }
+
+    /// The MAC address of interface `n`, from OUI and serial: ports from 1, Wi-Fi networks from 16,
+    /// below 32. No two are the same in fleets below 2^19.
+    pub fn mac(&self, n: u32) -> String {
+        let low = self.number().wrapping_mul(32).wrapping_add(n);
         let byte = |at: usize| &self.oui[at..at + 2];
         let [_, x, y, z] = low.to_be_bytes();
         format!("{}:{}:{}:{x:02X}:{y:02X}:{z:02X}", byte(0), byte(2), byte(4))

@@ -21,6 +21,7 @@ pub(crate) mod names {
     pub(crate) const REQUEST_USERNAME: &str = "Device.ManagementServer.ConnectionRequestUsername";
     pub(crate) const REQUEST_PASSWORD: &str = "Device.ManagementServer.ConnectionRequestPassword";
     pub(crate) const DNS_SERVERS: &str = "Device.DNS.Client.Server.";
+    pub(crate) const WAN_ADDRESS: &str = "Device.DHCPv4.Client.1.IPAddress";
 }
 
 /// One command: `/system identity set name=x` is menu `/system/identity`, verb `set`.
@@ -291,9 +292,10 @@ pub fn export(model: &Model, identity: &Identity, time: &str) -> String {
 pub fn log(model: &Model, failures: u32, time: &str) -> String {
     let mut text = format!(
         "{time} system,info router rebooted\n\
-         {time} interface,info ether1 link up (speed 1G, full duplex)\n\
-         {time} dhcp,info dhcp-client on ether1 got IP address 100.64.0.1\n\
+         {time} interface,info ether1 link up (full duplex)\n\
+         {time} dhcp,info dhcp-client on ether1 got IP address {}\n\
          {time} system,info RouterOS {} on {}\n",
+        model.value(names::WAN_ADDRESS),
         model.value(names::VERSION),
         model.value(names::IDENTITY),
     );
