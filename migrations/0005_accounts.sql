@@ -193,3 +193,13 @@ create index jobs_problems on jobs (finished_at) where state in ('failed', 'expi
 alter table device_facts alter column tags set statistics 1000;
 -- device_facts_model is on product_class.
 create index device_facts_model_name on device_facts (model);
+
+-- Lists of jobs of one kind, and of those that were cancelled.
+create index jobs_kind on jobs (kind, job_id);
+create index jobs_cancelled on jobs (job_id) where state = 'cancelled';
+
+-- What people type is found by how it begins, in either case, in the order of bytes: whatever the
+-- collation of the database is.
+create index device_facts_serial_begins on device_facts (upper(serial) text_pattern_ops);
+create index device_facts_identity_begins on device_facts (upper(identity) text_pattern_ops);
+create index device_facts_code on device_facts (provisioning_code) where provisioning_code is not null;

@@ -120,7 +120,7 @@ async fn serve_with(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     store::migrate(&pool, clock::now()).await.context("the database schema")?;
-    let app = app(config, keys, pool, hot)?;
+    let app = shared(config, keys, (pool, hot), stop.clone())?;
     access::first::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
@@ -142,6 +142,8 @@ async fn serve_with(
         }
         stop.cancel();
     }
+    // What was said in the last sessions is still written.
+    app.transcripts.close().await;
     outcome
 }
 
@@ -151,11 +153,20 @@ async fn endless(task: impl Future<Output = ()>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What all share, without a task: for the server, and for the command line beside it.
+/// What all share, without a task: for the command line beside the server, which ends by itself.
 ///
 /// # Errors
 /// Where the file store or the settings of a login cannot be used.
 pub fn app(config: Config, keys: Keys, pool: PgPool, hot: PgPool) -> anyhow::Result<Shared> {
+    shared(config, keys, (pool, hot), CancellationToken::new())
+}
+
+fn shared(
+    config: Config,
+    keys: Keys,
+    (pool, hot): (PgPool, PgPool),
+    stop: CancellationToken,
+) -> anyhow::Result<Shared> {
     let files = FileStore::open(&config.artifact_dir())
         .map_err(|e| anyhow::anyhow!("the artifact store: {}", e.private()))?;
     let oidc = Provider::new(&config).map_err(|e| anyhow::anyhow!("{}", e.private()))?;
@@ -165,6 +176,7 @@ pub fn app(config: Config, keys: Keys, pool: PgPool, hot: PgPool) -> anyhow::Res
         informs: InformWriter::start(hot.clone(), node.clone()),
         transcripts: Transcripts::start(pool.clone(), node.clone()),
         live: service::live::Live::default(),
+        stop,
         oidc,
         attempts: Attempts::default(),
         hot,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::access::grant::{Grants, Reach};
@@ -50,6 +51,8 @@ pub struct App {
     pub transcripts: Transcripts,
     /// Who follows what happens on this node.
     pub live: Live,
+    /// Cancelled when the process stops: for answers that have no end of their own.
+    pub stop: CancellationToken,
 }
 
 /// Shared handle.

@@ -29,6 +29,9 @@ pub enum Error {
     /// Too large; the message names the limit.
     #[error("{0}")]
     TooLarge(String),
+    /// Too much is asked at once; may be asked again.
+    #[error("{0}")]
+    Busy(String),
     /// The database did not answer; nothing was changed.
     #[error("the database is not available")]
     Database(#[source] sqlx::Error),
@@ -55,6 +58,7 @@ impl Error {
             Self::NotFound(e)
             | Self::Conflict(e)
             | Self::Stale(e)
+            | Self::Busy(e)
             | Self::Denied(e)
             | Self::TooLarge(e) => e.clone(),
             Self::Invalid { pointer, message } => format!("{pointer}: {message}"),
@@ -70,7 +74,14 @@ impl From<sqlx::Error> for Error {
         if matches!(code.as_deref(), Some("22021" | "22P05")) {
             return Self::invalid("", "text must not hold the character U+0000");
         }
+        // A statement that took longer than it may.
+        if code.as_deref() == Some("57014") {
+            return Self::Busy("this took too long: narrow it, or try again".to_owned());
+        }
         drop(code);
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Busy("the database is busy or away: try again".to_owned());
+        }
         Self::Database(error)
     }
 }

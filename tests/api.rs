@@ -302,7 +302,7 @@ async fn files_are_stored_fetched_and_removed() {
     assert_eq!(api.get(&location).await, artifact);
     assert_eq!(api.get("/api/v1/artifacts").await["items"], json!([artifact]));
     let content = api.request("GET", &format!("{location}/content")).send().await.unwrap();
-    assert_eq!(content.headers()["content-type"], "text/plain");
+    assert_eq!(content.headers()["content-type"], "application/octet-stream");
     assert_eq!(content.text().await.unwrap(), "hello");
 
     problem(api.request("POST", "/api/v1/artifacts?name=a").body(""), 422).await;

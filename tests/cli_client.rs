@@ -1,9 +1,12 @@
 //! The command line over the REST API: the real program against the real server.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::harness::cpe::{Cpe, inform, inform_with};
 use crate::harness::kit::Lab;
@@ -348,6 +351,76 @@ async fn people_and_tokens_are_kept_and_the_log_tells_of_it() {
     let csv = run(&mut m, &["audit", "export", "--format", "csv"], 0).await;
     assert!(csv.out.starts_with("audit_id,at,actor_kind,"), "{}", csv.out);
     assert_eq!(csv.out.lines().count(), log.len() + 1);
+}
+
+#[tokio::test]
+async fn a_job_is_ordered_again_and_its_way_is_told() {
+    let mut m = fleet(&["C1"]).await;
+    let job = run(&mut m, &["devices", "wake", "C1", "--json"], 0).await.json();
+    let id = job["job_id"].as_str().unwrap();
+    let open = run(&mut m, &["jobs", "again", id], 1).await;
+    assert!(open.err.contains("not ended"), "{}", open.err);
+    run(&mut m, &["jobs", "cancel", id], 0).await;
+    let again = run(&mut m, &["jobs", "again", id, "--json"], 0).await.json();
+    assert_eq!((&again["kind"], &again["state"]), (&job["kind"], &json!("queued")));
+    assert_ne!(again["job_id"], job["job_id"]);
+    let way = run(&mut m, &["jobs", "events", id], 0).await;
+    assert!(way.out.contains("job.created") && way.out.contains("job.cancelled"), "{}", way.out);
+
+    run(&mut m, &["sites", "create", "eu"], 0).await;
+    let windows = run(&mut m, &["sites", "windows", "eu"], 0).await;
+    assert!(windows.cells().contains(&vec!["open", "yes"]), "{}", windows.out);
+    let seen = run(&mut m, &["support", "C1"], 0).await;
+    assert!(seen.cells().contains(&vec!["serial", "C1"]), "{}", seen.out);
+    for args in [
+        &["devices", "sessions", "C1"][..],
+        &["devices", "files", "C1"],
+        &["views", "list"],
+        &["roles", "create", "watch", "--right", "read,audit"],
+        &["roles", "change", "watch", "--to", "night watch", "--right", "read"],
+        &["roles", "delete", "night watch"],
+        &["groups", "create", "all", "-q", "online"],
+        &["groups", "change", "all", "--to", "some", "-q", "not online"],
+        &["users", "create", "ann"],
+        &["users", "change", "ann", "--display-name", "Ann"],
+        &["users", "password", "ann"],
+        &["users", "delete", "ann"],
+    ] {
+        run(&mut m, args, 0).await;
+    }
+    run(&mut m, &["devices", "files", "C1", "get", id], 1).await;
+    run(&mut m, &["devices", "reveal", "C1", "Device.X_Password"], 1).await;
+    run(&mut m, &["users", "remove-totp", "ann"], 1).await;
+}
+
+#[tokio::test]
+async fn events_are_followed_as_they_happen() {
+    let mut m = fleet(&["C1", "C2"]).await;
+    let token = m.token();
+    let mut child = Command::from(m.command())
+        .args(["events", "follow", "-k", "job.", "--device", "C1", "--json"])
+        .env("MUSTER_SERVER", format!("http://{}", m.web))
+        .env("MUSTER_TOKEN", token)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Nothing says when it has begun to follow: what happens goes on until it is seen.
+    let event: Value = loop {
+        for serial in ["C2", "C1"] {
+            let job = run(&mut m, &["devices", "refresh", serial, "--json"], 0).await.json();
+            run(&mut m, &["jobs", "cancel", job["job_id"].as_str().unwrap()], 0).await;
+        }
+        let line = timeout(Duration::from_secs(1), lines.next_line());
+        if let Ok(line) = line.await {
+            break serde_json::from_str(&line.unwrap().unwrap()).unwrap();
+        }
+    };
+    assert_eq!(event["serial"], "C1", "{event}");
+    assert!(event["kind"].as_str().unwrap().starts_with("job."), "{event}");
+    child.kill().await.unwrap();
 }
 
 #[tokio::test]

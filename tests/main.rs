@@ -7,6 +7,7 @@ mod harness;
 mod access;
 mod acs;
 mod api;
+mod browser;
 mod chaos;
 mod cli;
 mod cli_client;

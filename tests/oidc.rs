@@ -1,6 +1,6 @@
 //! Login by OpenID Connect, at a provider that the tests are themselves.
 
-mod provider;
+pub(crate) mod provider;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -144,6 +144,18 @@ async fn linked(muster: &Muster, provider: &Provider, login: &str, subject: &str
     user_id
 }
 
+/// A user who was made for whoever has this login at the provider.
+async fn waiting(muster: &Muster, login: &str) {
+    sqlx::query(
+        "insert into users (user_id, login, created_at, updated_at) values ($1, $2, now(), now())",
+    )
+    .bind(Uuid::now_v7())
+    .bind(login)
+    .execute(&muster.pool)
+    .await
+    .unwrap();
+}
+
 async fn sessions(muster: &Muster) -> i64 {
     sqlx::query_scalar("select count(*) from user_sessions").fetch_one(&muster.pool).await.unwrap()
 }
@@ -190,13 +202,7 @@ async fn whom_nobody_knows_gets_in_only_where_users_are_made() {
     assert_eq!(sessions(&closed).await, 0);
 
     // An administrator made a user for her, with no password: hers from the first login on.
-    sqlx::query(
-        "insert into users (user_id, login, created_at, updated_at) values ($1, 'ann', now(), now())",
-    )
-    .bind(Uuid::now_v7())
-    .execute(&closed.pool)
-    .await
-    .unwrap();
+    waiting(&closed, "ann").await;
     assert_eq!(browser.log_in("/").await.leads_to(), "/");
     // Somebody else who calls himself ann at the provider is not her.
     provider.say(json!({ "sub": "s-evil" }));
@@ -317,6 +323,33 @@ async fn roles_follow_the_claim_at_each_login() {
         assert_eq!(Browser::of(&muster).log_in("/").await.leads_to(), "/", "{claimed}");
         assert_eq!(roles(&muster, "ann").await, granted, "{claimed}");
     }
+    let disabled = "update users set disabled_at = now() where login = 'ann'";
+    sqlx::query(disabled).execute(&muster.pool).await.unwrap();
+    provider.say(json!({ "realm_access": { "roles": ["viewer"] } }));
+    assert_eq!(Browser::of(&muster).log_in("/").await.status, 403);
+    assert!(roles(&muster, "ann").await.is_empty(), "who may not log in is left as they are");
+}
+
+#[tokio::test]
+async fn an_address_is_taken_for_somebody_only_if_it_is_verified() {
+    const ADDRESS: &str = "ann@isp.example";
+    let provider = Provider::start().await;
+    let muster = muster(&provider.issuer, &[("MUSTER_OIDC__LOGIN_CLAIM", "email")]).await;
+    waiting(&muster, ADDRESS).await;
+    for said in [
+        json!({ "email": ADDRESS }),
+        json!({ "email": ADDRESS, "email_verified": false }),
+        json!({ "email": ADDRESS, "email_verified": "false" }),
+    ] {
+        provider.say(said.clone());
+        assert_eq!(Browser::of(&muster).log_in("/").await.status, 403, "{said}");
+    }
+    provider.say(json!({ "email": ADDRESS }));
+    provider.tell(json!({ "sub": "s-ann", "email_verified": "true" }));
+    assert_eq!(Browser::of(&muster).log_in("/").await.leads_to(), "/", "userinfo says so");
+    // From now on she is known by what the provider calls her.
+    provider.tell(json!({ "sub": "s-ann" }));
+    assert_eq!(Browser::of(&muster).log_in("/").await.leads_to(), "/");
 }
 
 #[tokio::test]

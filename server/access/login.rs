@@ -1,10 +1,12 @@
 //! Logging in: by password, by password and code, by an OIDC provider.
 //!
 //! Owns that an answer tells nothing of whether a login exists, neither by what it says nor by how
-//! long it takes; that guessing is slow; and that each log-in, and each that failed, is in the audit
-//! log. The OIDC protocol itself is not here: who comes through it has been proved.
+//! long it takes; that guessing is slow, and holds nobody back who is at a browser of their own; and
+//! that each log-in, and each of a user that failed, is in the audit log. The OIDC protocol itself
+//! is not here: who comes through it has been proved.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -14,14 +16,18 @@ use uuid::Uuid;
 use super::audit::{self, Object};
 use super::session::{self, NewSession};
 use super::user::{check_login, keep_admin};
-use super::{password, totp};
+use super::{known, password, totp};
 use crate::ctx::{Actor, ActorKind, App, Ctx};
 use crate::error::Error;
 use crate::store::roles;
 use crate::store::users::{self as store, NewUser, Secrets};
 
 /// How long there is between the password and the code.
-const CHALLENGE: TimeDelta = TimeDelta::minutes(5);
+pub(super) const CHALLENGE: TimeDelta = TimeDelta::minutes(5);
+/// Seconds after which to try again where too many passwords wait to be looked at.
+const BUSY: u32 = 5;
+/// How long it takes at least to note a failure: whether there was something to write must not show.
+const NOTE: Duration = Duration::from_millis(50);
 /// How the audit log calls a log-in by a provider.
 const BY_OIDC: &str = "single sign-on";
 
@@ -46,13 +52,16 @@ pub struct OidcIdentity {
     pub subject: String,
     /// What they call themselves.
     pub login: String,
+    /// Whether the provider vouches that this is theirs, and not only typed in by them.
+    pub vouched: bool,
     /// Their name; may be empty.
     pub display_name: String,
     /// Names of the roles that they have everywhere; `None` = the provider does not say.
     pub roles: Option<Vec<String>>,
 }
 
-/// Logs in by a password.
+/// Logs in by a password. `known` is what an earlier log-in gave this browser
+/// ([`NewSession::known`]).
 ///
 /// # Errors
 /// [`Error::Database`], [`Error::Internal`].
@@ -60,30 +69,45 @@ pub async fn with_password(
     app: &App,
     login: &str,
     password: &str,
+    known: Option<&str>,
     from: IpAddr,
     user_agent: &str,
     now: DateTime<Utc>,
 ) -> Result<Outcome, Error> {
     let login = login.trim();
-    if let Err(seconds) = app.attempts.logins.attempt(login, from, now) {
-        return Ok(Outcome::Slow(seconds));
-    }
     let user = match check_login(login) {
         Ok(()) => store::secrets_named(&app.pool, login).await?,
         Err(_) => None,
     };
+    let device = known.zip(user.as_ref());
+    let device = device.and_then(|(k, user)| known::device(&app.keys, k, user.user_id, now));
+    let logins = &app.attempts.logins;
+    if let Err(seconds) = logins.attempt(login, from, device, now) {
+        return Ok(Outcome::Slow(seconds));
+    }
+    let place = password::line();
+    // Whoever is known waits however long the line of strangers is.
+    if place.is_none() && device.is_none() {
+        logins.take_back(login, from, device);
+        return Ok(Outcome::Slow(BUSY));
+    }
     let stored = user.as_ref().filter(|u| u.disabled_at.is_none());
     let stored = stored.and_then(|u| u.password_hash.clone());
     let right = password::verify(password.to_owned(), stored).await?;
+    drop(place);
     let Some(user) = user.as_ref().filter(|_| right) else {
         failed(app, user.as_ref(), "password", from, now).await?;
         return Ok(Outcome::Wrong);
     };
     if user.totp_sealed.is_some() {
-        app.attempts.logins.proved(&user.login, from);
-        return Ok(Outcome::NeedCode(challenge(app, user, now)));
+        // The attempt stays counted until the code is right: the password alone exempts nobody.
+        return Ok(match app.attempts.codes.blocked(&user.user_id, now) {
+            Some(seconds) => Outcome::Slow(seconds),
+            None => Outcome::NeedCode(challenge(app, user, device, now)),
+        });
     }
-    admit(app, user, "password", None, (from, user_agent), now).await
+    let outcome = admit(app, user, "password", None, (from, user_agent), now).await?;
+    Ok(recognised(app, user, outcome, from, device, now))
 }
 
 /// Logs in by the code that a challenge asked for.
@@ -98,9 +122,10 @@ pub async fn with_code(
     user_agent: &str,
     now: DateTime<Utc>,
 ) -> Result<Outcome, Error> {
-    let Some(user) = challenged(app, challenge, now).await? else { return Ok(Outcome::Wrong) };
+    let asked = challenged(app, challenge, now).await?;
+    let Some((user, device)) = asked else { return Ok(Outcome::Wrong) };
     let Some(sealed) = &user.totp_sealed else { return Ok(Outcome::Wrong) };
-    if let Err(seconds) = app.attempts.logins.attempt(&user.login, from, now) {
+    if let Err(seconds) = app.attempts.codes.attempt(user.user_id, now) {
         return Ok(Outcome::Slow(seconds));
     }
     let secret = app.keys.open(sealed, &user.user_id.to_string())?;
@@ -108,7 +133,12 @@ pub async fn with_code(
         failed(app, Some(&user), "code", from, now).await?;
         return Ok(Outcome::Wrong);
     };
-    admit(app, &user, "password and code", Some(step), (from, user_agent), now).await
+    let by = "password and code";
+    let outcome = admit(app, &user, by, Some(step), (from, user_agent), now).await?;
+    if matches!(outcome, Outcome::In(_)) {
+        app.attempts.codes.forget(&user.user_id);
+    }
+    Ok(recognised(app, &user, outcome, from, device, now))
 }
 
 /// Logs in whom an OIDC provider has proved.
@@ -130,37 +160,43 @@ pub async fn with_oidc(
         failed(app, None, BY_OIDC, from, now).await?;
         return Ok(Outcome::Wrong);
     };
-    if let Some(names) = &identity.roles {
-        take_roles(&mut tx, user_id, names, from, now).await?;
-    }
     let user = store::secrets(&mut *tx, user_id).await?;
-    tx.commit().await?;
     let Some(user) = user else { return Ok(Outcome::Wrong) };
     if user.disabled_at.is_some() {
+        // What the provider says of who may not log in changes nothing.
+        drop(tx);
         failed(app, Some(&user), BY_OIDC, from, now).await?;
         return Ok(Outcome::Wrong);
     }
+    if let Some(names) = &identity.roles {
+        take_roles(&mut tx, user_id, names, from, now).await?;
+    }
+    tx.commit().await?;
     admit(app, &user, BY_OIDC, None, (from, user_agent), now).await
 }
 
-/// Sealed with the password's hash: a challenge is worth nothing once the password has changed.
-fn challenge(app: &App, user: &Secrets, now: DateTime<Utc>) -> String {
-    let until = (now + CHALLENGE).timestamp().to_string();
-    format!("{}.{}", user.user_id.simple(), app.keys.seal_text(&until, &bound_to(user)))
+/// Sealed with the password's hash: a challenge is worth nothing once the password has changed. The
+/// known browser is in it, so that what was counted for the password is what is taken back.
+fn challenge(app: &App, user: &Secrets, device: Option<Uuid>, now: DateTime<Utc>) -> String {
+    let until = (now + CHALLENGE).timestamp();
+    let device = device.map_or_else(String::new, |device| device.to_string());
+    let sealed = app.keys.seal_text(&format!("{until} {device}"), &bound_to(user));
+    format!("{}.{sealed}", user.user_id.simple())
 }
 
-/// Whom a challenge asked, if there is still time.
+/// Whom a challenge asked, and in which known browser, if there is still time.
 async fn challenged(
     app: &App,
     challenge: &str,
     now: DateTime<Utc>,
-) -> Result<Option<Secrets>, Error> {
+) -> Result<Option<(Secrets, Option<Uuid>)>, Error> {
     let Some((user_id, sealed)) = challenge.split_once('.') else { return Ok(None) };
     let Ok(user_id) = Uuid::try_parse(user_id) else { return Ok(None) };
     let Some(user) = store::secrets(&app.pool, user_id).await? else { return Ok(None) };
-    let until = app.keys.open_text(sealed, &bound_to(&user)).ok();
-    let until: Option<i64> = until.and_then(|text| text.parse().ok());
-    Ok(until.is_some_and(|until| now.timestamp() < until).then_some(user))
+    let Ok(text) = app.keys.open_text(sealed, &bound_to(&user)) else { return Ok(None) };
+    let Some((until, device)) = text.split_once(' ') else { return Ok(None) };
+    let in_time = until.parse().is_ok_and(|until: i64| now.timestamp() < until);
+    Ok(in_time.then(|| (user, Uuid::try_parse(device).ok())))
 }
 
 fn bound_to(user: &Secrets) -> String {
@@ -201,12 +237,31 @@ async fn admit(
     let object = Object::new("user", user.user_id, &user.login);
     audit::record(&mut tx, &ctx, "user.login", object, (), json!({ "by": by })).await?;
     tx.commit().await?;
-    app.attempts.logins.proved(&user.login, from);
     Ok(Outcome::In(session))
 }
 
-/// Notes an attempt that failed. A login that is nobody's is not written down: it may be a password
-/// in the wrong field.
+/// Whose password was right and who was let in: the attempt counts no longer, and their browser is
+/// known from now on.
+fn recognised(
+    app: &App,
+    user: &Secrets,
+    outcome: Outcome,
+    from: IpAddr,
+    device: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Outcome {
+    match outcome {
+        Outcome::In(session) => {
+            app.attempts.logins.proved(&user.login, from, device);
+            let device = device.unwrap_or_else(|| Uuid::from_u128(rand::random()));
+            let known = known::seal(&app.keys, user.user_id, device, now);
+            Outcome::In(NewSession { known: Some(known), ..session })
+        }
+        other => other,
+    }
+}
+
+/// Notes an attempt that failed.
 async fn failed(
     app: &App,
     user: Option<&Secrets>,
@@ -214,12 +269,31 @@ async fn failed(
     from: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let name = user.map_or("unknown", |user| user.login.as_str());
-    let id = user.map_or_else(String::new, |user| user.user_id.to_string());
+    metrics::counter!("muster_login_failures_total").increment(1);
+    let (noted, ()) = tokio::join!(note(app, user, wrong, from, now), tokio::time::sleep(NOTE));
+    noted
+}
+
+/// A login that is nobody's is not written down: it may be a password in the wrong field. Nor is
+/// each of them: strangers must not fill a log from which nothing is ever removed.
+async fn note(
+    app: &App,
+    user: Option<&Secrets>,
+    wrong: &str,
+    from: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let (name, id, after) = match user {
+        Some(user) => (user.login.as_str(), user.user_id.to_string(), json!({ "wrong": wrong })),
+        None => {
+            let Some(count) = app.attempts.strangers.tell(now) else { return Ok(()) };
+            ("unknown", String::new(), json!({ "wrong": wrong, "count": count }))
+        }
+    };
     let ctx = Ctx::nobody(name, Some(from), now);
     let object = Object::new("user", id, name);
     let mut conn = app.pool.acquire().await?;
-    audit::record(&mut conn, &ctx, "user.login_failed", object, (), json!({ "wrong": wrong })).await
+    audit::record(&mut conn, &ctx, "user.login_failed", object, (), after).await
 }
 
 /// The user of an identity: the one bound to it; one that an administrator made for it, without a
@@ -246,6 +320,11 @@ async fn identified(
         let waiting = user.is_some_and(|u| u.password_hash.is_none() && u.oidc_subject.is_none());
         if !waiting {
             tracing::warn!(user.login = login, "single sign-on: the login is another user's");
+            return Ok(None);
+        }
+        if !identity.vouched {
+            let why = "single sign-on: the provider does not say that the address is verified";
+            tracing::warn!(user.login = login, "{why}");
             return Ok(None);
         }
         store::bind_oidc(conn, user_id, known_as, now).await?;

@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod first;
 pub mod grant;
+pub mod known;
 pub mod login;
 pub mod oidc;
 pub mod password;

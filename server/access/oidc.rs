@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 
-use self::claims::{claim, shown, text, words};
+use self::claims::{claim, is_true, shown, text, words};
 use super::login::OidcIdentity;
 use crate::config::{Config, OidcConfig};
 use crate::error::Error;
@@ -38,6 +38,8 @@ pub const CALLBACK: &str = "/login/oidc/callback";
 
 /// The largest answer that is read of a provider, in bytes: keys of hundreds of tenants fit.
 const MOST_BYTES: usize = 1 << 20;
+/// Whether the claim `email` is theirs.
+const VERIFIED: &str = "email_verified";
 /// How long one request to the provider may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How old the provider's description and keys may become.
@@ -211,10 +213,16 @@ impl Provider {
     /// The claims that say who it is.
     fn wanted(&self) -> impl Iterator<Item = &str> {
         let settings = &self.settings;
+        let verified: Option<&str> = self.logs_in_by_address().then_some(VERIFIED);
         [Some(&settings.login_claim), Some(&settings.name_claim), settings.roles_claim.as_ref()]
             .into_iter()
             .flatten()
             .map(String::as_str)
+            .chain(verified)
+    }
+
+    fn logs_in_by_address(&self) -> bool {
+        self.settings.login_claim == "email"
     }
 
     fn identity(
@@ -232,7 +240,9 @@ impl Provider {
             )));
         };
         // An address that anybody can type in at the provider must not become somebody's login.
-        if name == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+        let verified = claims.get(VERIFIED).map(is_true);
+        let by_address = self.logs_in_by_address();
+        if by_address && verified == Some(false) {
             return Err(Error::Denied(
                 "The login provider has not verified your e-mail address: verify it there first."
                     .to_owned(),
@@ -242,6 +252,7 @@ impl Provider {
             issuer: self.issuer.to_string(),
             subject,
             login,
+            vouched: !by_address || verified == Some(true),
             display_name: text(claims, &settings.name_claim).map(shown).unwrap_or_default(),
             roles: settings.roles_claim.as_ref().map(|name| words(claim(claims, name))),
         })
@@ -389,11 +400,19 @@ mod tests {
         assert_eq!(provider.redirect_uri(), "https://muster.example/login/oidc/callback");
         let identity =
             |claims: Value| provider.identity("s1".to_owned(), claims.as_object().unwrap());
-        let unverified = json!({ "email": "ann@isp.example", "email_verified": false });
-        assert!(matches!(identity(unverified), Err(Error::Denied(_))));
+        for no in [json!(false), json!("false"), json!("yes"), json!(1)] {
+            let unverified = json!({ "email": "ann@isp.example", "email_verified": no });
+            assert!(matches!(identity(unverified), Err(Error::Denied(_))), "{no}");
+        }
+        for yes in [json!(true), json!("true")] {
+            let verified = json!({ "email": "ann@isp.example", "email_verified": yes });
+            assert!(identity(verified).unwrap().vouched, "{yes}");
+        }
+        // Nothing is said: enough for who is known already, and for nobody else.
         let ann = identity(json!({ "email": "ann@isp.example" })).unwrap();
         assert_eq!((ann.login.as_str(), ann.display_name.as_str()), ("ann@isp.example", ""));
-        assert_eq!(ann.roles, None);
+        assert!(ann.roles.is_none() && !ann.vouched);
+        assert!(provider.wanted().any(|name| name == "email_verified"), "userinfo may say it");
         let silent = identity(json!({ "email_verified": true })).err().unwrap();
         assert!(silent.to_string().contains("oidc.login_claim"));
         assert!(Provider::new(&Config::default()).unwrap().is_none());

@@ -4,7 +4,7 @@
 //! takes as long where there is nothing to check against. A password is never kept or logged.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::Error;
 
@@ -34,7 +34,12 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Each takes 19 MiB and a core for its time: what comes beyond waits.
-static WORKERS: Semaphore = Semaphore::const_new(2);
+static WORKERS: Semaphore = Semaphore::const_new(AT_ONCE);
+const AT_ONCE: usize = 2;
+
+/// Who is at work and who waits, of those that nobody knows.
+static LINE: Semaphore = Semaphore::const_new(AT_ONCE + WAITING);
+const WAITING: usize = 50;
 
 /// Refuses what is no good password of this login; the fault is at `/password`.
 ///
@@ -71,6 +76,12 @@ pub async fn hash(password: String) -> Result<String, Error> {
         hash.map(|hash| hash.to_string())
     });
     made.await?.map_err(|e| Error::Internal(format!("a password's hash: {e}")))
+}
+
+/// A place in the line before [`verify`], for strangers, who must not make it longer and longer;
+/// `None` = it is full. Hold it until it was verified.
+pub fn line() -> Option<SemaphorePermit<'static>> {
+    LINE.try_acquire().ok()
 }
 
 /// Whether this is the password of that hash. Without one it takes as long, and is not.
@@ -139,6 +150,14 @@ mod tests {
         assert!(!verify("correct horsf".to_owned(), Some(stored)).await.unwrap());
         assert!(!verify("correct horse".to_owned(), Some("broken".to_owned())).await.unwrap());
         assert!(!verify(String::new(), None).await.unwrap());
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let places: Vec<_> = std::iter::from_fn(line).collect();
+        assert_eq!(places.len(), AT_ONCE + WAITING);
+        drop(places);
+        assert!(line().is_some());
     }
 
     #[test]

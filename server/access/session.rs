@@ -35,6 +35,9 @@ pub struct NewSession {
     pub cookie: String,
     /// When it ends, however busy it is.
     pub expires_at: DateTime<Utc>,
+    /// What the browser is to keep for [`super::known::LIFE`], so that it is known at the next
+    /// log-in; `None` after single sign-on, where nobody guesses.
+    pub known: Option<String>,
 }
 
 /// A session, and who it is.
@@ -81,10 +84,11 @@ pub(super) async fn begin(
         user_agent: user_agent.chars().take(MAX_AGENT).collect(),
     };
     store::insert(conn, &session, &hash(&cookie)).await?;
-    Ok(NewSession { cookie, expires_at: session.expires_at })
+    Ok(NewSession { cookie, expires_at: session.expires_at, known: None })
 }
 
-/// Whose cookie this is; `None` = nobody's any more.
+/// Whose cookie this is; `None` = nobody's any more. Not `active` = a page asks by itself, which
+/// does not keep a session from being idle.
 ///
 /// # Errors
 /// [`Error::Database`]
@@ -92,6 +96,7 @@ pub async fn resume(
     app: &App,
     cookie: &str,
     from: IpAddr,
+    active: bool,
     now: DateTime<Utc>,
 ) -> Result<Option<Session>, Error> {
     if cookie.len() != COOKIE {
@@ -102,7 +107,7 @@ pub async fn resume(
     let granted = |row: &store::Resumed| role::grant(row.rights.as_ref()?, row.site.as_deref());
     let grants = Grants(rows.iter().filter_map(granted).collect());
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
-    if now - row.seen_at >= SEEN {
+    if active && now - row.seen_at >= SEEN {
         store::seen(&app.pool, row.session_id, now).await?;
     }
     let actor = Actor { kind: ActorKind::User, id: Some(row.user_id), name: row.login.clone() };

@@ -368,6 +368,7 @@ fn log_outcome(job: &Job, outcome: &Outcome) {
             tracing::warn!(fault.code = fault.code.0, "job refused: {fault}")
         }
         Outcome::Silent => tracing::warn!("no answer to the job"),
+        Outcome::Failed(why) => tracing::warn!("job failed: {why}"),
         Outcome::Impossible(why) => tracing::error!(job.kind = %job.kind, "job impossible: {why}"),
     }
 }

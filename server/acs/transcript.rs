@@ -4,25 +4,37 @@
 //! without work is not) and how much of it. It never stands in the way of a session: nobody waits
 //! for it, and nothing depends on it.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use muster_cwmp::rpc::{Body, Inform};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::store::transcripts::{self as store, Finished, Line, Speaker};
 
+mod budget;
 mod summary;
+
+use budget::{Budget, Share};
 
 /// Messages of a session that are kept; more are counted.
 pub const MAX_MESSAGES: u32 = 200;
 /// Bytes of text of a session that are kept.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// Sessions that may wait for the database; at worst of [`MAX_BYTES`] each.
+/// Bytes of text that all sessions of the process hold, also those that wait for the database.
+/// Beyond them messages are only counted.
+static ALL: Budget = Budget::new(64 << 20);
+/// Sessions that may wait for the database.
 const MAX_WAITING: usize = 256;
 /// Sessions in one statement.
 const BATCH: usize = 32;
+/// How long a process that ends waits for the database to take what is left.
+const CLOSE: Duration = Duration::from_secs(10);
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +69,7 @@ pub struct Transcript {
     started_at: DateTime<Utc>,
     /// The lines as JSON, separated by commas: kept as text, which is what is counted and stored.
     lines: String,
+    share: Share,
     kept: u32,
     messages: u32,
     /// Something happened.
@@ -70,7 +83,7 @@ pub struct Transcript {
 impl Transcript {
     /// Of a session that this Inform opened. `news` = it says something that was not known.
     pub fn of(inform: &Inform, news: bool, started_at: DateTime<Utc>) -> Self {
-        let mut transcript = Self::new(started_at);
+        let mut transcript = Self::new(&ALL, started_at);
         transcript.worth = news;
         transcript.push(Speaker::Cpe, "Inform", started_at, |_| summary::inform(inform));
         transcript
@@ -78,17 +91,18 @@ impl Transcript {
 
     /// Of a session whose Inform was not written down: a periodic one that said nothing new.
     pub fn of_quiet(started_at: DateTime<Utc>) -> Self {
-        let mut transcript = Self::new(started_at);
+        let mut transcript = Self::new(&ALL, started_at);
         let event = json!({ "event_code": "2 PERIODIC", "command_key": "" });
         transcript.push(Speaker::Cpe, "Inform", started_at, |_| json!({ "events": [event] }));
         transcript.push(Speaker::Acs, "InformResponse", started_at, |_| json!({}));
         transcript
     }
 
-    fn new(started_at: DateTime<Utc>) -> Self {
+    fn new(budget: &'static Budget, started_at: DateTime<Utc>) -> Self {
         Self {
             started_at,
             lines: String::new(),
+            share: budget.share(),
             kept: 0,
             messages: 0,
             worth: false,
@@ -145,7 +159,7 @@ impl Transcript {
         }
         let line = Line { at, from, kind: kind.to_owned(), summary: summary(&self.told) };
         let text = serde_json::to_string(&line).expect("a line is plain data");
-        if self.lines.len() + text.len() < MAX_BYTES {
+        if self.lines.len() + text.len() < MAX_BYTES && self.share.take(text.len() + 1) {
             if self.kept > 0 {
                 self.lines.push(',');
             }
@@ -155,7 +169,7 @@ impl Transcript {
     }
 
     /// The session is over; `None` = nothing happened that anybody would want to read.
-    pub fn finish(mut self, session: Identity, now: DateTime<Utc>) -> Option<Finished> {
+    pub fn finish(mut self, session: Identity, now: DateTime<Utc>) -> Option<Ended> {
         if !self.worth {
             return None;
         }
@@ -164,7 +178,7 @@ impl Transcript {
         }
         let omitted = self.messages - self.kept;
         let why = json!(self.why);
-        Some(Finished {
+        let row = Finished {
             device_id: session.device_id,
             session_id: session.session_id,
             started_at: self.started_at,
@@ -173,8 +187,16 @@ impl Transcript {
             outcome: self.ending.word(),
             messages: self.messages,
             body: format!(r#"{{"omitted":{omitted},"why":{why},"entries":[{}]}}"#, self.lines),
-        })
+        };
+        Some(Ended { row, share: self.share })
     }
+}
+
+/// What is kept of a session that is over, with what it holds of the memory of all.
+#[derive(Debug)]
+pub struct Ended {
+    row: Finished,
+    share: Share,
 }
 
 /// Which session it was.
@@ -190,33 +212,77 @@ pub struct Identity {
 
 /// Stores transcripts, in a task of its own: a session that ends hands its own over and goes.
 pub struct Transcripts {
-    queue: mpsc::Sender<Finished>,
+    /// `None` = closed.
+    task: Mutex<Option<Task>>,
+}
+
+struct Task {
+    queue: mpsc::Sender<Ended>,
+    handle: JoinHandle<()>,
 }
 
 impl Transcripts {
     /// Starts the task.
     pub fn start(pool: PgPool, node: String) -> Self {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(write(pool, node, waiting));
-        Self { queue }
+        let handle = tokio::spawn(write(pool, node, waiting));
+        Self { task: Mutex::new(Some(Task { queue, handle })) }
     }
 
-    /// Has one stored; while more wait than memory should hold it is dropped, and counted.
-    pub fn keep(&self, finished: Finished) {
-        if self.queue.try_send(finished).is_err() {
-            metrics::counter!("muster_transcripts_dropped_total").increment(1);
+    /// Has one stored; while too many wait it is dropped, and counted.
+    pub fn keep(&self, ended: Ended) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(|task| task.queue.try_send(ended).is_err()) {
+            dropped(1);
+        }
+    }
+
+    /// Takes no more, and waits until what was taken is stored, but not for ever: before the
+    /// database is closed.
+    pub async fn close(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Task { queue, mut handle }) = task else { return };
+        drop(queue);
+        if tokio::time::timeout(CLOSE, &mut handle).await.is_err() {
+            handle.abort();
+            tracing::error!("the database did not take what was said in the last sessions");
         }
     }
 }
 
-async fn write(pool: PgPool, node: String, mut waiting: mpsc::Receiver<Finished>) {
+async fn write(pool: PgPool, node: String, mut waiting: mpsc::Receiver<Ended>) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        if let Err(e) = store::put_many(&pool, &node, &batch).await {
-            tracing::error!(sessions = batch.len(), "what was said was not stored: {e}");
-        }
-        batch.clear();
+        // The shares are given back when the rows are written.
+        let (rows, shares): (Vec<Finished>, Vec<Share>) =
+            batch.drain(..).map(|ended| (ended.row, ended.share)).unzip();
+        put(&pool, &node, &rows).await;
+        drop(shares);
     }
+}
+
+/// Stores all, or at least those that are not at fault.
+async fn put(pool: &PgPool, node: &str, rows: &[Finished]) {
+    let Err(e) = store::put_many(pool, node, rows).await else { return };
+    // A database that is away takes no single row either.
+    if e.as_database_error().is_none() {
+        tracing::error!(sessions = rows.len(), "what was said was not stored: {e}");
+        dropped(rows.len());
+        return;
+    }
+    for row in rows {
+        if let Err(e) = store::put_many(pool, node, std::slice::from_ref(row)).await {
+            let (device, session) = (row.device_id, row.session_id);
+            tracing::error!(
+                device.id = %device, session.id = %session, "what was said was not stored: {e}"
+            );
+            dropped(1);
+        }
+    }
+}
+
+fn dropped(sessions: usize) {
+    metrics::counter!("muster_transcripts_dropped_total").increment(sessions as u64);
 }
 
 #[cfg(test)]
@@ -234,7 +300,7 @@ mod tests {
             session_id: Uuid::from_u128(2),
             remote_addr: std::net::IpAddr::from([127, 0, 0, 1]),
         };
-        let row = transcript.finish(session, clock::now())?;
+        let row = transcript.finish(session, clock::now())?.row;
         let kept = serde_json::from_str(&row.body).unwrap();
         Some((row, kept))
     }
@@ -303,11 +369,24 @@ mod tests {
         assert_eq!((kept.entries.len(), kept.omitted, row.messages), (200, 102, 302));
 
         let mut large = Transcript::of(&Inform::default(), true, clock::now());
-        (0..20).for_each(|_| large.heard(&values(100, 900), clock::now()));
+        (0..40).for_each(|_| large.heard(&values(100, 900), clock::now()));
         let (row, kept) = finished(large).unwrap();
         assert!(row.body.len() < MAX_BYTES + 100, "{}", row.body.len());
         assert_eq!(kept.omitted as usize + kept.entries.len(), row.messages as usize);
         assert!(kept.omitted >= 15, "{}", kept.omitted);
+    }
+
+    #[test]
+    fn where_all_sessions_hold_enough_messages_are_only_counted() {
+        static SMALL: Budget = Budget::new(2_000);
+        let mut first = Transcript::new(&SMALL, clock::now());
+        let mut second = Transcript::new(&SMALL, clock::now());
+        first.heard(&values(1, 900), clock::now());
+        (0..5).for_each(|_| second.heard(&values(1, 900), clock::now()));
+        drop(first);
+        second.heard(&values(1, 400), clock::now());
+        let (row, kept) = finished(second).unwrap();
+        assert_eq!((row.messages, kept.omitted), (7, 5), "{:?}", kinds(&kept));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use muster_cwmp::fault::Fault;
-use muster_cwmp::rpc::{EventCode, Inform, OpResult, Request, Response, TransferComplete};
+use muster_cwmp::rpc::{
+    DuStateChangeComplete, EventCode, Inform, OpResult, Request, Response, TransferComplete,
+};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::ctx::App;
 use crate::error::Error;
+use crate::fleet::secret::{Keys, fault_without};
 use crate::jobs::download::job_of_key;
 use crate::jobs::queue;
 use crate::store::jobs::{self as store, Job};
@@ -28,7 +31,7 @@ pub async fn record(
     if !devices::owned_by(&mut tx, device_id, session_id).await? {
         return Err(Error::Conflict("a newer session of the device has begun".to_owned()));
     }
-    let response = store_request(&mut tx, device_id, request, now).await?;
+    let response = store_request(&mut tx, &app.keys, device_id, request, now).await?;
     queue::advance(&mut tx, device_id, now).await?;
     tx.commit().await?;
     Ok(response)
@@ -36,6 +39,7 @@ pub async fn record(
 
 async fn store_request(
     tx: &mut PgConnection,
+    keys: &Keys,
     id: Uuid,
     request: Request,
     now: DateTime<Utc>,
@@ -65,7 +69,7 @@ async fn store_request(
             Ok(Response::RequestDownload)
         }
         Request::DuStateChangeComplete(d) => {
-            du_results(tx, id, &d.command_key, &d.results, now).await?;
+            du_results(tx, keys, id, d, now).await?;
             Ok(Response::DuStateChangeComplete)
         }
         Request::AutonomousDuStateChangeComplete(results) => {
@@ -118,16 +122,22 @@ async fn transfer_job(tx: &mut PgConnection, id: Uuid, key: &str) -> Result<Opti
 
 async fn du_results(
     tx: &mut PgConnection,
+    keys: &Keys,
     id: Uuid,
-    key: &str,
-    results: &[OpResult],
+    d: DuStateChangeComplete,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let detail = json!({ "command_key": key, "results": results });
-    let job = match job_of_key(key) {
+    let job = match job_of_key(&d.command_key) {
         Some(job_id) => store::of_device(tx, id, job_id).await?,
         None => None,
     };
+    // Where it could not load a unit from it may say with what it logged in there. What cannot be
+    // opened was not sent.
+    let told = job.as_ref().and_then(|job| queue::opened(keys, job).ok());
+    let told = told.map(|spec| spec.secrets()).unwrap_or_default();
+    let masked = |r: OpResult| OpResult { fault: r.fault.map(|f| fault_without(f, &told)), ..r };
+    let results: Vec<OpResult> = d.results.into_iter().map(masked).collect();
+    let detail = json!({ "command_key": d.command_key, "results": results });
     let job_id = job.as_ref().map(|j| j.job_id);
     events::append(tx, id, "du_state_change", job_id, &detail, now).await?;
     if let Some(job) = job.filter(|j| j.kind == "change_du_state") {

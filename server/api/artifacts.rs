@@ -87,7 +87,8 @@ pub(super) struct ArtifactPath {
 
 /// Store a file
 ///
-/// The body is the file itself; its media type is kept. The largest size is `acs.max_artifact_bytes`.
+/// The body is the file itself; its media type is kept in the record. The largest size is
+/// `acs.max_artifact_bytes`, and what leaves 1 GiB and 5 % of the disk free.
 #[utoipa::path(
     post,
     path = "/api/v1/artifacts",
@@ -163,7 +164,7 @@ pub(super) async fn get_artifact(
     responses(
         (
             status = 200,
-            description = "The bytes, in the media type that they were stored with",
+            description = "The bytes, to be saved: never in the media type of the record",
             body = Vec<u8>,
             content_type = "application/octet-stream"
         ),
@@ -177,7 +178,7 @@ pub(super) async fn get_artifact_content(
     PathArgs(path): PathArgs<ArtifactPath>,
 ) -> Result<Response, Problem> {
     let (file, bytes) = service::read(&app, &ctx, path.artifact_id).await?;
-    Ok(attachment(&file.name, &file.content_type, file.size, &file.sha256, bytes))
+    Ok(attachment(&file.name, file.size, &file.sha256, bytes))
 }
 
 /// Remove a stored file

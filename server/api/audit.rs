@@ -85,7 +85,8 @@ pub(super) struct AuditQuery {
     object_kind: Option<String>,
     /// Id of the thing.
     object_id: Option<String>,
-    /// Text in the thing's name or its state, in whatever case.
+    /// Text in the thing's name or its state, in whatever case. Without `since` it is looked for in
+    /// the 90 days before now, or before `until` where that is earlier.
     text: Option<String>,
     /// At or after this time.
     since: Option<DateTime<Utc>>,
@@ -103,7 +104,7 @@ pub(super) struct AuditQuery {
 
 /// Read the audit log
 ///
-/// Newest first: a page as JSON, or all of it as CSV or NDJSON.
+/// Newest first: a page as JSON, or all of it as CSV or NDJSON, cut after 15 minutes.
 #[utoipa::path(
     get,
     path = "/api/v1/audit",

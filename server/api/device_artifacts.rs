@@ -87,6 +87,8 @@ pub(super) async fn list_device_artifacts(
 }
 
 /// Fetch a file that a device sent
+///
+/// It may hold secrets: each fetch is in the audit log.
 #[utoipa::path(
     get,
     path = "/api/v1/devices/{device_id}/artifacts/{artifact_id}/content",
@@ -110,6 +112,5 @@ pub(super) async fn get_device_artifact_content(
 ) -> Result<Response, Problem> {
     let file = devices::file(&app, &ctx, &path.device_id, path.artifact_id).await?;
     let bytes = app.files.read(file.artifact_id, None).await?;
-    let octets = "application/octet-stream";
-    Ok(artifacts::attachment(&file.name, octets, file.size, &file.sha256, bytes))
+    Ok(artifacts::attachment(&file.name, file.size, &file.sha256, bytes))
 }

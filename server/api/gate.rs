@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -35,8 +35,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const MAX_KEY: usize = 200;
 /// A body up to this size is part of what makes two requests the same.
 const MAX_HASHED: usize = 4 << 20;
-/// Of what is kept.
-const MAX_ANSWER: usize = 1 << 20;
+/// Of what is kept: more than any POST answers, since a job repeats what it was ordered to set.
+const MAX_ANSWER: usize = 8 << 20;
 
 type Buckets = RateLimiter<Uuid, HashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
 
@@ -124,16 +124,20 @@ async fn once(app: Shared, ctx: Ctx, request: Request, next: Next) -> Result<Res
         }
         Begun::Unknown => {
             let why = "the first request with this Idempotency-Key is still at work, or ended \
-                       without an answer: look at what it did before you use a new key";
+                       without an answer that is kept: look at what it did before you use a new \
+                       key";
             return Err(Error::Conflict(why.to_owned()).into());
         }
     }
     // A task of its own: a caller who goes away must not leave the key without an answer.
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
-        keep(&app, &ctx, &key, response).await
+        match keep(&app, &ctx, &key, response).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
     });
-    work.await.map_err(|e| Problem::from(Error::Internal(format!("a request died: {e}"))))?
+    work.await.map_err(|e| Error::Internal(format!("a request died: {e}")).into())
 }
 
 /// The key of a POST, if it has one.
@@ -175,20 +179,50 @@ async fn hashed(request: Request) -> Result<(Request, Vec<u8>), Problem> {
     Ok((Request::from_parts(parts, Body::from(bytes)), hash.finalize().to_vec()))
 }
 
-/// Keeps the answer, unless nothing was done.
+/// What becomes of a key when its request has an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is given back.
+    Free,
+    /// It is kept with the answer.
+    Kept,
+    /// It stays without one: whoever asks again is told to look.
+    Unanswered,
+}
+
+/// By the answer's status, whether it shows a secret, and its length where that is known.
+fn fate(status: StatusCode, secret: bool, length: Option<u64>) -> Fate {
+    // What was refused did nothing. What failed may have done a part, as an order for many devices.
+    // And what may not be stored anywhere, such as a secret, is not kept here either.
+    if status.is_client_error() || (status.is_success() && secret) {
+        Fate::Free
+    } else if status.is_success() && length.is_some_and(|length| length <= MAX_ANSWER as u64) {
+        Fate::Kept
+    } else {
+        Fate::Unanswered
+    }
+}
+
+/// Settles the key, and gives the answer on. It was done, whether that can be kept or not.
 async fn keep(app: &Shared, ctx: &Ctx, key: &str, response: Response) -> Result<Response, Problem> {
     let status = response.status();
-    // What may not be stored anywhere, such as a secret, is not kept here either.
     let secret = response.headers().get(header::CACHE_CONTROL).is_some_and(|v| v == "no-store");
-    if !status.is_success() || secret {
-        idempotency::give_back(app, ctx, key).await?;
-        return Ok(response);
-    }
+    let length = response.body().size_hint().upper();
+    let response = match fate(status, secret, length) {
+        Fate::Free => {
+            settled(idempotency::give_back(app, ctx, key).await);
+            return Ok(response);
+        }
+        Fate::Unanswered => {
+            let status = status.as_u16();
+            tracing::warn!(status, length, "an Idempotency-Key stays without an answer");
+            return Ok(response);
+        }
+        Fate::Kept => response,
+    };
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, MAX_ANSWER)
         .await
-        .map_err(|e| Error::Internal(format!("the answer to a POST: {e}")))?;
-    let text = String::from_utf8(bytes.to_vec())
         .map_err(|e| Error::Internal(format!("the answer to a POST: {e}")))?;
     let named = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?;
@@ -196,9 +230,21 @@ async fn keep(app: &Shared, ctx: &Ctx, key: &str, response: Response) -> Result<
     };
     let headers = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
     let headers = headers.iter().filter_map(named).collect();
-    let answer = Answer { status: status.as_u16(), headers, body: text };
-    idempotency::finish(app, ctx, key, &answer).await?;
+    match String::from_utf8(bytes.to_vec()) {
+        Ok(body) => {
+            let answer = Answer { status: status.as_u16(), headers, body };
+            settled(idempotency::finish(app, ctx, key, &answer).await);
+        }
+        Err(e) => tracing::error!("the answer to a POST is no text and not kept: {e}"),
+    }
     Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// What happened to a key must not change what is said of the request.
+fn settled(outcome: Result<(), Error>) {
+    if let Err(e) = outcome {
+        tracing::error!(cause = %e.private(), "an Idempotency-Key stays without an answer");
+    }
 }
 
 /// The first answer once more.
@@ -249,6 +295,31 @@ mod tests {
         let file = hash("POST", "/api/v1/artifacts?name=a", "application/zip", "abc").await;
         assert_ne!(file, hash("POST", "/api/v1/artifacts?name=a", "application/zip", "abcd").await);
         assert_ne!(file, hash("POST", "/api/v1/artifacts?name=b", "application/zip", "abc").await);
+    }
+
+    #[test]
+    fn a_key_is_given_back_only_where_nothing_was_done() {
+        let of = |status: u16, secret: bool, length: Option<u64>| {
+            fate(StatusCode::from_u16(status).unwrap(), secret, length)
+        };
+        for status in [400, 403, 404, 409, 413, 422, 429] {
+            assert_eq!(of(status, false, Some(100)), Fate::Free, "{status}");
+        }
+        for status in [500, 503] {
+            assert_eq!(of(status, false, Some(100)), Fate::Unanswered, "{status}");
+        }
+        assert_eq!(of(200, true, Some(100)), Fate::Free);
+        let most = MAX_ANSWER as u64;
+        assert_eq!(of(201, false, Some(0)), Fate::Kept);
+        assert_eq!(of(201, false, Some(most)), Fate::Kept);
+        assert_eq!(of(201, false, Some(most + 1)), Fate::Unanswered);
+        assert_eq!(of(201, false, None), Fate::Unanswered);
+    }
+
+    #[test]
+    fn the_length_of_json_is_known_before_it_is_read() {
+        let response = axum::Json(serde_json::json!({ "a": 1 })).into_response();
+        assert_eq!(response.body().size_hint().upper(), Some(7));
     }
 
     #[test]

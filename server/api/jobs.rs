@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -12,6 +13,7 @@ use super::devices::DevicePath;
 use super::extract::{JsonBody, PathArgs, QueryArgs};
 use super::job_request::JobRequest;
 use super::job_view::JobView;
+use super::ndjson::{self, Form};
 use super::page::{Limit, Page};
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
@@ -71,24 +73,36 @@ pub(super) struct JobFilter {
     limit: Option<u32>,
     /// `next` of the page before.
     before: Option<Uuid>,
+    /// `json` gives a page; `ndjson` gives all that match as one stream, for which `limit` says
+    /// nothing. What `Accept` says when absent.
+    #[param(inline)]
+    format: Option<Form>,
 }
 
 /// List jobs
 ///
-/// Newest first.
+/// Newest first: a page as JSON, or all of them as NDJSON.
 #[utoipa::path(
     get,
     path = "/api/v1/jobs",
     tag = "jobs",
     params(JobFilter),
-    responses((status = 200, description = "A page of jobs", body = Page<JobView>), Problem),
+    responses(
+        (status = 200, description = "A page of jobs; as NDJSON all of them", content(
+            (Page<JobView> = "application/json"),
+            (String = "application/x-ndjson")
+        )),
+        Problem
+    ),
     security(("token" = ["read"]))
 )]
 pub(super) async fn list_jobs(
     ctx: Ctx,
     State(app): State<Shared>,
+    headers: HeaderMap,
     QueryArgs(query): QueryArgs<JobFilter>,
-) -> Result<Json<Page<JobView>>, Problem> {
+) -> Result<Response, Problem> {
+    let form = Form::of(query.format, &headers);
     let limit = Limit::new(query.limit)?;
     let filter = service::JobFilter {
         device: query.device_id,
@@ -97,9 +111,18 @@ pub(super) async fn list_jobs(
         before: query.before,
         limit: limit.rows(),
     };
+    if form == Form::Ndjson {
+        let begin = filter.before;
+        let read = move |before: Option<Uuid>| {
+            let (app, ctx) = (app.clone(), ctx.clone());
+            let filter = service::JobFilter { before, limit: ndjson::PAGE, ..filter.clone() };
+            async move { service::list(&app, &ctx, &filter).await }
+        };
+        return ndjson::all("jobs", read, begin, |job: &Job| job.job_id, JobView::of).await;
+    }
     let rows = service::list(&app, &ctx, &filter).await?;
     let cursor = |job: &Job| job.job_id.to_string();
-    Ok(Json(Page::of(rows, limit, cursor, JobView::of)))
+    Ok(Json(Page::of(rows, limit, cursor, JobView::of)).into_response())
 }
 
 /// A job in a path.
@@ -107,7 +130,7 @@ pub(super) async fn list_jobs(
 #[into_params(parameter_in = Path)]
 pub(super) struct JobPath {
     /// Id of the job; a CommandKey is one, too.
-    job_id: Uuid,
+    pub job_id: Uuid,
 }
 
 /// Get a job

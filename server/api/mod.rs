@@ -10,6 +10,7 @@ mod artifacts;
 mod audit;
 pub mod auth;
 mod bulk;
+mod completion;
 mod device_artifacts;
 mod device_view;
 mod devices;
@@ -18,12 +19,16 @@ mod etag;
 mod events;
 mod export;
 mod extract;
+mod figures;
 mod gate;
 mod groups;
+mod job_again;
 mod job_request;
 mod job_view;
 mod jobs;
 mod merge;
+mod ndjson;
+mod nodes;
 mod page;
 mod parameters;
 mod placement;
@@ -38,6 +43,7 @@ mod tokens;
 mod transcripts;
 mod users;
 mod views;
+mod windows;
 
 use std::sync::Arc;
 
@@ -120,6 +126,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(device_artifacts::get_device_artifact_content))
         .routes(routes!(sites::list_sites, sites::create_site))
         .routes(routes!(sites::get_site, sites::change_site, sites::delete_site))
+        .routes(routes!(windows::get_site_windows))
         .routes(routes!(groups::list_groups, groups::create_group))
         .routes(routes!(groups::get_group, groups::change_group, groups::delete_group))
         .routes(routes!(groups::list_group_devices))
@@ -129,6 +136,8 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job))
         .routes(routes!(jobs::cancel_job))
+        .routes(routes!(job_again::order_job_again))
+        .routes(routes!(job_again::list_job_events))
         .routes(routes!(artifacts::list_artifacts, artifacts::create_artifact))
         .routes(routes!(artifacts::get_artifact, artifacts::delete_artifact))
         .routes(routes!(artifacts::get_artifact_content))
@@ -156,7 +165,10 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(support::reboot_by_support))
         .routes(routes!(support::ping_by_support))
         .routes(routes!(support::look_by_support))
+        .routes(routes!(completion::complete_selector))
         .routes(routes!(system::get_system))
+        .routes(routes!(nodes::list_nodes))
+        .routes(routes!(figures::get_figures))
         .split_for_parts();
     let components = description.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()

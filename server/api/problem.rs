@@ -71,7 +71,9 @@ impl Problem {
             Error::Stale(_) => StatusCode::PRECONDITION_FAILED,
             Error::Denied(_) => StatusCode::FORBIDDEN,
             Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Database(_) | Error::Files(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Busy(_) | Error::Database(_) | Error::Files(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut problem = Self::new(status, error.to_string());

@@ -39,7 +39,8 @@ pub(super) struct StreamQuery {
 ///
 /// Server-sent events: `event` is the kind, `id` leads back to it (`Last-Event-ID`), `data` is JSON
 /// with `device_id`, `serial`, `site`, `at`, `kind`, `job_id` and `detail`. An event `missed` says
-/// how many came too quickly. The stream ends after 15 minutes: follow again with the last id.
+/// how many are not told, or 0 where nobody counted: look at the state anew. The stream ends after
+/// 15 minutes: follow again with the last id, which leads back 10 minutes at most.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -65,7 +66,7 @@ pub(super) async fn follow_events(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let after = last.filter(|id| !id.is_empty()).map(moment_of).transpose()?;
     let wanted = Wanted { device_id, kind: query.kind, after };
-    let news = live::follow(&app, &ctx, wanted).await?;
+    let news = live::follow(&app, &ctx, &[Right::Read], wanted).await?;
     let events = news.map(|news| Ok(event(&news))).take_until(tokio::time::sleep(LIFE));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use muster_sim::load::{LoadOptions, LoadReport, Mode, run_load};
 
+use super::bench_pages::first_paint;
 use super::bench_report::{Row, print_machine, print_rows};
 use super::bench_server::{Cpu, Server, rss_kib};
 
@@ -42,7 +43,7 @@ pub struct Bench {
     /// Sessions held open for the memory row.
     #[arg(long, default_value_t = 4_000)]
     open_sessions: usize,
-    /// Devices in the inventory for the look-up row; 0 leaves it out.
+    /// Devices in the inventory for the look-up and first-paint rows; 0 leaves them out.
     #[arg(long, default_value_t = 1_000_000)]
     inventory: u32,
 }
@@ -110,8 +111,8 @@ pub async fn bench(b: Bench) -> anyhow::Result<()> {
     if "memory".contains(&b.only) {
         memory(&b).await?;
     }
-    if b.inventory > 0 && "look-up".contains(&b.only) {
-        look_up(&b).await?;
+    if b.inventory > 0 && ["look-up", "first paint"].iter().any(|row| row.contains(&b.only)) {
+        inventory(&b).await?;
     }
     Ok(())
 }
@@ -178,12 +179,23 @@ async fn memory(b: &Bench) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// Finding a device by its serial among many, as the API does.
-async fn look_up(b: &Bench) -> anyhow::Result<()> {
+/// What people do where there are many devices.
+async fn inventory(b: &Bench) -> anyhow::Result<()> {
     let server = Server::start(false).await?;
     let mut load = options(b, server.cwmp, Mode::Closed, None);
     load.devices = b.inventory;
     server.make_known(&load, 0, None).await?;
+    if "look-up".contains(&b.only) {
+        look_up(b, &server).await?;
+    }
+    if "first paint".contains(&b.only) {
+        first_paint(&server, b.inventory).await?;
+    }
+    server.stop().await
+}
+
+/// Finding a device by its serial among many, as the API does.
+async fn look_up(b: &Bench, server: &Server) -> anyhow::Result<()> {
     let mut took: Vec<Duration> = Vec::new();
     for i in 0..2_000u32 {
         let serial = format!("{:012X}", (i.wrapping_mul(7_919)) % b.inventory);
@@ -199,7 +211,7 @@ async fn look_up(b: &Bench) -> anyhow::Result<()> {
         took[took.len() / 2].as_secs_f64() * 1e3,
         took[took.len() * 99 / 100].as_secs_f64() * 1e3
     );
-    server.stop().await
+    Ok(())
 }
 
 /// Every session of a report, for a row.

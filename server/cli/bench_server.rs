@@ -33,6 +33,8 @@ pub(super) struct Server {
     pub postmaster: u32,
     /// Where devices inform.
     pub cwmp: SocketAddr,
+    /// Where its dashboard is.
+    pub web: SocketAddr,
     /// Its database.
     pub pool: PgPool,
 }
@@ -69,7 +71,8 @@ impl Server {
                 let options = pg::running(&data_dir).context("the server's database")?;
                 let pool = pg::connect(&[options], 4, pg::LOCK_TIMEOUT).await?;
                 let postmaster = postmaster(&data_dir)?;
-                return Ok(Self { child, data_dir, pid, postmaster, cwmp: ports[0], pool });
+                let [cwmp, web, _] = ports;
+                return Ok(Self { child, data_dir, pid, postmaster, cwmp, web, pool });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

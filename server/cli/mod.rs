@@ -2,6 +2,7 @@
 //! the benchmark.
 
 mod bench;
+mod bench_pages;
 mod bench_report;
 mod bench_server;
 mod client;

@@ -7,13 +7,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 
-/// The answer with a file's bytes.
-pub fn attachment<S>(name: &str, content_type: &str, size: i64, sha256: &[u8], bytes: S) -> Response
+/// The answer with a file's bytes, whatever type somebody said that they have.
+pub fn attachment<S>(name: &str, size: i64, sha256: &[u8], bytes: S) -> Response
 where
     S: Stream<Item = Result<Bytes, object_store::Error>> + Send + 'static,
 {
     let headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, size.to_string()),
         (header::CONTENT_DISPOSITION, disposition(name)),
         (header::ETAG, format!("\"{}\"", hex(sha256))),
@@ -52,6 +52,19 @@ mod tests {
             disposition("a\"; x=ī.rsc"),
             "attachment; filename=\"a___x__.rsc\"; filename*=UTF-8''a%22%3B%20x%3D%C4%AB.rsc"
         );
+    }
+
+    #[test]
+    fn a_file_is_octets_to_be_saved() {
+        let bytes = futures_util::stream::iter([Ok(Bytes::from_static(b"<script>"))]);
+        let headers = attachment("page.html", 8, &[0xab], bytes).headers().clone();
+        assert_eq!(headers[header::CONTENT_TYPE], "application/octet-stream");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let disposition = headers[header::CONTENT_DISPOSITION].to_str();
+        let saved = "attachment; filename=\"page.html\"";
+        assert!(disposition.is_ok_and(|said| said.starts_with(saved)));
+        assert_eq!(headers[header::CONTENT_LENGTH], "8");
+        assert_eq!(headers[header::ETAG], "\"ab\"");
     }
 
     #[test]

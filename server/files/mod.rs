@@ -187,7 +187,7 @@ fn failed(link: &Link, error: &Error) -> Response {
         Error::Conflict(_) | Error::Stale(_) => StatusCode::CONFLICT,
         Error::Denied(_) => StatusCode::FORBIDDEN,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Database(_) | Error::Files(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy(_) | Error::Database(_) | Error::Files(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let (kind, cause) = (link.kind.word(), error.private());

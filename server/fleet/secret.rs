@@ -11,12 +11,15 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use hmac::{Hmac, Mac};
+use muster_cwmp::fault::Fault;
 use sha2::Sha256;
 
 use crate::error::Error;
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
+/// A secret of fewer characters would be found in every other word.
+const MIN_SECRET: usize = 4;
 
 /// Whether a parameter's value is a secret: by the last part of its name, as TR-181 names them and
 /// as RouterOS hides them.
@@ -41,6 +44,50 @@ pub fn is_secret(name: &str) -> bool {
         "pin",
     ];
     ENDINGS.iter().any(|e| last.ends_with(e))
+}
+
+/// A text without the secrets that its author was told: a device that refuses a value may repeat it.
+pub fn without(text: &str, told: &[String]) -> String {
+    let mut told: Vec<&str> = told.iter().map(String::as_str).collect();
+    told.retain(|secret| secret.chars().count() >= MIN_SECRET);
+    // The longest first: one may hold another.
+    told.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    told.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+}
+
+/// The same of a fault, with all that it says of single parameters.
+pub fn fault_without(mut fault: Fault, told: &[String]) -> Fault {
+    fault.text = without(&fault.text, told);
+    for parameter in &mut fault.parameters {
+        parameter.text = without(&parameter.text, told);
+    }
+    fault
+}
+
+/// A URL without what opens it: user and password, the query, and the token of Muster's own file
+/// links (`/f/<token>/<name>`, `/u/<token>/<name>`).
+pub fn link(url: &str) -> String {
+    let (address, query) = match url.split_once('?') {
+        Some((address, _)) => (address, format!("?{MASK}")),
+        None => (url, String::new()),
+    };
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), address),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{MASK}@{host}"),
+        None => authority.to_owned(),
+    };
+    let mut before = "";
+    let mut shown = Vec::new();
+    for segment in path.split('/') {
+        let token = matches!(before, "f" | "u") && !segment.is_empty();
+        shown.push(if token { MASK } else { segment });
+        before = segment;
+    }
+    format!("{scheme}{authority}{}{query}", shown.join("/"))
 }
 
 /// The installation's master key and what is made from it.
@@ -162,6 +209,7 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use muster_cwmp::fault::{FaultCode, ParameterFault};
 
     #[test]
     fn secrets_are_known_by_name() {
@@ -178,6 +226,37 @@ mod tests {
         {
             assert!(!is_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_opens_a_url_is_masked_and_where_it_leads_is_not() {
+        for (url, shown) in [
+            ("http://acs:7547/f/AbC-_9/change.alter", "http://acs:7547/f/********/change.alter"),
+            ("https://acs/below/u/AbC/log.txt", "https://acs/below/u/********/log.txt"),
+            ("ftp://ann:hunter2@host/x.npk?sig=hunter2", "ftp://********@host/x.npk?********"),
+            ("http://host", "http://host"),
+            ("/next?a=hunter2", "/next?********"),
+            ("", ""),
+        ] {
+            assert_eq!(link(url), shown);
+        }
+    }
+
+    #[test]
+    fn what_was_told_is_not_repeated() {
+        let told = ["hunter2", "hunter2-and-more", "abc"].map(str::to_owned);
+        let said = "abc: no hunter2-and-more, no hunter2";
+        assert_eq!(without(said, &told), "abc: no ********, no ********");
+        let mut fault = Fault::new(FaultCode(9003), "hunter2");
+        let text = "\"hunter2\" is too short".to_owned();
+        fault.parameters.push(ParameterFault {
+            name: "Device.X".to_owned(),
+            code: FaultCode(9007),
+            text,
+        });
+        let fault = fault_without(fault, &told);
+        assert_eq!((fault.text.as_str(), fault.code), (MASK, FaultCode(9003)));
+        assert_eq!(fault.parameters[0].text, "\"********\" is too short");
     }
 
     #[test]

@@ -8,8 +8,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::queue::{self, Order};
+use crate::access::grant::Reach;
 use crate::error::Error;
 use crate::fleet::secret::Keys;
+use crate::store::{jobs as store, sites};
 
 /// Devices that one order may be for.
 pub const MAX_DEVICES: usize = 10_000;
@@ -22,7 +24,7 @@ pub struct Made {
     /// Devices that got the job.
     pub created: u64,
     /// Devices that did not: they have it already by its idempotency key, their line is full, or
-    /// they were removed meanwhile.
+    /// they were removed or moved out of reach meanwhile.
     pub skipped: u64,
 }
 
@@ -36,7 +38,8 @@ pub struct Stopped {
 }
 
 /// Makes the job on each device; whose it is in `order` does not matter. The devices are in order of
-/// their ids, as everything is that locks several.
+/// their ids, as everything is that locks several. Those that do not stand `within` any more are left
+/// out. `clock` tells the time of each batch: whoever follows events misses none of a long order.
 ///
 /// # Errors
 /// [`Stopped`] by the first failure that is not a device's own.
@@ -45,11 +48,12 @@ pub async fn create(
     keys: &Keys,
     devices: &[Uuid],
     order: &Order,
-    now: DateTime<Utc>,
+    within: &Reach,
+    clock: fn() -> DateTime<Utc>,
 ) -> Result<Made, Stopped> {
     let mut made = Made::default();
     for batch in devices.chunks(BATCH) {
-        match create_batch(pool, keys, batch, order, now).await {
+        match create_batch(pool, keys, batch, order, within, clock()).await {
             Ok(Made { created, skipped }) => {
                 made.created += created;
                 made.skipped += skipped;
@@ -65,11 +69,19 @@ async fn create_batch(
     keys: &Keys,
     devices: &[Uuid],
     order: &Order,
+    within: &Reach,
     now: DateTime<Utc>,
 ) -> Result<Made, Error> {
     let mut tx = pool.begin().await?;
     let mut made = Made::default();
     for device_id in devices {
+        store::lock_device(&mut tx, *device_id).await?;
+        // It may have been removed or moved since it was found; from here on it stays.
+        let site = sites::of_device(&mut tx, *device_id).await?;
+        if !site.is_some_and(|site| within.covers(site.as_deref())) {
+            made.skipped += 1;
+            continue;
+        }
         let order = Order { device_id: *device_id, ..order.clone() };
         match queue::create(&mut tx, keys, order, now).await {
             Ok((_, true)) => made.created += 1,

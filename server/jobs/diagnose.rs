@@ -112,7 +112,7 @@ fn judge(test: &DiagnosticTest, figures: &Figures<'_>) -> Option<Outcome> {
         state @ "Error_MaxHopCountExceeded" => Some(Outcome::Done(result(test, state, figures))),
         "" | "None" => None,
         state if state == "Canceled" || state.starts_with("Error") => {
-            Some(Outcome::Impossible(format!("the device could not: {}", why(state))))
+            Some(Outcome::Failed(format!("the device could not: {}", why(state))))
         }
         // `Requested`, or a vendor's own word for it: it goes on.
         _ => Some(Outcome::Accepted),

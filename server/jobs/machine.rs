@@ -19,7 +19,7 @@ use super::diagnose;
 use super::download::{self, TransferUrl, command_key};
 use super::refresh::Refresh;
 use super::spec::{JobSpec, SetParameter};
-use crate::fleet::secret::{MASK, is_secret};
+use crate::fleet::secret::{MASK, fault_without, is_secret};
 
 /// What a machine needs to know of the device and the job.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,8 @@ pub enum Outcome {
     Partial(Fault),
     /// No answer to the call.
     Silent,
+    /// The device did as it was told, and says that it came to nothing.
+    Failed(String),
     /// It cannot be sent at all.
     Impossible(String),
 }
@@ -238,7 +240,12 @@ impl Machine {
     }
 
     /// A fault on the second call of an AddObject leaves an empty instance behind: say which.
-    fn fault(&self, mut fault: Fault) -> Outcome {
+    fn fault(&self, fault: Fault) -> Outcome {
+        // What it refuses it may repeat: neither the log nor the job is to hold that.
+        let mut told = self.spec.secrets();
+        let written = self.context.credentials.iter().filter(|c| is_secret(&c.name));
+        told.extend(written.map(|c| c.value.clone()));
+        let mut fault = fault_without(fault, &told);
         let (Some(n), JobSpec::AddObject { object, .. }) = (self.instance, &self.spec) else {
             return Outcome::Fault(fault);
         };
@@ -398,6 +405,17 @@ mod tests {
             panic!()
         };
         assert!(fault.text.contains("IPv4Forwarding.153."), "{fault}");
+    }
+
+    #[test]
+    fn a_fault_does_not_repeat_the_secret_that_was_refused() {
+        let name = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase".to_owned();
+        let secret = SetParameter { name, value: "hunter2".into(), kind: None };
+        let (mut machine, _) = start(JobSpec::Set { parameters: vec![secret] });
+        let fault = Fault::new(FaultCode(9007), "hunter2 is too short");
+        let end = machine.answer(Answer::Fault(fault));
+        let masked = Fault::new(FaultCode(9007), format!("{MASK} is too short"));
+        assert_eq!(end, Step::Finish(Outcome::Fault(masked)));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub fn max_attempts(spec: &JobSpec) -> i32 {
         // Each attempt reads more carefully than the one before.
         JobSpec::Refresh { .. } => 5,
         JobSpec::Credentials => 8,
-        // Each look at a test that goes on is one, and so are its order and its end.
+        // Its order is one, and so is each reading that was cut short; a look at a test that goes
+        // on is none.
         JobSpec::Diagnose { .. } => 10,
         JobSpec::FactoryReset | JobSpec::Reboot => 3,
         _ => 5,

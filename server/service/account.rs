@@ -3,8 +3,7 @@
 //! Owns that what guards an account is changed only by who proves it anew: a session that was left
 //! open is not enough.
 
-use std::net::{IpAddr, Ipv4Addr};
-
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,6 +18,8 @@ use crate::store::users::{self as store, Secrets, User};
 
 /// Bytes of a user's preferences, as JSON.
 const MAX_PREFERENCES: usize = 16_384;
+/// How long a second factor is offered.
+const OFFER: TimeDelta = TimeDelta::minutes(15);
 
 /// A second factor that is offered, and counts once a code of it has been sent back.
 #[derive(Clone)]
@@ -81,37 +82,55 @@ pub async fn change_password(
         .await?;
     tx.commit().await?;
     first::changed(app, &user.login);
+    // Whoever guessed at codes knew the old one.
+    app.attempts.codes.forget(&user.user_id);
     Ok(())
 }
 
-/// Offers a new second factor. Nothing is stored.
+/// Offers a new second factor, for a quarter of an hour. Nothing is stored.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person.
+/// [`Error::Denied`] for who is no person; [`Error::Conflict`] for who has no password.
 pub async fn offer_totp(app: &App, ctx: &Ctx) -> Result<TotpOffer, Error> {
     let user = secrets(app, ctx).await?;
+    has_password(&user)?;
     let secret = totp::new_secret();
-    let sealed = app.keys.seal_text(&secret, &offered_to(&user));
+    let until = (ctx.now + OFFER).timestamp();
+    let sealed = app.keys.seal_text(&format!("{until} {secret}"), &offered_to(&user));
     offer(&user, secret, sealed)
 }
 
 /// The same offer once more, for a page that is shown again.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] for what is no offer of theirs.
+/// [`Error::Denied`] for who is no person; [`Error::Invalid`] for what is no offer of theirs, or no
+/// longer.
 pub async fn offer_again(app: &App, ctx: &Ctx, sealed: &str) -> Result<TotpOffer, Error> {
     let user = secrets(app, ctx).await?;
-    offer(&user, opened(app, &user, sealed)?, sealed.to_owned())
+    offer(&user, opened(app, &user, sealed, ctx.now)?, sealed.to_owned())
 }
 
 /// Takes an offer whose code is right: from now on a code is asked for at each log-in.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] at `/code`; [`Error::Conflict`] where
-/// there is a second factor already.
-pub async fn confirm_totp(app: &App, ctx: &Ctx, sealed: &str, code: &str) -> Result<(), Error> {
+/// [`Error::Denied`] for who is no person; [`Error::Invalid`] at `/password` or `/code`, and where
+/// the offer is none any more; [`Error::Conflict`] where there is a second factor already, or no
+/// password, or after too many wrong ones or wrong codes.
+pub async fn confirm_totp(
+    app: &App,
+    ctx: &Ctx,
+    sealed: &str,
+    password: String,
+    code: &str,
+) -> Result<(), Error> {
     let user = secrets(app, ctx).await?;
-    let secret = opened(app, &user, sealed)?;
+    let secret = opened(app, &user, sealed, ctx.now)?;
+    // Who finds a session left open must not lock its user out with a factor of their own.
+    prove(app, ctx, &user, password, "/password").await?;
+    if let Err(seconds) = app.attempts.codes.attempt(user.user_id, ctx.now) {
+        let why = format!("too many wrong codes: try again in {seconds} seconds");
+        return Err(Error::Conflict(why));
+    }
     let Some(step) = totp::step(&secret, code, ctx.now)? else {
         let why = "this is not the code that the app shows now; is the phone's clock right?";
         return Err(Error::invalid("/code", why));
@@ -128,6 +147,7 @@ pub async fn confirm_totp(app: &App, ctx: &Ctx, sealed: &str, code: &str) -> Res
     let (was, is) = (json!({ "totp": false }), json!({ "totp": true }));
     audit::record(&mut tx, ctx, "user.totp", object, was, is).await?;
     tx.commit().await?;
+    app.attempts.codes.forget(&user.user_id);
     Ok(())
 }
 
@@ -213,7 +233,8 @@ async fn secrets(app: &App, ctx: &Ctx) -> Result<Secrets, Error> {
     store::secrets(&app.pool, user_id).await?.ok_or_else(gone)
 }
 
-/// Refuses who does not know the password; guessing is as slow as at the log-in.
+/// Refuses who does not know the password. Guessing is as slow as at the log-in, but counted apart:
+/// what strangers do there holds nobody back who is in.
 async fn prove(
     app: &App,
     ctx: &Ctx,
@@ -221,19 +242,24 @@ async fn prove(
     password: String,
     pointer: &str,
 ) -> Result<(), Error> {
-    if user.password_hash.is_none() {
-        let why = "you have no password here: you log in by single sign-on";
-        return Err(Error::Conflict(why.to_owned()));
-    }
-    let from = ctx.from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    if let Err(seconds) = app.attempts.logins.attempt(&user.login, from, ctx.now) {
+    has_password(user)?;
+    if let Err(seconds) = app.attempts.proofs.attempt(user.user_id, ctx.now) {
         let why = format!("too many wrong passwords: try again in {seconds} seconds");
         return Err(Error::Conflict(why));
     }
     if !password::verify(password, user.password_hash.clone()).await? {
         return Err(Error::invalid(pointer, "this is not your password"));
     }
-    app.attempts.logins.proved(&user.login, from);
+    app.attempts.proofs.forget(&user.user_id);
+    Ok(())
+}
+
+/// Without one there is nothing that a second factor could be second to, nor a way to remove it.
+fn has_password(user: &Secrets) -> Result<(), Error> {
+    if user.password_hash.is_none() {
+        let why = "you have no password here: you log in by single sign-on";
+        return Err(Error::Conflict(why.to_owned()));
+    }
     Ok(())
 }
 
@@ -241,9 +267,15 @@ fn offered_to(user: &Secrets) -> String {
     format!("totp offer {}", user.user_id)
 }
 
-fn opened(app: &App, user: &Secrets, sealed: &str) -> Result<String, Error> {
-    let stale = |_| Error::invalid("", "this offer of a second factor is none: begin again");
-    app.keys.open_text(sealed, &offered_to(user)).map_err(stale)
+/// The secret of an offer to this user that is not too old.
+fn opened(app: &App, user: &Secrets, sealed: &str, now: DateTime<Utc>) -> Result<String, Error> {
+    let text = app.keys.open_text(sealed, &offered_to(user)).unwrap_or_default();
+    match text.split_once(' ') {
+        Some((until, secret)) if until.parse().is_ok_and(|until: i64| now.timestamp() < until) => {
+            Ok(secret.to_owned())
+        }
+        _ => Err(Error::invalid("", "this was offered too long ago: begin again with a new one")),
+    }
 }
 
 fn offer(user: &Secrets, secret: String, sealed: String) -> Result<TotpOffer, Error> {

@@ -1,14 +1,16 @@
 //! Files that operators store for devices: firmware, manifests, scripts.
 //!
-//! Owns who may see, keep and remove them, what they may be called, and that a record never stands
-//! without its bytes. They belong to no site: whoever may operate anywhere stores one, but to remove
-//! one, which any device may need, takes the right everywhere.
+//! Owns who may see, keep and remove them, what they may be called, that a record never stands
+//! without its bytes, and that they do not fill the disk. They belong to no site: whoever may operate
+//! anywhere stores one, but to remove one, which any device may need, takes the right everywhere.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::BoxStream;
+use nix::sys::statvfs::statvfs;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +19,9 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::store::artifacts::{self as store, Artifact};
+
+/// Bytes of the file store's disk that stay free at least; so does a twentieth of it.
+const SPARE: u64 = 1 << 30;
 
 /// What is said of a file to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub type Content = BoxStream<'static, Result<Bytes, object_store::Error>>;
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::Invalid`] for a bad name, and a body that is empty or breaks off;
-/// [`Error::TooLarge`]; [`Error::Files`].
+/// [`Error::TooLarge`], also for the room on the disk; [`Error::Files`].
 pub async fn create<S, E>(
     app: &App,
     ctx: &Ctx,
@@ -54,6 +59,12 @@ where
     if new.announced.is_some_and(|length| length > max) {
         return Err(Error::TooLarge(format!("an artifact has at most {max} bytes")));
     }
+    let room = room(app).await?;
+    if room == 0 || new.announced.is_some_and(|length| length > room) {
+        let why = "the disk of the file store is too full: 1 GiB and 5 % of it stay free";
+        return Err(Error::TooLarge(why.to_owned()));
+    }
+    let max = max.min(room);
     let artifact_id = Uuid::now_v7();
     let stored = app.files.put(artifact_id, body, max).await?;
     let artifact = Artifact {
@@ -71,6 +82,25 @@ where
         return Err(error);
     }
     Ok(artifact)
+}
+
+/// How many bytes more may go to the disk.
+async fn room(app: &App) -> Result<u64, Error> {
+    let directory = app.config.artifact_dir();
+    // A disk that hangs must hold up nobody else.
+    let asked = tokio::task::spawn_blocking(move || room_in(&directory));
+    asked.await.map_err(|e| Error::Internal(e.to_string()))
+}
+
+/// A disk that does not say is left to fail by itself.
+fn room_in(directory: &Path) -> u64 {
+    let Ok(disk) = statvfs(directory) else { return u64::MAX };
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
+    beyond_spare(bytes(disk.blocks_available()), bytes(disk.blocks()))
+}
+
+fn beyond_spare(free: u64, total: u64) -> u64 {
+    free.saturating_sub(SPARE.max(total / 20))
 }
 
 async fn record(app: &App, ctx: &Ctx, artifact: &Artifact) -> Result<(), Error> {
@@ -179,6 +209,16 @@ fn check_name(name: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_of_the_disk_stays_free() {
+        let gib = 1 << 30;
+        assert_eq!(beyond_spare(3 * gib, 10 * gib), 2 * gib);
+        assert_eq!(beyond_spare(gib, 10 * gib), 0);
+        assert_eq!(beyond_spare(12 * gib, 200 * gib), 2 * gib);
+        assert_eq!(beyond_spare(9 * gib, 200 * gib), 0);
+        assert_eq!(room_in(Path::new("/nowhere/at/all")), u64::MAX);
+    }
 
     #[test]
     fn a_name_is_one_file_name() {

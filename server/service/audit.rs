@@ -1,12 +1,14 @@
 //! The audit log, as it is read and exported.
 
+use std::time::Instant;
+
 use bytes::Bytes;
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream::{self, Stream, TryStreamExt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::export::csv_of;
+use super::export::{check_age, csv_of};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
@@ -14,6 +16,8 @@ use crate::store::audit::{self as store, Entry, Filter};
 
 /// Entries read at once for an export.
 const CHUNK: i64 = 1_000;
+/// How far back text is looked for where nobody says since when: no index helps with it.
+const TEXT_WITHIN: TimeDelta = TimeDelta::days(90);
 /// Columns of an export.
 const COLUMNS: [&str; 12] = [
     "audit_id",
@@ -39,7 +43,8 @@ pub enum Format {
     Csv,
 }
 
-/// A page of entries, newest first, before an entry.
+/// A page of entries, newest first, before an entry. Text is looked for in the last 90 days of the
+/// time that is asked for, unless the filter says since when.
 ///
 /// # Errors
 /// [`Error::Denied`]
@@ -52,11 +57,20 @@ pub async fn list(
 ) -> Result<Vec<Entry>, Error> {
     // Entries of all sites stand in one log.
     ctx.require_everywhere(Right::Audit)?;
-    Ok(store::list(&app.pool, filter, before, limit).await?)
+    let filter = within(filter.clone(), ctx.now);
+    Ok(store::list(&app.pool, &filter, before, limit).await?)
+}
+
+fn within(mut filter: Filter, now: DateTime<Utc>) -> Filter {
+    if filter.text.is_some() && filter.since.is_none() {
+        let end = filter.until.map_or(now, |until| until.min(now));
+        filter.since = end.checked_sub_signed(TEXT_WITHIN);
+    }
+    filter
 }
 
 /// All entries that the filter leaves, newest first, in pieces. A failure after the first piece
-/// ends the stream with an error, so that a part is not taken for the whole.
+/// ends the stream with an error, so that a part is not taken for the whole; so does its age.
 ///
 /// # Errors
 /// [`Error::Denied`], and whatever happens before the first piece.
@@ -67,7 +81,7 @@ pub async fn export(
     format: Format,
 ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + 'static, Error> {
     let rows = list(&app, &ctx, &filter, None, CHUNK).await?;
-    let rest = Some(Rest { rows, begun: false });
+    let rest = Some(Rest { rows, begun: false, since: Instant::now() });
     let pieces = stream::try_unfold(rest, move |rest| {
         piece(app.clone(), ctx.clone(), filter.clone(), format, rest)
     });
@@ -78,6 +92,8 @@ pub async fn export(
 struct Rest {
     rows: Vec<Entry>,
     begun: bool,
+    /// When it began.
+    since: Instant,
 }
 
 async fn piece(
@@ -87,7 +103,8 @@ async fn piece(
     format: Format,
     rest: Option<Rest>,
 ) -> Result<Option<(Bytes, Option<Rest>)>, Error> {
-    let Some(Rest { rows, begun }) = rest else { return Ok(None) };
+    let Some(Rest { rows, begun, since }) = rest else { return Ok(None) };
+    check_age(since.elapsed())?;
     let text = written(&rows, format, !begun);
     if text.is_empty() {
         return Ok(None);
@@ -95,7 +112,7 @@ async fn piece(
     let next = match rows.last().filter(|_| rows.len() as i64 == CHUNK) {
         Some(last) => {
             let rows = list(&app, &ctx, &filter, Some(last.audit_id), CHUNK).await?;
-            Some(Rest { rows, begun: true })
+            Some(Rest { rows, begun: true, since })
         }
         None => None,
     };
@@ -164,6 +181,23 @@ mod tests {
             object_name: name.to_owned(),
             before: None,
             after: Some(json!({ "name": "a,\"b\"" })),
+        }
+    }
+
+    #[test]
+    fn text_is_looked_for_within_a_time() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1_000);
+        let day = |n: i64| Some(DateTime::UNIX_EPOCH + TimeDelta::days(n));
+        let text = || Some("riga".to_owned());
+        for (text, since, until, found) in [
+            (None, None, None, None),
+            (text(), None, None, day(910)),
+            (text(), None, day(500), day(410)),
+            (text(), None, day(2_000), day(910)),
+            (text(), day(3), None, day(3)),
+        ] {
+            let filter = Filter { text, since, until, ..Filter::default() };
+            assert_eq!(within(filter.clone(), now).since, found, "{filter:?}");
         }
     }
 

@@ -1,14 +1,19 @@
-//! What can come next in a selector that somebody writes, with values of their own devices.
+//! What somebody may mean who types: what can come next in a selector, with values of their own
+//! devices; and the devices, sites and groups that a name finds.
 
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::fleet::selector::{self, Expr, Known, Source, Suggestion, Wanted};
-use crate::store::completion::{self as store, Column};
+use crate::service::devices::{self as device_service, Asked};
+use crate::store::completion::{self as store, Column, Named};
+use crate::store::devices::{self, Device, Filter};
 use crate::store::{groups, sites};
 
 /// Values that are offered at most.
 const MAX_VALUES: i64 = 20;
+/// Characters from which on devices are found by how they begin: fewer say too little.
+const LEAST: usize = 3;
 
 /// What can come next at the cursor, which stands as many UTF-16 code units from the beginning as a
 /// browser's `selectionStart` says.
@@ -52,6 +57,38 @@ async fn known(app: &App, ctx: &Ctx, wanted: &Wanted) -> Result<Known, Error> {
         Source::Versions => known.versions = of_devices(Column::Versions).await?,
     }
     Ok(known)
+}
+
+/// What a name finds.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Those with exactly this serial number; where there is none, those whose serial number or
+    /// identity begins so.
+    pub devices: Vec<Device>,
+    /// Those with it in path or name.
+    pub sites: Vec<Named>,
+    /// Those with it in their name.
+    pub groups: Vec<Named>,
+}
+
+/// What a name finds of what the caller may read, of each kind at most `limit`.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn find(app: &App, ctx: &Ctx, text: &str, limit: i64) -> Result<Found, Error> {
+    let paths = ctx.require(Right::Read)?.paths();
+    let (pool, within) = (&app.pool, paths.as_deref());
+    let filter = Filter { serial: Some(text.to_owned()), ..Filter::default() };
+    let asked = Asked { filter, limit, ..Asked::default() };
+    let mut found = device_service::list(app, ctx, &asked).await?;
+    if found.is_empty() && text.chars().count() >= LEAST {
+        found = devices::beginning(pool, &[text.to_owned()], within, limit).await?;
+    }
+    Ok(Found {
+        devices: found,
+        sites: store::sites(pool, text, within, limit).await?,
+        groups: store::groups(pool, text, limit).await?,
+    })
 }
 
 /// The byte at which so many UTF-16 code units of the text are past.

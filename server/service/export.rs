@@ -4,6 +4,8 @@
 //! Owns how a list is written as CSV. It must never write what a spreadsheet would take for a
 //! formula: devices choose their own names.
 
+use std::time::{Duration, Instant};
+
 use futures_util::stream::{self, Stream, TryStreamExt};
 
 use super::devices::{self, Asked};
@@ -13,6 +15,8 @@ use crate::store::devices::Device;
 
 /// Devices that are read at once.
 const PAGE: i64 = 1_000;
+/// How long a list may take to be read: what its reader may was asked when it began.
+const LIFE: Duration = Duration::from_secs(15 * 60);
 /// What makes a formula of a cell at its beginning.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
@@ -23,14 +27,16 @@ struct Progress {
     asked: Asked,
     /// A page that was read before anybody asked for it.
     ready: Option<Vec<Device>>,
+    /// When it began.
+    since: Instant,
 }
 
 /// All devices that the caller sees and `asked` finds, a page at a time, in order of their ids; its
 /// `limit` does not matter.
 ///
 /// # Errors
-/// As [`devices::list`]. What fails after the first page is logged here and ends the stream: its
-/// reader can only break off.
+/// As [`devices::list`]. What fails after the first page is logged here and ends the stream, as its
+/// age does: its reader can only break off.
 pub async fn devices(
     app: Shared,
     ctx: Ctx,
@@ -39,12 +45,13 @@ pub async fn devices(
     let asked = Asked { limit: PAGE, ..asked };
     // So that what is wrong with the question is an answer, and not a list that breaks off.
     let first = devices::list(&app, &ctx, &asked).await?;
-    let progress = Progress { app, ctx, asked, ready: Some(first) };
+    let progress = Progress { app, ctx, asked, ready: Some(first), since: Instant::now() };
     let pages = stream::try_unfold(progress, next);
     Ok(pages.inspect_err(|e| tracing::error!(cause = %e.private(), "an export broke off")))
 }
 
 async fn next(mut progress: Progress) -> Result<Option<(Vec<Device>, Progress)>, Error> {
+    check_age(progress.since.elapsed())?;
     let page = match progress.ready.take() {
         Some(page) => page,
         None => devices::list(&progress.app, &progress.ctx, &progress.asked).await?,
@@ -52,6 +59,17 @@ async fn next(mut progress: Progress) -> Result<Option<(Vec<Device>, Progress)>,
     let Some(last) = page.last() else { return Ok(None) };
     progress.asked.after = Some(last.device_id);
     Ok(Some((page, progress)))
+}
+
+/// Ends a list that takes too long.
+///
+/// # Errors
+/// [`Error::Conflict`] for one that has been read for so long.
+pub fn check_age(age: Duration) -> Result<(), Error> {
+    if age <= LIFE {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!("a list was not read within {} minutes", LIFE.as_secs() / 60)))
 }
 
 /// Records as CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an
@@ -82,6 +100,12 @@ mod tests {
     fn line(cells: &[&str]) -> String {
         let record = cells.iter().map(|cell| (*cell).to_owned()).collect();
         String::from_utf8(csv_of([record])).unwrap()
+    }
+
+    #[test]
+    fn a_list_is_not_read_for_ever() {
+        assert!(check_age(LIFE).is_ok());
+        assert!(check_age(LIFE + Duration::from_millis(1)).is_err());
     }
 
     #[test]

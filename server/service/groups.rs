@@ -155,6 +155,7 @@ pub async fn set_member(
     let mut tx = app.pool.begin().await?;
     store::lock(&mut tx).await?;
     let group = load(&mut *tx, group_id).await?;
+    device_service::hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
     let by = &ctx.actor.name;
     if group::set_member(&mut tx, &group, device.device_id, member, by, ctx.now).await? {
         let action = if member { "group.add_device" } else { "group.remove_device" };

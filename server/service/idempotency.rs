@@ -2,7 +2,8 @@
 //! gives the first answer.
 //!
 //! Owns the life of a key: taken before the work, kept with the answer, given back where nothing was
-//! done, forgotten after a day. Answers are kept sealed: one may hold a new token.
+//! done, left without an answer where nobody knows how much was, forgotten after a day. Answers are
+//! kept sealed: one may hold a new token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -31,13 +32,13 @@ pub struct Answer {
 /// What became of asking for a key.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is new: do the work, then [`finish`] or [`give_back`].
+    /// It is new: do the work, then [`finish`], or [`give_back`] where nothing was done.
     New,
     /// The work was done: this was its answer.
     Done(Answer),
     /// The same key came with another request.
     Other,
-    /// The first request is still at work, or ended without an answer.
+    /// The first request is still at work, or ended without an answer that is kept.
     Unknown,
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::devices;
 use crate::access::audit::{self, Object, masked};
 use crate::access::right::Right;
+use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::selector::Expr;
@@ -102,6 +103,7 @@ pub async fn create(
     let order = order.by(&ctx.actor.name, device.device_id);
     let kind = order.spec.kind();
     let mut tx = app.pool.begin().await?;
+    devices::hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
     let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
     if job.kind != kind {
         let why = format!("the idempotency key is that of an open job of the kind {}", job.kind);
@@ -125,6 +127,8 @@ pub async fn create(
 pub async fn cancel(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
     let (before, device) = find(app, ctx, job_id, Right::Operate).await?;
     let mut tx = app.pool.begin().await?;
+    let held = devices::hold(&mut tx, ctx, device.device_id, Right::Operate).await;
+    held.map_err(|error| of_job(error, job_id))?;
     let by = &ctx.actor.name;
     let job = queue::cancel(&mut tx, device.device_id, job_id, by, ctx.now).await?;
     let name = told_name(&job, &device);
@@ -132,6 +136,7 @@ pub async fn cancel(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
     let (before, after) = (json!({ "state": before.state }), json!({ "state": job.state }));
     audit::record(&mut tx, ctx, "job.cancel", object, before, after).await?;
     tx.commit().await?;
+    app.wake_hint.notify_one();
     Ok(job)
 }
 
@@ -177,13 +182,20 @@ pub async fn get(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
 /// A job and its device, at which the caller must have the right.
 async fn find(app: &App, ctx: &Ctx, job_id: Uuid, right: Right) -> Result<(Job, Device), Error> {
     ctx.require(right)?;
-    let unknown = || Error::NotFound(format!("no job {job_id}"));
-    let job = store::get(&app.pool, job_id).await?.ok_or_else(unknown)?;
-    match devices::find(app, ctx, &job.device_id.to_string(), right).await {
-        Ok(device) => Ok((job, device)),
-        // What names the device would tell that the job is there.
-        Err(Error::NotFound(_)) => Err(unknown()),
-        Err(other) => Err(other),
+    let job = store::get(&app.pool, job_id).await?.ok_or_else(|| unknown(job_id))?;
+    let device = devices::find(app, ctx, &job.device_id.to_string(), right).await;
+    Ok((job, device.map_err(|error| of_job(error, job_id))?))
+}
+
+fn unknown(job_id: Uuid) -> Error {
+    Error::NotFound(format!("no job {job_id}"))
+}
+
+/// The error of a job's device: what names the device would tell that the job is there.
+fn of_job(error: Error, job_id: Uuid) -> Error {
+    match error {
+        Error::NotFound(_) => unknown(job_id),
+        other => other,
     }
 }
 
@@ -237,12 +249,13 @@ pub async fn bulk(
     let begun = begin(app, ctx, selector, &order, expected).await;
     let (bulk_id, devices) = begun.map_err(nothing)?;
     let order = order.by(&ctx.actor.name, Uuid::nil());
-    let (app, ctx) = (app.clone(), ctx.clone());
+    let (app, ctx, reach) = (app.clone(), ctx.clone(), ctx.reach(Right::Operate));
     // A task of its own: a caller who goes away must not leave the half of it undone.
     let work = tokio::spawn(async move {
-        let result = many::create(&app.pool, &app.keys, &devices, &order, ctx.now).await;
+        let result = many::create(&app.pool, &app.keys, &devices, &order, &reach, clock::now).await;
         app.wake_hint.notify_one();
         let result = result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
+        let ctx = Ctx { now: clock::now(), ..ctx };
         if let Err(e) = end(&app, &ctx, bulk_id, order.spec.kind(), &result).await {
             tracing::error!(bulk.id = %bulk_id, "what became of it is not on record: {}", e.private());
         }

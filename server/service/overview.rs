@@ -16,6 +16,7 @@ use crate::store::jobs;
 use crate::store::nodes::{self, Node};
 use crate::store::overview::{self as store, Problem, Share};
 use crate::store::samples::{self, Sample};
+use crate::store::selector;
 
 /// How far back "new" and "faulted" look, and the ended jobs that are counted.
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -71,6 +72,7 @@ impl Shares {
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn figures(app: &App, ctx: &Ctx) -> Result<Figures, Error> {
     let paths = ctx.require(Right::Read)?.paths();
+    let _turn = selector::turn().await?;
     let fleet = fleet(app, paths.as_deref(), ctx.now).await?;
     let jobs = jobs::counts(&app.pool, ctx.now - DAY, paths.as_deref()).await?;
     Ok(Figures { fleet, jobs: jobs.into_iter().collect() })
@@ -98,6 +100,7 @@ pub(super) async fn fleet(
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn models(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
     let paths = ctx.require(Right::Read)?.paths();
+    let _turn = selector::turn().await?;
     Ok(Shares::of(store::models(&app.pool, paths.as_deref(), SHARES).await?))
 }
 
@@ -107,6 +110,7 @@ pub async fn models(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn versions(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
     let paths = ctx.require(Right::Read)?.paths();
+    let _turn = selector::turn().await?;
     Ok(Shares::of(store::versions(&app.pool, paths.as_deref(), SHARES).await?))
 }
 

@@ -23,7 +23,7 @@ const KEEP_NODES: TimeDelta = TimeDelta::days(1);
 /// Samples are kept this long.
 const KEEP_SAMPLES: TimeDelta = TimeDelta::days(400);
 
-/// Runs until the token is cancelled.
+/// Runs until the token is cancelled; takes the heartbeat back then.
 pub async fn run(app: Shared, stop: CancellationToken) {
     let started_at = clock::now();
     let mut sampled = None;
@@ -42,8 +42,12 @@ pub async fn run(app: Shared, stop: CancellationToken) {
             }
         }
         if tokio::time::timeout(BEAT, stop.cancelled()).await.is_ok() {
-            return;
+            break;
         }
+    }
+    // Whoever stopped is not lost.
+    if let Err(e) = nodes::remove(&app.pool, &app.node).await {
+        tracing::warn!("the heartbeat of this node was not taken back: {e}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets of devices in clear: who may see them, and that each look is in the audit log.
 
 use serde_json::json;
+use sqlx::{Postgres, Transaction};
 
 use super::devices;
 use crate::access::audit::{self, Object};
@@ -26,7 +27,9 @@ pub async fn names(app: &App, ctx: &Ctx, name: &str) -> Result<Vec<Named>, Error
 /// As [`devices::find`], with the right to see secrets; [`Error::NotFound`] when it is not known.
 pub async fn reveal(app: &App, ctx: &Ctx, name: &str, parameter: &str) -> Result<String, Error> {
     let device = devices::find(app, ctx, name, Right::Secrets).await?;
-    look(app, ctx, &device, parameter).await
+    let mut tx = app.pool.begin().await?;
+    devices::hold(&mut tx, ctx, device.device_id, Right::Secrets).await?;
+    look(app, tx, ctx, &device, parameter).await
 }
 
 /// What people type to join a device's Wi-Fi, for the support view: no other secret. Whether the
@@ -34,24 +37,33 @@ pub async fn reveal(app: &App, ctx: &Ctx, name: &str, parameter: &str) -> Result
 ///
 /// # Errors
 /// As [`devices::find`], with the right to the support view; [`Error::Denied`] for any other
-/// parameter; [`Error::NotFound`] when it is not known.
+/// parameter; [`Error::NotFound`] when it is not known; [`Error::Conflict`] where the device was moved
+/// since it was found.
 pub async fn reveal_wifi(
     app: &App,
     ctx: &Ctx,
-    name: &str,
+    device: &Device,
     parameter: &str,
 ) -> Result<String, Error> {
-    let device = devices::find(app, ctx, name, Right::Support).await?;
+    ctx.require(Right::Support)?;
     if !is_wifi_password(parameter) {
         return Err(Error::Denied(
             "the support view shows no secret but Wi-Fi passwords".to_owned(),
         ));
     }
-    look(app, ctx, &device, parameter).await
+    let mut tx = app.pool.begin().await?;
+    devices::hold_in_place(&mut tx, ctx, device).await?;
+    look(app, tx, ctx, device, parameter).await
 }
 
-async fn look(app: &App, ctx: &Ctx, device: &Device, parameter: &str) -> Result<String, Error> {
-    let mut tx = app.pool.begin().await?;
+/// The value, and that it was looked at. The device is held.
+async fn look(
+    app: &App,
+    mut tx: Transaction<'static, Postgres>,
+    ctx: &Ctx,
+    device: &Device,
+    parameter: &str,
+) -> Result<String, Error> {
     let id = device.device_id;
     let value = learn::known_secret(&mut tx, &app.keys, id, parameter).await?.ok_or_else(|| {
         Error::NotFound(format!(

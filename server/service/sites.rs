@@ -16,6 +16,7 @@ use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::fleet::site::{self, SiteFields, SitePath};
 use crate::fleet::window::{self, Hours};
+use crate::store::selector;
 use crate::store::sites::{self as store, Site};
 
 /// A page of the sites that the caller sees, each before those in it, after a path; with `under`
@@ -70,6 +71,7 @@ pub struct Standing {
 /// [`Error::Denied`]
 pub async fn standing(app: &App, ctx: &Ctx) -> Result<Standing, Error> {
     let within = ctx.require(Right::Read)?.paths();
+    let _turn = selector::turn().await?;
     Ok(added_up(store::devices(&app.pool, within.as_deref()).await?))
 }
 

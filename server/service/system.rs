@@ -6,17 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::TimeDelta;
 use nix::sys::statvfs::statvfs;
 
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::store::MIGRATOR;
 use crate::store::system::{self as store, Database, Due, Migration};
-use crate::store::{MIGRATOR, jobs};
-
-/// Ended jobs are counted so far back.
-const DAY: TimeDelta = TimeDelta::days(1);
 
 /// The database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +28,7 @@ pub struct DatabaseState {
 /// What waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queues {
-    /// Jobs by state: the open ones, and those that ended within the last day.
+    /// Open jobs by state.
     pub jobs: BTreeMap<String, i64>,
     /// Queued jobs that may run: they wait for their devices.
     pub jobs_due: Due,
@@ -70,7 +66,7 @@ pub async fn queues(app: &App, ctx: &Ctx) -> Result<Queues, Error> {
     let paths = ctx.require(Right::Read)?.paths();
     let (pool, paths) = (&app.pool, paths.as_deref());
     let (jobs, jobs_due, wakes_due) = tokio::try_join!(
-        jobs::counts(pool, ctx.now - DAY, paths),
+        store::jobs_open(pool, paths),
         store::jobs_due(pool, ctx.now, paths),
         store::wakes_due(pool, ctx.now, paths),
     )?;

@@ -95,9 +95,9 @@ pub async fn revoke(app: &App, ctx: &Ctx, token_id: Uuid) -> Result<(), Error> {
 
 fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), Error> {
     check_name(&new.name)?;
-    // The name stands beside what a caller did; these stand for Muster's own doing.
-    if ["muster", "console"].contains(&new.name.as_str()) {
-        let why = format!("`{}` stands for the server itself", new.name);
+    // The name stands beside what a caller did; these stand for others there.
+    if ["muster", "console", "nobody"].contains(&new.name.to_lowercase().as_str()) {
+        let why = format!("`{}` stands for somebody else in the audit log", new.name);
         return Err(Error::invalid("/name", why));
     }
     if new.scopes.is_empty() {
@@ -133,7 +133,7 @@ mod tests {
             expires_at: None,
         };
         assert!(check(&new("billing, Rīga"), now).is_ok());
-        for bad in ["", " ci", "a\nb", "muster", "console", &"x".repeat(65)] {
+        for bad in ["", " ci", "a\nb", "Muster", "console", "NOBODY", &"x".repeat(65)] {
             assert!(check(&new(bad), now).is_err(), "{bad}");
         }
         assert!(check(&NewToken { scopes: Vec::new(), ..new("ci") }, now).is_err());

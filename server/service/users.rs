@@ -216,6 +216,8 @@ pub async fn set_password(
         .await?;
     tx.commit().await?;
     first::changed(app, &login);
+    // Whoever guessed at codes knew the old one.
+    app.attempts.codes.forget(&user_id);
     tracing::info!(user.id = %user_id, by = ctx.actor.name, "password set");
     Ok(())
 }

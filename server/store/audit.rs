@@ -1,9 +1,13 @@
 //! The audit log: appended to, read, never changed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+/// How far an entry's id may lie from its time: the time is when the request began, the id is made
+/// when the entry is written, and a clock may be set in between.
+const DRIFT: TimeDelta = TimeDelta::days(1);
 
 /// Who changed what.
 #[derive(Debug, Clone)]
@@ -84,13 +88,19 @@ pub async fn list(
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Entry>, sqlx::Error> {
+    // A text is looked for in each entry.
+    let _turn = if filter.text.is_some() { Some(super::selector::turn().await?) } else { None };
+    // Never null: the index then ends the scan, in whatever plan.
+    let (first, end) = bounds(filter);
+    let end = before.map_or(end, |before| before.min(end));
     sqlx::query_as!(
         Entry,
         r#"
         select audit_id, at, actor_kind, actor_id, actor, address as "address: ipnet::IpNet",
                action, object_kind, object_id, object_name, before, after
         from audit_log
-        where ($1::uuid is null or audit_id < $1)
+        where audit_id < $1
+          and audit_id >= $10
           and ($2::text is null or actor = $2)
           and ($3::text is null or starts_with(action, $3))
           and ($4::text is null or object_kind = $4)
@@ -102,7 +112,7 @@ pub async fn list(
         order by audit_id desc
         limit $9
         "#,
-        before,
+        end,
         filter.actor,
         filter.action,
         filter.object_kind,
@@ -110,8 +120,61 @@ pub async fn list(
         filter.text,
         filter.since,
         filter.until,
-        limit
+        limit,
+        first
     )
     .fetch_all(pool)
     .await
+}
+
+/// The ids that entries of the filter's time can have: from the first, before the second.
+fn bounds(filter: &Filter) -> (Uuid, Uuid) {
+    let drift = DRIFT.num_milliseconds();
+    let millis = |at: DateTime<Utc>| at.timestamp_millis();
+    let first = filter.since.map_or(Uuid::nil(), |at| smallest(millis(at).saturating_sub(drift)));
+    let end = filter.until.map_or(Uuid::max(), |at| smallest(millis(at).saturating_add(drift)));
+    (first, end)
+}
+
+/// Not larger than any UUIDv7 of this millisecond, and larger than those of all before it: its first
+/// 48 bits are the time.
+fn smallest(millis: i64) -> Uuid {
+    let millis = u128::try_from(millis).unwrap_or(0).min((1 << 48) - 1);
+    Uuid::from_u128(millis << 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::{NoContext, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn the_ids_of_a_time_lie_within_its_bounds_and_others_do_not() {
+        let id = |at: DateTime<Utc>| {
+            let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+            Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+        };
+        let since = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_800_000_000_123);
+        let until = since + TimeDelta::hours(1);
+        let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
+        let (first, end) = bounds(&filter);
+        for at in [since, until, since - DRIFT, until + DRIFT - TimeDelta::milliseconds(1)] {
+            assert!(first <= id(at) && id(at) < end, "{at}");
+        }
+        assert!(id(since - DRIFT - TimeDelta::milliseconds(1)) < first);
+        assert!(id(until + DRIFT) >= end);
+        assert_eq!(bounds(&Filter::default()), (Uuid::nil(), Uuid::max()));
+    }
+
+    #[test]
+    fn no_time_is_too_far_away() {
+        let filter = Filter {
+            since: Some(DateTime::<Utc>::MIN_UTC),
+            until: Some(DateTime::<Utc>::MAX_UTC),
+            ..Filter::default()
+        };
+        let (first, end) = bounds(&filter);
+        assert!(first == Uuid::nil() && end > Uuid::now_v7());
+    }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::selector;
 use crate::fleet::facts::{Facts, capped};
 use crate::fleet::selector::{
     Expr, Test, TextField, TextTest, TimeField, TimeTest, VersionTest, VersionValue,
@@ -162,6 +163,56 @@ pub async fn by_serial(pool: &PgPool, serial: &str) -> Result<Vec<Uuid>, sqlx::E
         .await
 }
 
+/// The devices whose serial number or identity begins with one of these texts, in either case: of
+/// each text the first ones only, in the order of serial numbers. Of those at and below the sites
+/// `paths`, if named.
+pub async fn beginning(
+    pool: &PgPool,
+    texts: &[String],
+    paths: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<Device>, sqlx::Error> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _turn = selector::turn().await?;
+    let mut q = QueryBuilder::new("");
+    push_beginning(&mut q, texts, paths, limit);
+    let mut tx = selector::bounded(pool).await?;
+    let found = q.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+/// Pushes the statement of [`beginning`], of at least one text.
+///
+/// Each text is looked for in each index by itself, in its order and only so far as rows are wanted:
+/// so a text with which half of the fleet begins costs no more than one with which nothing does.
+pub fn push_beginning(
+    q: &mut QueryBuilder<Postgres>,
+    texts: &[String],
+    paths: Option<&[String]>,
+    limit: i64,
+) {
+    push_select(q, None);
+    q.push("f.device_id in (");
+    let columns = ["upper(b.serial)", "upper(b.identity)"];
+    let branches = texts.iter().flat_map(|text| columns.map(|column| (text, column)));
+    for (i, (text, column)) in branches.enumerate() {
+        q.push(if i == 0 { "(" } else { " union all (" });
+        q.push("select b.device_id from device_facts b where ");
+        q.push(column).push(" ~>=~ upper(").push_bind(text.clone()).push(") and ");
+        // The last of all characters: whatever begins with the text stands before it.
+        let end = format!("{text}\u{10ffff}");
+        q.push(column).push(" ~<~ upper(").push_bind(end).push(")");
+        if let Some(paths) = paths {
+            q.push(" and b.site <@ any(").push_bind(paths.to_vec()).push("::text[]::ltree[])");
+        }
+        q.push(" order by ").push(column).push(" using ~<~ limit ").push_bind(limit).push(")");
+    }
+    q.push(") order by f.serial, f.device_id limit ").push_bind(limit);
+}
+
 /// One device.
 pub async fn get(pool: &PgPool, device_id: Uuid) -> Result<Option<Device>, sqlx::Error> {
     let mut q = QueryBuilder::new("");
@@ -195,6 +246,7 @@ pub async fn counts(
     since: DateTime<Utc>,
     paths: Option<&[String]>,
 ) -> Result<(i64, i64), sqlx::Error> {
+    let _turn = selector::turn().await?;
     let Some(paths) = paths else {
         let row = sqlx::query!(
             r#"select count(*) as "all!", count(*) filter (where last_inform >= $1) as "online!"
@@ -443,5 +495,18 @@ mod tests {
         ];
         assert_eq!(filter.conditions(now), expected.map(Expr::Test));
         assert!(Filter::default().conditions(now).is_empty());
+    }
+
+    #[test]
+    fn what_was_typed_is_bound_and_never_pushed() {
+        let texts = ["x' or '%".to_owned(), "y".to_owned()];
+        for (paths, binds) in [(None, 4 * 3 + 1), (Some(["eu".to_owned()].as_slice()), 4 * 4 + 1)] {
+            let mut q = QueryBuilder::new("");
+            push_beginning(&mut q, &texts, paths, 8);
+            let sql = q.into_string();
+            assert!(!sql.contains("x'"), "{sql}");
+            assert!(sql.contains(&format!("${binds}")), "{sql}");
+            assert!(!sql.contains(&format!("${}", binds + 1)), "{sql}");
+        }
     }
 }

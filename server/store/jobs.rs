@@ -6,6 +6,10 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+mod list;
+
+pub use list::{counts, list};
+
 /// A job.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -252,65 +256,6 @@ pub async fn get(pool: &PgPool, job_id: Uuid) -> Result<Option<Job>, sqlx::Error
     sqlx::query_as!(Job, "select * from jobs where job_id = $1", job_id).fetch_optional(pool).await
 }
 
-/// Newest first, before an id; of one device, in one state, of one kind, of devices at and below
-/// these sites, if named.
-pub async fn list(
-    pool: &PgPool,
-    device_id: Option<Uuid>,
-    state: Option<&str>,
-    kind: Option<&str>,
-    paths: Option<&[String]>,
-    before: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Job>, sqlx::Error> {
-    sqlx::query_as!(
-        Job,
-        "select * from jobs
-         where ($1::uuid is null or device_id = $1)
-           and ($2::text is null or state = $2)
-           and ($3::text is null or kind = $3)
-           and ($4::uuid is null or job_id < $4)
-           -- Without paths it is planned away, and the facts are not touched.
-           and ($5::text[] is null or exists (
-               select from device_facts f
-               where f.device_id = jobs.device_id and f.site <@ any($5::text[]::ltree[])))
-         order by job_id desc limit $6",
-        device_id,
-        state,
-        kind,
-        before,
-        paths,
-        limit
-    )
-    .fetch_all(pool)
-    .await
-}
-
-/// Jobs by state, of those that are open or ended since a time; of devices at and below these sites,
-/// if named.
-pub async fn counts(
-    pool: &PgPool,
-    since: DateTime<Utc>,
-    paths: Option<&[String]>,
-) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"select state as "state!", count(*) as "n!" from (
-               select device_id, state from jobs where state in ('queued', 'running', 'waiting')
-               union all
-               select device_id, state from jobs where finished_at >= $1
-           ) as recent
-           where $2::text[] is null or exists (
-               select from device_facts f
-               where f.device_id = recent.device_id and f.site <@ any($2::text[]::ltree[]))
-           group by state"#,
-        since,
-        paths
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(|r| (r.state, r.n)).collect())
-}
-
 /// Gives the job to a session.
 pub async fn lease(
     conn: &mut PgConnection,
@@ -347,6 +292,8 @@ pub struct Change {
     pub fault: Option<Value>,
     /// Why.
     pub note: Option<String>,
+    /// The attempt that ends thus counts for none.
+    pub uncounted: bool,
 }
 
 /// Changes an open job; an ended one stays as it is (false).
@@ -366,6 +313,7 @@ pub async fn change(
             result = coalesce($6, result),
             fault = coalesce($7, fault),
             note = $8,
+            attempts = attempts - case when $11 then 1 else 0 end,
             lease = null,
             leased_until = null,
             finished_at = case when $9 then $10::timestamptz end
@@ -380,7 +328,8 @@ pub async fn change(
         c.fault,
         c.note,
         ended,
-        now
+        now,
+        c.uncounted
     )
     .execute(conn)
     .await?;

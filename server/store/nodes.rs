@@ -47,6 +47,12 @@ pub async fn list(pool: &PgPool) -> Result<Vec<Node>, sqlx::Error> {
     .await
 }
 
+/// Forgets a node that stopped.
+pub async fn remove(pool: &PgPool, node: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from nodes where node = $1", node).execute(pool).await?;
+    Ok(())
+}
+
 /// Forgets nodes that were not heard of since a time.
 pub async fn purge(pool: &PgPool, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from nodes where seen_at < $1", before).execute(pool).await?;

@@ -339,6 +339,22 @@ pub async fn placement(
     Ok(row.map(|r| (r.site, r.tags)))
 }
 
+/// Where a device stands, which is nowhere else until the transaction ends; outer `None` = there is
+/// no such device.
+pub async fn of_device(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+) -> Result<Option<Option<String>>, sqlx::Error> {
+    let row = sqlx::query!(
+        // The weakest lock that [`placement`] waits for: informs go on.
+        r#"select site::text as "site?" from device_facts where device_id = $1 for key share"#,
+        device_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| row.site))
+}
+
 /// Puts a device into a site, or none, with these tags.
 pub async fn place(
     conn: &mut PgConnection,

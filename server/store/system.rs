@@ -64,6 +64,25 @@ pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, sqlx::Error> {
     .await
 }
 
+/// Open jobs by state, of devices at and below these sites, if named.
+pub async fn jobs_open(
+    pool: &PgPool,
+    paths: Option<&[String]>,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select state as "state!", count(*) as "n!" from jobs
+           where state in ('queued', 'running', 'waiting')
+             and ($1::text[] is null or exists (
+                 select from device_facts f
+                 where f.device_id = jobs.device_id and f.site <@ any($1::text[]::ltree[])))
+           group by state"#,
+        paths
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
+}
+
 /// Queued jobs that may run, of devices at and below these sites, if named.
 pub async fn jobs_due(
     pool: &PgPool,

@@ -93,7 +93,8 @@ pub async fn any(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select exists (select from users) as "there!""#).fetch_one(conn).await
 }
 
-/// Whether somebody is left who may log in and do everything everywhere.
+/// Whether somebody is left who can log in and do everything everywhere: not one whom the provider
+/// has yet to name.
 pub async fn has_admin(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
@@ -101,6 +102,7 @@ pub async fn has_admin(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
                join user_grants g on g.user_id = u.user_id and g.site_id is null
                join roles r on r.role_id = g.role_id and 'admin' = any (r.rights)
                where u.disabled_at is null
+                 and (u.password_hash is not null or u.oidc_subject is not null)
            ) as "there!""#
     )
     .fetch_one(conn)

@@ -31,13 +31,18 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 14] = [
+const METRICS: [(Kind, &str, &str); 15] = [
     (
         Kind::Counter,
         "muster_transcripts_dropped_total",
-        "Transcripts of sessions that were not kept because too many waited.",
+        "Transcripts of sessions that were not kept: too many waited, or the database did not take them.",
     ),
     (Kind::Counter, "muster_connection_requests_total", "Connection requests sent, by result."),
+    (
+        Kind::Counter,
+        "muster_login_failures_total",
+        "Log-ins that failed: a wrong name, password or code, or nobody's at single sign-on.",
+    ),
     (Kind::Gauge, "muster_connections_open", "Connections open, by listener."),
     (
         Kind::Counter,

@@ -219,20 +219,22 @@ pub(super) fn samples() -> Vec<(View, Value)> {
         seen: When::new(now, now),
         current: id == 1,
     };
-    let account = |totp: bool, errors: Complaints| AccountPage {
+    let account = |has_password: bool, totp: bool, errors: Complaints| AccountPage {
         shell: Shell::sample(),
         facts: vec![Fact { label: "Name", value: "<x-evil>".to_owned() }],
         themes: choices(),
         theme: "dark".to_owned(),
         zone: "<x-evil>".to_owned(),
-        has_password: totp,
+        has_password,
         totp,
         errors,
         sessions: vec![session(1), session(2)],
     };
+    let (zone, password) = ("time_zone", "password");
     vec![
-        views::sample(View::Account, &account(false, Complaints::field("time_zone", "<x-evil>"))),
-        views::sample(View::Account, &account(true, Complaints::field("password", "<x-evil>"))),
+        views::sample(View::Account, &account(false, false, Complaints::default())),
+        views::sample(View::Account, &account(true, false, Complaints::field(zone, "<x-evil>"))),
+        views::sample(View::Account, &account(true, true, Complaints::field(password, "<x-evil>"))),
     ]
 }
 

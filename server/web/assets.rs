@@ -89,6 +89,7 @@ fn media_type(path: &str) -> &'static str {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
         Some("webmanifest") => "application/manifest+json",
         _ => "text/plain; charset=utf-8",
     }
@@ -151,7 +152,9 @@ mod tests {
         let manifest: serde_json::Value = serde_json::from_slice(&body).unwrap();
         for icon in manifest["icons"].as_array().unwrap() {
             let path = icon["src"].as_str().unwrap().strip_prefix("/static/").unwrap();
-            assert!(views::static_file(path).is_some(), "{path}");
+            let file = get(path, "", HeaderMap::new()).await;
+            assert_eq!(file.status(), StatusCode::OK, "{path}");
+            assert_eq!(file.headers()[CONTENT_TYPE], icon["type"].as_str().unwrap(), "{path}");
         }
         let worker = service_worker(HeaderMap::new()).await;
         assert_eq!(worker.headers()[CACHE_CONTROL], "no-cache");

@@ -2,7 +2,8 @@
 //!
 //! Each is `SameSite=Strict`, `HttpOnly` and for all paths. Reached by HTTPS its name begins with
 //! `__Host-`, so that no other host of the same domain can have set it, and it is never sent in
-//! clear. What a cookie holds is looked up or shown as text, never believed.
+//! clear. What a cookie holds is looked up, opened where Muster sealed it, or shown as text, never
+//! believed.
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -10,6 +11,8 @@ use chrono::TimeDelta;
 
 /// The session.
 pub(super) const SESSION: &str = "muster-session";
+/// That somebody has logged in with this browser before.
+pub(super) const KNOWN: &str = "muster-known";
 /// A message for the next page.
 pub(super) const FLASH: &str = "muster-flash";
 
@@ -24,14 +27,14 @@ pub(super) fn read<'a>(headers: &'a HeaderMap, name: &str, https: bool) -> Optio
         .map(|(_, value)| value)
 }
 
-/// A `Set-Cookie` for this long. The value is of the base64url alphabet.
+/// A `Set-Cookie` for this long. The value is of one of base 64's alphabets.
 pub(super) fn set(name: &str, value: &str, life: TimeDelta, https: bool) -> HeaderValue {
     let seconds = life.num_seconds().max(0);
     let secure = if https { "; Secure" } else { "" };
     let name = full(name, https);
     let text =
         format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::try_from(text).expect("base64url is visible ASCII")
+    HeaderValue::try_from(text).expect("base64 is visible ASCII")
 }
 
 /// A `Set-Cookie` that takes a cookie back.

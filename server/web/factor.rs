@@ -13,12 +13,14 @@ use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{self, View};
 use crate::ctx::Shared;
+use crate::error::Error;
 use crate::service::account as service;
 
 // No `Debug`: it is never printed.
 #[derive(Deserialize)]
 pub(super) struct Confirmation {
     offer: String,
+    password: String,
     code: String,
 }
 
@@ -66,14 +68,20 @@ pub(super) async fn confirm(
     State(app): State<Shared>,
     Form(sent): Form<Confirmation>,
 ) -> Result<Response, Failure> {
-    match service::confirm_totp(&app, viewer.ctx(), &sent.offer, &sent.code).await {
+    let Confirmation { offer, password, code } = sent;
+    match service::confirm_totp(&app, viewer.ctx(), &offer, password, &code).await {
         Ok(()) => {
             let done = "From now on each log-in asks for a code.";
             Ok(flash::to(HOME, Flash::done(done)))
         }
         Err(error) => {
-            let errors = Complaints::of(error, &["code"])?;
-            let offer = service::offer_again(&app, viewer.ctx(), &sent.offer).await?;
+            let errors = Complaints::of(error, &["password", "code"])?;
+            let offer = match service::offer_again(&app, viewer.ctx(), &offer).await {
+                Ok(offer) => offer,
+                // It was too old: a new one, below what is said of it.
+                Err(Error::Invalid { .. }) => service::offer_totp(&app, viewer.ctx()).await?,
+                Err(error) => return Err(error.into()),
+            };
             let page = form(&app, &viewer, offer, errors)?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }

@@ -15,8 +15,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
-use super::format::{When, size};
-use super::overview::grouped;
+use super::format::{When, grouped, size};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{self, View};
@@ -202,7 +201,7 @@ pub(super) async fn content(
     Path(artifact_id): Path<Uuid>,
 ) -> Result<Response, Failure> {
     let (file, bytes) = service::read(&app, viewer.ctx(), artifact_id).await?;
-    Ok(attachment(&file.name, &file.content_type, file.size, &file.sha256, bytes))
+    Ok(attachment(&file.name, file.size, &file.sha256, bytes))
 }
 
 /// `POST /files/{id}/delete`

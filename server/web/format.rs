@@ -1,7 +1,10 @@
-//! Times and sizes as people read them. Pure: the time of the reader is an argument.
+//! Times, sizes, numbers and this server's address as people read them. Pure: the time of the reader
+//! is an argument.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+
+use crate::config::{Config, TlsMode};
 
 /// A time in words, with the exact one beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +66,33 @@ pub(super) fn size(bytes: i64) -> String {
     }
 }
 
+/// A number with its thousands apart.
+pub(super) fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            // A narrow blank at which no line ends.
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Where devices are to be pointed, as far as the configuration tells.
+pub(super) fn acs_url(config: &Config) -> String {
+    let acs = &config.acs;
+    if let Some(url) = &acs.public_url {
+        return url.clone();
+    }
+    let scheme = if acs.tls == TlsMode::Off { "http" } else { "https" };
+    match acs.listen.ip().is_unspecified() {
+        true => format!("{scheme}://SERVER:{}", acs.listen.port()),
+        false => format!("{scheme}://{}", acs.listen),
+    }
+}
+
 /// At most `limit` characters, with an ellipsis where something is left out.
 pub(super) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
@@ -73,6 +103,7 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use chrono::{TimeDelta, TimeZone};
 
@@ -129,6 +160,30 @@ mod tests {
         ] {
             assert_eq!(size(bytes), words);
         }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1 000"),
+            (-1_234_567, "-1 234 567"),
+            (i64::MIN, "-9 223 372 036 854 775 808"),
+        ] {
+            assert_eq!(grouped(number), text.replace(' ', "\u{202f}"));
+        }
+    }
+
+    #[test]
+    fn the_acs_url_is_the_public_one_where_there_is_one() {
+        let mut config = Config::default();
+        assert_eq!(acs_url(&config), "http://SERVER:7547");
+        config.acs.tls = TlsMode::SelfMade;
+        config.acs.listen = "192.0.2.1:7548".parse().unwrap();
+        assert_eq!(acs_url(&config), "https://192.0.2.1:7548");
+        config.acs.public_url = Some("https://acs.example".to_owned());
+        assert_eq!(acs_url(&config), "https://acs.example");
     }
 
     #[test]

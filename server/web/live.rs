@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::viewer::Viewer;
+use crate::access::right::Right;
 use crate::ctx::Shared;
 use crate::service::live::{self, News, Wanted};
 
@@ -36,7 +37,9 @@ pub(super) async fn follow(
     Query(query): Query<LiveQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let wanted = Wanted { device_id: query.device, ..Wanted::default() };
-    let news = live::follow(&app, viewer.ctx(), wanted).await?;
+    // Pages for support have less on them, but it changes like all else.
+    let rights = [Right::Read, Right::Support];
+    let news = live::follow(&app, viewer.ctx(), &rights, wanted).await?;
     let hints = news.map(|news| Ok(hint(&news))).take_until(tokio::time::sleep(LIFE));
     Ok(Sse::new(hints).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }

@@ -15,7 +15,7 @@ use super::shell::Shell;
 use super::viewer::{Viewer, Visit, recognised, safe_next};
 use super::views::{self, View};
 use crate::access::login::{self, Outcome};
-use crate::access::session;
+use crate::access::{known, session};
 use crate::clock;
 use crate::config::Config;
 use crate::ctx::Shared;
@@ -87,11 +87,14 @@ pub(super) async fn page(
 pub(super) async fn password(
     State(app): State<Shared>,
     visit: Visit,
+    headers: HeaderMap,
     Form(sent): Form<Password>,
 ) -> Result<Response, Failure> {
     let now = clock::now();
     let (from, agent) = (visit.from, visit.user_agent.as_str());
-    let outcome = login::with_password(&app, &sent.login, &sent.password, from, agent, now).await?;
+    let known = cookie::read(&headers, cookie::KNOWN, visit.https);
+    let (name, password) = (sent.login.as_str(), sent.password.as_str());
+    let outcome = login::with_password(&app, name, password, known, from, agent, now).await?;
     let next = safe_next(&sent.next);
     let again = |message: String| {
         let shell = Shell::bare("Log in", None);
@@ -128,8 +131,10 @@ pub(super) async fn code(
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Outcome::Slow(seconds) => {
+            // The challenge is void until then: the password again.
+            let shell = Shell::bare("Log in", None);
             let errors = Complaints::whole(too_often(seconds));
-            Ok(slow(seconds, code_form(next, &sent.challenge, errors)?))
+            Ok(slow(seconds, form(&app.config, shell, next, "", errors)?))
         }
     }
 }
@@ -179,12 +184,16 @@ fn slow(seconds: u32, page: Response) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, retry, page).into_response()
 }
 
-/// Gives the browser its session and sends it on.
+/// Gives the browser its session, makes it known, and sends it on.
 fn welcome(new: &session::NewSession, visit: &Visit, next: &str) -> Response {
     let life = new.expires_at - clock::now();
     let set = cookie::set(cookie::SESSION, &new.cookie, life, visit.https);
     let mut response = Redirect::to(next).into_response();
     response.headers_mut().append(SET_COOKIE, set);
+    if let Some(known) = &new.known {
+        let set = cookie::set(cookie::KNOWN, known, known::LIFE, visit.https);
+        response.headers_mut().append(SET_COOKIE, set);
+    }
     response
 }
 
@@ -225,13 +234,18 @@ mod tests {
     #[test]
     fn who_is_let_in_has_a_strict_cookie_and_goes_on() {
         let expires_at = clock::now() + TimeDelta::hours(2);
-        let new = session::NewSession { cookie: "abc".to_owned(), expires_at };
+        let known = Some("d+e/f".to_owned());
+        let new = session::NewSession { cookie: "abc".to_owned(), expires_at, known };
         let from = IpAddr::from([127, 0, 0, 1]);
         let visit = Visit { from, user_agent: String::new(), https: true, htmx: false };
         let response = welcome(&new, &visit, "/jobs");
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         assert_eq!(response.headers()["location"], "/jobs");
-        let set = response.headers()[SET_COOKIE].to_str().unwrap();
-        assert!(set.starts_with("__Host-muster-session=abc; Path=/; Max-Age=7"), "{set}");
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        let sets: Vec<&str> = sets.map(|set| set.to_str().unwrap()).collect();
+        assert!(sets[0].starts_with("__Host-muster-session=abc; Path=/; Max-Age=7"), "{sets:?}");
+        let known = "__Host-muster-known=d+e/f; Path=/; Max-Age=15552000; HttpOnly; \
+                     SameSite=Strict; Secure";
+        assert_eq!(sets[1..], [known]);
     }
 }

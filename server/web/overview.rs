@@ -17,7 +17,6 @@ use axum::response::Html;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use self::cache::Cache;
 use self::view::{FiguresPart, ProblemItem, SharesPart};
 use super::failure::Failure;
 use super::shell::{Section, Shell};
@@ -30,7 +29,7 @@ use crate::service::overview::{self as service, Figures, Shares};
 use crate::store::overview::Problem;
 use crate::store::samples::Sample;
 
-pub(super) use view::grouped;
+pub(super) use cache::Cache;
 
 /// How far back the lines go; also what "new" and "faulted" mean.
 const DAY: TimeDelta = TimeDelta::days(1);

@@ -1,5 +1,6 @@
 //! Finding by name: devices by how their serial number or identity begins, sites and groups by any
-//! part of their names. What else can be asked is a selector, in the list of devices.
+//! part of their names. What else can be asked is a selector, in the list of devices. Who has customers
+//! on the line, and reads nothing else, finds their devices.
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -14,20 +15,15 @@ use super::views::{self, View};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::service::devices::Asked;
-use crate::service::{devices, groups, sites};
-use crate::store::devices::{Device, Filter};
-use crate::store::groups::Group;
-use crate::store::sites::Site;
+use crate::service::completion::{self as service, Found};
+use crate::service::support;
+use crate::store::completion::Named;
+use crate::store::devices::Device;
 
 /// Of each kind.
 const MOST: usize = 8;
-/// Sites and groups among which names are looked for: both are few, and all are looked at.
-const NAMES: i64 = 5_000;
-/// Characters from which on devices are found by how they begin: fewer say too little, and every
-/// device would have to be looked at.
-const LEAST: usize = 3;
-const LONGEST: usize = 200;
+/// Characters of what is typed; whatever has a longer name is found by its beginning.
+const LONGEST: usize = 100;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -75,48 +71,25 @@ pub(super) async fn page(
 }
 
 async fn find(app: &App, ctx: &Ctx, q: &str) -> Result<Vec<Hit>, Error> {
-    if q.is_empty() || q.chars().count() > LONGEST || !ctx.may(Right::Read) {
+    if q.is_empty() || q.chars().count() > LONGEST {
         return Ok(Vec::new());
     }
-    let mut hits: Vec<Hit> = found_devices(app, ctx, q).await?.iter().map(device_hit).collect();
-    let sites = sites::list(app, ctx, None, None, NAMES).await?;
-    hits.extend(
-        sites
-            .iter()
-            .filter(|s| has(q, [s.path.as_str(), s.name.as_str()]))
-            .take(MOST)
-            .map(site_hit),
-    );
-    let groups = groups::list(app, ctx, None, NAMES).await?;
-    hits.extend(groups.iter().filter(|g| has(q, [g.name.as_str()])).take(MOST).map(group_hit));
-    Ok(hits)
+    if ctx.may(Right::Read) {
+        let limit = i64::try_from(MOST).expect("a small number");
+        return Ok(hits(&service::find(app, ctx, q, limit).await?));
+    }
+    if ctx.may(Right::Support) {
+        let found = support::search(app, ctx, q).await?;
+        return Ok(found.iter().take(MOST).map(customer_hit).collect());
+    }
+    Ok(Vec::new())
 }
 
-/// The devices with exactly this serial number, by its index; where there is none, those whose
-/// serial number or identity begins so.
-async fn found_devices(app: &App, ctx: &Ctx, q: &str) -> Result<Vec<Device>, Error> {
-    let limit = i64::try_from(MOST).expect("a small number");
-    let filter = Filter { serial: Some(q.to_owned()), ..Filter::default() };
-    let exact = Asked { filter, limit, ..Asked::default() };
-    let found = devices::list(app, ctx, &exact).await?;
-    let begins = selector(q).filter(|_| found.is_empty());
-    let Some(selector) = begins else { return Ok(found) };
-    let asked = Asked { selector: Some(selector), limit, ..Asked::default() };
-    devices::list(app, ctx, &asked).await
-}
-
-/// What finds devices by how they begin; `None` = too little is said.
-fn selector(q: &str) -> Option<String> {
-    // In a pattern these would mean something, and a quote would end it.
-    let plain: String = q.chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '*' | '?')).collect();
-    let enough = plain.trim().chars().count() >= LEAST;
-    enough.then(|| format!("serial ~ \"{plain}*\" or identity ~ \"{plain}*\""))
-}
-
-/// Whether a part of one of these names is what was typed, in either case.
-fn has<const N: usize>(q: &str, names: [&str; N]) -> bool {
-    let q = q.to_lowercase();
-    names.iter().any(|name| name.to_lowercase().contains(&q))
+fn hits(found: &Found) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = found.devices.iter().map(device_hit).collect();
+    hits.extend(found.sites.iter().map(site_hit));
+    hits.extend(found.groups.iter().map(group_hit));
+    hits
 }
 
 fn device_hit(device: &Device) -> Hit {
@@ -128,13 +101,25 @@ fn device_hit(device: &Device) -> Hit {
     Hit { title: device.serial.clone(), detail, href: format!("/devices/{}", device.device_id) }
 }
 
-fn site_hit(site: &Site) -> Hit {
-    let detail = format!("site {}", site.path);
-    Hit { title: site.name.clone(), detail, href: format!("/sites/{}", site.site_id) }
+/// A device, to who has its customer on the line: of it they are told no more than where they look
+/// for one by hand.
+fn customer_hit(device: &Device) -> Hit {
+    let mut detail = device.product_class.clone();
+    if let Some(site) = &device.site {
+        detail.push_str(" · ");
+        detail.push_str(site);
+    }
+    Hit { title: device.serial.clone(), detail, href: format!("/support/{}", device.device_id) }
 }
 
-fn group_hit(group: &Group) -> Hit {
-    let href = format!("/groups/{}", group.group_id);
+fn site_hit(site: &Named) -> Hit {
+    let path = site.path.as_deref().unwrap_or_default();
+    let detail = format!("site {path}");
+    Hit { title: site.name.clone(), detail, href: format!("/sites/{}", site.id) }
+}
+
+fn group_hit(group: &Named) -> Hit {
+    let href = format!("/groups/{}", group.id);
     Hit { title: group.name.clone(), detail: "group".to_owned(), href }
 }
 
@@ -154,25 +139,22 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::fleet::selector::parse;
 
     #[test]
-    fn what_is_typed_is_a_selector_that_can_be_read() {
-        for q in ["HGF09", "tower 7", "a\"b' or online *", "x) or (y", "Rīga"] {
-            let text = selector(q);
-            assert!(text.as_ref().is_some_and(|text| parse(text, &|_| None).is_ok()), "{text:?}");
-        }
-        assert_eq!(selector("HGF*").as_deref(), Some("serial ~ \"HGF*\" or identity ~ \"HGF*\""));
-        for q in ["", "ab", "***", "\"'\\"] {
-            assert_eq!(selector(q), None, "{q}");
-        }
-    }
-
-    #[test]
-    fn names_are_found_by_any_part_in_either_case() {
-        assert!(has("RIG", ["eu.lv.riga", "Latvia"]));
-        assert!(has("latv", ["eu.lv.riga", "Latvia"]));
-        assert!(!has("ee", ["eu.lv.riga", "Latvia"]));
+    fn what_was_found_leads_to_its_page() {
+        let named = |path: Option<&str>| Named {
+            id: Uuid::nil(),
+            name: "Riga".to_owned(),
+            path: path.map(str::to_owned),
+        };
+        let sites = vec![named(Some("eu.lv.riga"))];
+        let found = Found { devices: Vec::new(), sites, groups: vec![named(None)] };
+        let hits = hits(&found);
+        let told: Vec<_> = hits.iter().map(|h| (h.detail.as_str(), h.href.as_str())).collect();
+        let (site, group) = (format!("/sites/{}", Uuid::nil()), format!("/groups/{}", Uuid::nil()));
+        assert_eq!(told, [("site eu.lv.riga", site.as_str()), ("group", group.as_str())]);
     }
 }

@@ -5,6 +5,8 @@ mod draft;
 mod one;
 mod windows;
 
+use std::sync::{Arc, LazyLock};
+
 use axum::extract::{Query, State};
 use axum::http::Method;
 use axum::response::Response;
@@ -16,6 +18,7 @@ use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
 use super::manage::{address, answer, cut, devices, everywhere, site_paths, with_one_more};
+use super::overview::Cache;
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -31,6 +34,16 @@ use crate::store::sites::Site;
 const HOME: &str = "/sites";
 /// Sites on a page.
 const PAGE: usize = 100;
+
+/// To count who stands where takes a second of a million devices: once for all who look.
+static STANDING: LazyLock<Cache<Standing>> = LazyLock::new(Cache::default);
+
+/// How many devices stand where, as it was lately.
+async fn standing(app: &App, ctx: &Ctx) -> Result<Arc<Standing>, Error> {
+    // The right is asked for here too, as what is kept is given without a call.
+    let place = ctx.require(Right::Read)?.paths();
+    STANDING.get(place, service::standing(app, ctx)).await
+}
 
 /// The routes of sites.
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -107,7 +120,7 @@ async fn page(
     let after = after.as_ref().map(SitePath::as_str);
     let found = service::list(&app, ctx, None, after, with_one_more(PAGE)).await?;
     let (sites, more) = cut(found, PAGE);
-    let standing = service::standing(&app, ctx).await?;
+    let standing = standing(&app, ctx).await?;
     let last = sites.last().filter(|_| more).map(|site| site.path.as_str());
     let page = SitesPage {
         shell: Shell::new(&viewer, &app.config, "Sites", Section::Sites),

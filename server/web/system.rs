@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::format::{When, size};
-use super::overview::grouped;
+use super::format::{When, grouped, size};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{self, View};

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{HOST, USER_AGENT};
+use axum::http::header::{ACCEPT, HOST, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::uri::Uri;
 use axum::http::{Extensions, HeaderMap, Method, StatusCode};
@@ -29,6 +29,8 @@ use crate::net::ConnInfo;
 
 /// Where a password that was given must be changed.
 pub(super) const PASSWORD: &str = "/password";
+/// The field of a request that nobody asked for by hand (`muster.js`).
+const POLL: &str = "x-muster-poll";
 /// Bytes of an address to go on to.
 const MAX_NEXT: usize = 2_000;
 
@@ -152,7 +154,8 @@ impl FromRequestParts<Shared> for Viewer {
     }
 }
 
-/// The session that a request's cookie names.
+/// The session that a request's cookie names. What a page asks for by itself does not keep it from
+/// being idle: its script marks that, and a stream is nothing else.
 pub(super) async fn recognised(
     app: &App,
     headers: &HeaderMap,
@@ -161,7 +164,14 @@ pub(super) async fn recognised(
     let Some(cookie) = cookie::read(headers, cookie::SESSION, visit.https) else {
         return Ok(None);
     };
-    session::resume(app, cookie, visit.from, clock::now()).await
+    session::resume(app, cookie, visit.from, is_active(headers), clock::now()).await
+}
+
+/// Whether somebody at the browser asked, as far as the browser says.
+fn is_active(headers: &HeaderMap) -> bool {
+    let streams =
+        text(headers, ACCEPT.as_str()).is_some_and(|a| a.starts_with("text/event-stream"));
+    !streams && !headers.contains_key(POLL)
 }
 
 /// Whether this session gets as far as the page's own questions.
@@ -292,6 +302,14 @@ mod tests {
         }
         assert_eq!(login_path("/devices?q=a&b"), "/login?next=%2Fdevices%3Fq%3Da%26b");
         assert_eq!(login_path("//evil.example"), "/login");
+    }
+
+    #[test]
+    fn what_a_page_asks_for_by_itself_is_no_activity() {
+        assert!(is_active(&headers(&[])));
+        assert!(is_active(&headers(&[("accept", "text/html"), ("hx-request", "true")])));
+        assert!(!is_active(&headers(&[("hx-request", "true"), ("x-muster-poll", "1")])));
+        assert!(!is_active(&headers(&[("accept", "text/event-stream")])));
     }
 
     #[test]

@@ -196,6 +196,11 @@ async fn lists_are_files_too_and_no_cell_is_a_formula() {
     assert_eq!((&entry["actor_kind"], &entry["actor"]), (&json!("token"), &json!("test")));
     assert_eq!((&entry["address"], &entry["before"]), (&json!("127.0.0.1"), &Value::Null));
     assert_eq!(entry["after"]["scopes"], json!(["read"]));
+    let at = entry["at"].as_str().unwrap();
+    for (time, found) in [(format!("since={at}"), 1), (format!("until={at}"), 0)] {
+        let list = api.get(&format!("/api/v1/audit?action=token.&text=%3D2&{time}")).await;
+        assert_eq!(list["items"].as_array().unwrap().len(), found, "{time}: {list}");
+    }
     let page = api.get("/api/v1/audit?limit=1").await;
     let next = format!("/api/v1/audit?limit=1&before={}", page["next"].as_str().unwrap());
     let older = api.get(&next).await;

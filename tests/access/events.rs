@@ -1,12 +1,17 @@
 //! The stream of events: as they happen, from where one was, and only of what one may see.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use muster::access::right::Right;
+use muster::clock;
 use reqwest::Response;
 use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::{World, header, refused};
+use crate::harness::eventually;
 use crate::harness::kit::Api;
 
 /// How long an event may take.
@@ -71,7 +76,8 @@ fn read(block: &str) -> Option<Event> {
         Some(line.trim_start().to_owned())
     };
     let data = serde_json::from_str(&field("data")?).unwrap();
-    Some(Event { kind: field("event")?, id: field("id")?, data })
+    // What was missed has no id: it leads back to nothing.
+    Some(Event { kind: field("event")?, id: field("id").unwrap_or_default(), data })
 }
 
 async fn tag(api: &Api, serial: &str, tag: &str) {
@@ -127,4 +133,58 @@ async fn events_are_followed_as_they_happen_and_from_where_one_was() {
     }
     let bad = api.request("GET", "/api/v1/events").header("last-event-id", "x");
     assert_eq!(refused(bad).await.0, 422);
+}
+
+#[tokio::test]
+async fn a_flood_of_one_time_does_not_stop_the_stream() {
+    let world = World::start().await;
+    let api = &world.api;
+    let mut flood = Events::follow(api, "kind=flood", None).await;
+    let mut all = Events::follow(api, "kind=device.", None).await;
+    // As an order to many devices writes them; more than are read at once.
+    let written = sqlx::query(
+        "insert into events (device_id, at, event_id, kind, detail)
+         select device_id, now(), gen_random_uuid(), 'flood', '{}'::jsonb
+         from device_facts, generate_series(1, 2500)",
+    )
+    .execute(&world.muster.pool)
+    .await
+    .unwrap();
+    assert_eq!(written.rows_affected(), 2_500);
+    let mut ids = HashSet::new();
+    while ids.len() < 2_500 {
+        let event = flood.next().await;
+        assert_eq!(event.kind, "flood", "{event:?}");
+        assert!(ids.insert(event.id.clone()), "twice: {event:?}");
+    }
+    tag(api, "STANDING", "after").await;
+    assert_eq!(all.tagged("after").await.data["serial"], "STANDING");
+}
+
+#[tokio::test]
+async fn the_past_is_short_and_says_so() {
+    let world = World::start().await;
+    tag(&world.api, "STANDING", "one").await;
+    let hour = chrono::TimeDelta::hours(1);
+    let old = format!("{}-{}", (clock::now() - hour).timestamp_micros(), Uuid::nil().simple());
+    let mut events = Events::follow(&world.api, "kind=device.changed", Some(&old)).await;
+    let first = events.next().await;
+    assert_eq!((first.kind.as_str(), &first.data), ("missed", &json!(0)));
+    assert_eq!(events.next().await.kind, "device.changed");
+}
+
+/// How many are heard of.
+async fn nodes(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from nodes").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_stops_waits_for_no_stream_and_is_not_lost() {
+    let mut world = World::start().await;
+    let pool = world.muster.pool.clone();
+    eventually("a heartbeat", || async { (nodes(&pool).await == 1).then_some(()) }).await;
+    let _events = Events::follow(&world.api, "", None).await;
+    assert!(world.muster.stop());
+    assert!(!world.muster.log().contains("drain time is over"), "{}", world.muster.log());
+    assert_eq!(nodes(&pool).await, 0);
 }

@@ -85,6 +85,9 @@ async fn the_first_administrator_changes_the_password_that_was_made() {
     assert_eq!(rules, "HttpOnly; SameSite=Strict");
     let (seconds, week): (i64, i64) = (seconds.parse().unwrap(), 7 * 24 * 3_600);
     assert!((week - 600..=week).contains(&seconds), "{set}");
+    let known = page.headers.get_all("set-cookie").iter().nth(1).unwrap().to_str().unwrap();
+    assert!(known.starts_with("muster-known="), "{known}");
+    assert!(known.ends_with("; Path=/; Max-Age=15552000; HttpOnly; SameSite=Strict"), "{known}");
 
     for path in ["/", "/devices", "/account", "/search?q=x"] {
         let page = admin.get(path).await;
@@ -163,19 +166,24 @@ async fn a_wrong_name_and_a_wrong_password_get_one_answer() {
     assert!(Session::log_in(&world.muster, "KNOWN01", GIVEN).await.is_in().await);
     // A name that is nobody's may be a password in the wrong field.
     audited(&world.muster, &["user.login_failed"], &[GIVEN, CHOSEN, "nobody1"]).await;
+    // And strangers do not fill the log.
+    assert_eq!(Session::stranger(&world.muster).try_password("nobody2", CHOSEN).await.status, 422);
+    let told: Vec<i64> = sqlx::query_scalar(
+        "select (after->>'count')::bigint from audit_log
+         where action = 'user.login_failed' and actor = 'unknown'",
+    )
+    .fetch_all(&world.muster.pool)
+    .await
+    .unwrap();
+    assert_eq!(told, [1], "once a minute");
 }
 
-#[tokio::test]
-async fn guessing_takes_longer_and_longer() {
-    let world = World::start().await;
-    for login in ["ann", "bob"] {
-        user(&world, login, VIEWER).await;
-    }
-    let mut stranger = Session::stranger(&world.muster);
+/// Guesses at a login until that is held back for a while; gives the guesses and the seconds.
+async fn guess(session: &mut Session, login: &str) -> (u32, u32) {
     let mut guesses = 0;
     // On a slow machine the first wait may be over before it is asked for.
-    let wait = loop {
-        let page = stranger.try_password("ann", CHOSEN).await;
+    loop {
+        let page = session.try_password(login, CHOSEN).await;
         if page.status != 429 {
             assert_eq!(page.status, 422, "{page:?}");
             guesses += 1;
@@ -185,13 +193,43 @@ async fn guessing_takes_longer_and_longer() {
         assert!(page.body.contains("Too many attempts"), "{}", page.body);
         let wait: u32 = page.headers["retry-after"].to_str().unwrap().parse().unwrap();
         if wait > 1 {
-            break wait;
+            return (guesses, wait);
         }
-    };
+    }
+}
+
+#[tokio::test]
+async fn guessing_takes_longer_and_longer() {
+    let world = World::start().await;
+    for login in ["ann", "bob"] {
+        user(&world, login, VIEWER).await;
+    }
+    let mut stranger = Session::stranger(&world.muster);
+    let (guesses, wait) = guess(&mut stranger, "ann").await;
     assert!(guesses > 5 && wait <= 600, "{guesses} guesses, then {wait} seconds");
     let page = stranger.try_password("Ann", GIVEN).await;
     assert_eq!(page.status, 429, "also the right one is not looked at: {page:?}");
     assert!(Session::log_in(&world.muster, "bob", GIVEN).await.is_in().await);
+}
+
+#[tokio::test]
+async fn who_was_right_before_is_held_back_by_nobody_but_themselves() {
+    let world = World::start().await;
+    for login in ["ann", "bob"] {
+        user(&world, login, VIEWER).await;
+    }
+    let mut ann = Session::log_in(&world.muster, "ann", GIVEN).await;
+    let mut bob = Session::log_in(&world.muster, "bob", GIVEN).await;
+    guess(&mut Session::stranger(&world.muster), "ann").await;
+    let page = bob.try_password("ann", GIVEN).await;
+    assert_eq!(page.status, 429, "his browser is known for him alone: {page:?}");
+    ann.cookies.remove(COOKIE);
+    let page = ann.try_password("Ann", GIVEN).await;
+    assert!(page.status == 303 && ann.is_in().await, "{page:?}");
+    // It is no way to guess without end.
+    let (guesses, _) = guess(&mut ann, "ann").await;
+    assert!(guesses > 5, "{guesses}");
+    assert_eq!(ann.try_password("ann", GIVEN).await.status, 429);
 }
 
 #[tokio::test]
@@ -205,10 +243,20 @@ async fn a_session_ends_when_nobody_uses_it_and_when_it_is_old() {
     assert!(!admin.is_in().await, "eight hours without a request");
     let idle = "update user_sessions set seen_at = now() - interval '479 minutes'";
     sqlx::query(idle).execute(pool).await.unwrap();
+    let seen = async || -> bool {
+        let seen = "select seen_at > now() - interval '10 minutes' from user_sessions";
+        sqlx::query_scalar(seen).fetch_one(pool).await.unwrap()
+    };
+    // What a page that was left open asks for by itself.
+    for (path, name, value) in
+        [("/account", "x-muster-poll", "1"), ("/live", "accept", "text/event-stream")]
+    {
+        let request = admin.ask("GET", path).header(name, value);
+        assert_eq!(admin.fetch(request).await.status, 200, "{path}");
+        assert!(!seen().await, "{path} does not keep it");
+    }
     assert!(admin.is_in().await);
-    let seen = "select seen_at > now() - interval '10 minutes' from user_sessions";
-    let seen: bool = sqlx::query_scalar(seen).fetch_one(pool).await.unwrap();
-    assert!(seen, "a request keeps it");
+    assert!(seen().await, "a request keeps it");
     let mut forger = admin.copy();
     let forged = admin.cookies[COOKIE].chars().rev().collect();
     forger.cookies.insert(COOKIE.to_owned(), forged);
@@ -336,6 +384,11 @@ async fn an_administrator_is_always_left() {
     let role = format!("/api/v1/roles/{role_id}");
     let owner = json!({ "login": "owner", "grants": [{ "role_id": role_id }] });
     let owner = format!("/api/v1/users/{}", world.make("/api/v1/users", owner, "user_id").await);
+    for body in &takes {
+        assert_eq!(change(api, &admin, body.clone()).await, 409, "nobody could be owner: {body}");
+    }
+    let password = Some(json!({ "password": GIVEN }));
+    assert_eq!(api.call("PUT", &format!("{owner}/password"), password).await.0, 204);
     for body in &takes {
         assert_eq!(change(api, &admin, body.clone()).await, 200, "{body}");
     }

@@ -8,8 +8,9 @@ use super::{Operation, World};
 use crate::harness::kit::Api;
 use crate::harness::session::{Page, Session};
 
-/// What even those who may are told: a token has no views of its own, and some things are not there.
-const IN_VAIN: [(&str, &str, u16); 8] = [
+/// What even those who may are told: a token has no views of its own, some things are not there, and
+/// a job that has not ended is not ordered again.
+const IN_VAIN: [(&str, &str, u16); 9] = [
     ("post", "/api/v1/views", 409),
     ("delete", "/api/v1/views/{view_id}", 409),
     ("post", "/api/v1/devices/{device_id}/reveal", 404),
@@ -18,6 +19,7 @@ const IN_VAIN: [(&str, &str, u16); 8] = [
     ("get", "/api/v1/devices/{device_id}/sessions/{session_id}", 404),
     ("get", "/api/v1/devices/{device_id}/artifacts/{artifact_id}/content", 404),
     ("delete", "/api/v1/users/{user_id}/totp", 409),
+    ("post", "/api/v1/jobs/{job_id}/again", 409),
 ];
 
 #[tokio::test]

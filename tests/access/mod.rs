@@ -226,7 +226,8 @@ impl World {
                 "/devices/{device_id}/wake"
                 | "/devices/{device_id}/support/look"
                 | "/devices/{device_id}/support/reboot"
-                | "/jobs/{job_id}/cancel",
+                | "/jobs/{job_id}/cancel"
+                | "/jobs/{job_id}/again",
             ) => return Sent::Nothing,
             ("post", "/devices/{device_id}/support/wifi") => {
                 json!({ "network": "1", "name": word })

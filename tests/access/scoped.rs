@@ -3,9 +3,11 @@
 use muster::access::right::Right;
 use muster::web::Access;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{World, told};
+use crate::harness::eventually;
 use crate::harness::kit::Api;
 use crate::harness::session::{Page, Session};
 
@@ -160,6 +162,63 @@ async fn lists_numbers_and_bulk_jobs_end_at_the_border() {
     assert_eq!(done, (200, json!({ "created": 1, "skipped": 0 })));
     let made = region.get("/api/v1/jobs?kind=get").await;
     assert_eq!(texts(&made, "device_id"), [region.devices[0].as_str()]);
+}
+
+/// Waits until somebody waits for a lock that somebody else holds.
+async fn somebody_waits(pool: &PgPool) {
+    eventually("somebody waits for a row", || async {
+        let waiting = "select exists (select from pg_stat_activity \
+                       where datname = current_database() and wait_event_type = 'Lock')";
+        let waiting: bool = sqlx::query_scalar(waiting).fetch_one(pool).await.unwrap();
+        waiting.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_that_is_moved_away_meanwhile_is_out_of_reach() {
+    let region = Region::start().await;
+    let pool = &region.world.muster.pool;
+    let admin = region.with(Right::Admin).await;
+    let (id, job) = (&region.devices[0], &region.jobs[0]);
+    let device_id: Uuid = id.parse().unwrap();
+    let device = format!("/api/v1/devices/{id}");
+    let group = region.world.make("/api/v1/groups", json!({ "name": "some" }), "group_id").await;
+    let order = json!({ "kind": "queued_transfers", "wake": false });
+    let bulk = json!({ "selector": "serial = INSIDE1", "expected": 1, "wake": false,
+                       "job": { "kind": "queued_transfers" } });
+    let skipped = json!({ "created": 0, "skipped": 1 });
+    for (method, path, body, expected) in [
+        ("DELETE", device.clone(), None, None),
+        ("POST", format!("{device}/wake"), None, None),
+        ("POST", format!("{device}/allow-enrolment"), Some(json!({ "hours": 1 })), None),
+        ("POST", format!("{device}/reveal"), Some(json!({ "name": "Device.X_Password" })), None),
+        ("POST", format!("{device}/jobs"), Some(order), None),
+        ("POST", format!("/api/v1/jobs/{job}/cancel"), None, None),
+        ("PUT", format!("/api/v1/groups/{group}/devices/{id}"), None, None),
+        ("POST", "/api/v1/jobs/bulk".to_owned(), Some(bulk), Some(skipped)),
+    ] {
+        let mut tx = pool.begin().await.unwrap();
+        let lock = "select from devices where device_id = $1 for update";
+        sqlx::query(lock).bind(device_id).execute(&mut *tx).await.unwrap();
+        let move_it = async {
+            somebody_waits(pool).await;
+            let away = "update device_facts set site = 'x' where device_id = $1";
+            sqlx::query(away).bind(device_id).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let ((status, told), ()) = tokio::join!(admin.call(method, &path, body), move_it);
+        match expected {
+            Some(expected) => assert_eq!((status, told), (200, expected), "{method} {path}"),
+            None => assert_eq!(status, 404, "{method} {path}: {told}"),
+        }
+        let back = "update device_facts set site = 'a.b.c' where device_id = $1";
+        sqlx::query(back).bind(device_id).execute(pool).await.unwrap();
+    }
+    // Nothing was done.
+    assert_eq!(region.get(&format!("/api/v1/jobs/{job}")).await["state"], "queued");
+    let jobs = region.get("/api/v1/jobs?kind=queued_transfers").await;
+    assert_eq!(texts(&jobs, "job_id"), Vec::<String>::new());
 }
 
 #[tokio::test]

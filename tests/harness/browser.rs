@@ -2,19 +2,28 @@
 //! what axe finds, and pictures.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
-use super::eventually;
+use super::session::Session;
+use super::{Muster, eventually};
+
+/// Keys that are no letters (WebDriver, section 17.4.2).
+pub const ENTER: char = '\u{e007}';
+pub const CONTROL: char = '\u{e009}';
 
 /// A browser with a profile of its own.
 pub struct Browser {
@@ -72,6 +81,7 @@ impl Browser {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .env("HOME", profile.path())
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -105,6 +115,19 @@ impl Browser {
         client.close().await.unwrap();
     }
 
+    /// Has the cookies of somebody who is logged in already, from the next page on.
+    pub async fn enter_as(&self, somebody: &Session) {
+        for (name, value) in &somebody.cookies {
+            // As the server sets them, and no script could.
+            let cookie = json!({
+                "name": name, "value": value, "url": self.base, "path": "/", "httpOnly": true,
+                "sameSite": "Strict",
+            });
+            let set = self.devtools("Network.setCookie", cookie).await;
+            assert_eq!(set["success"], true, "{set}");
+        }
+    }
+
     /// Opens a path of the server, or a whole URL.
     pub async fn open(&self, path: &str) {
         let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.into() };
@@ -124,6 +147,23 @@ impl Browser {
             element.is_displayed().await.ok()?.then_some(element)
         })
         .await
+    }
+
+    /// Waits until a script of the page says true.
+    pub async fn until(&self, what: &str, script: &str) {
+        eventually(what, || async {
+            // Between two pages there is none that could answer.
+            let said = self.client().execute(script, Vec::new()).await.ok()?;
+            (said == Value::Bool(true)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until all of the page is there, also what it asks for by itself.
+    pub async fn settled(&self) {
+        let script = "return document.readyState === 'complete'
+            && !document.querySelector('.wait, .htmx-request, [hx-trigger^=\"load\"]:empty')";
+        self.until("all of the page has come", script).await;
     }
 
     /// Whether it is there now.
@@ -157,9 +197,10 @@ impl Browser {
         .await;
     }
 
-    /// Clicks the link or button with exactly this text.
+    /// Clicks the link, the button or the suggestion with exactly this text.
     pub async fn press(&self, text: &str) {
-        let path = format!("//*[self::a or self::button][normalize-space(.)='{text}']");
+        let kinds = "self::a or self::button or parent::li[@role='option']";
+        let path = format!("//*[{kinds}][normalize-space(.)='{text}']");
         eventually(&format!("`{text}` takes a click"), || async {
             for element in self.client().find_all(Locator::XPath(&path)).await.ok()? {
                 if element.is_displayed().await.unwrap_or(false) && element.click().await.is_ok() {
@@ -183,6 +224,18 @@ impl Browser {
         self.find(css).await.send_keys(keys).await.unwrap();
     }
 
+    /// Strikes keys together, wherever the focus is.
+    pub async fn strike(&self, keys: &[char]) {
+        let mut chord = KeyActions::new("keys".to_owned());
+        for value in keys.iter().copied() {
+            chord = chord.then(KeyAction::Down { value });
+        }
+        for value in keys.iter().rev().copied() {
+            chord = chord.then(KeyAction::Up { value });
+        }
+        self.client().perform_actions(chord).await.unwrap();
+    }
+
     /// Picks an entry of a select by its text.
     pub async fn choose(&self, css: &str, label: &str) {
         self.find(css).await.select_by_label(label).await.unwrap();
@@ -197,8 +250,8 @@ impl Browser {
         self.client().issue_cmd(Vendor { path, body }).await.unwrap()
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) {
-        self.vendor("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.vendor("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
     }
 
     /// What the console said since it was last asked: errors and warnings.
@@ -224,13 +277,21 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// The page's whole height as a picture in `target/screenshots`.
+    /// Whether one has to scroll sideways. The window's own width would not tell: on a phone it
+    /// grows with what does not fit.
+    pub async fn is_too_wide(&self) -> bool {
+        let script = "const root = document.documentElement;
+            return root.scrollWidth > root.clientWidth";
+        self.run(script).await == Value::Bool(true)
+    }
+
+    /// The page's whole height as a picture in `target/screenshots`; where something stands over
+    /// the page, what one sees of it.
     pub async fn picture(&self, name: &str, look: Look) {
-        let shot = json!({
-            "cmd": "Page.captureScreenshot",
-            "params": { "format": "png", "captureBeyondViewport": true },
-        });
-        let answer = self.vendor("goog/cdp/execute", shot).await;
+        let over = "return document.querySelector('dialog[open], :popover-open') !== null";
+        let whole = self.run(over).await == Value::Bool(false);
+        let shot = json!({ "format": "png", "captureBeyondViewport": whole });
+        let answer = self.devtools("Page.captureScreenshot", shot).await;
         let bytes = base64::Engine::decode(
             &base64::engine::general_purpose::STANDARD,
             answer["data"].as_str().unwrap(),
@@ -242,10 +303,17 @@ impl Browser {
 
     /// What axe finds wrong with the page as it is now, by the rules of WCAG 2.2 A and AA.
     pub async fn barriers(&self) -> Vec<String> {
-        let axe = std::fs::read_to_string(axe()).expect("axe-core is missing: tests/run gets it");
-        self.client().execute(&axe, Vec::new()).await.unwrap();
+        if self.run("return typeof axe === 'undefined'").await == Value::Bool(true) {
+            let axe =
+                std::fs::read_to_string(axe()).expect("axe-core is missing: tests/run gets it");
+            self.client().execute(&axe, Vec::new()).await.unwrap();
+            // It is large: the pages to come have it from the browser.
+            let script = json!({ "source": axe });
+            self.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+        }
         let script = "const done = arguments[arguments.length - 1];
-            axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+            const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+            axe.run(document, { runOnly: rules, resultTypes: ['violations'] })
                .then(r => done(r.violations.flatMap(v => v.nodes.map(n =>
                    v.id + ': ' + n.target.join(' ') + ': ' + n.failureSummary))));";
         let found = self.client().execute_async(script, Vec::new()).await.unwrap();
@@ -256,9 +324,19 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its end is the browser's end.
-        let _ = self.driver.kill();
+        // A driver that is killed leaves its browser behind: they are ended together.
+        let group = Pid::from_raw(i32::try_from(self.driver.id()).unwrap());
+        let _ = killpg(group, Signal::SIGKILL);
         let _ = self.driver.wait();
+    }
+}
+
+impl Muster {
+    /// Starts it again, with these settings too: some name the address that it has by now.
+    pub async fn again_with(&mut self, settings: &[(&str, &str)]) {
+        assert!(self.stop());
+        self.env.extend(settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        self.run().await;
     }
 }
 

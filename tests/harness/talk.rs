@@ -63,7 +63,12 @@ impl Talk {
 
     /// Refuses.
     pub async fn fault(&mut self, code: u32) {
-        self.say(Body::Fault(Fault::new(FaultCode(code), "no"))).await;
+        self.refuse(Fault::new(FaultCode(code), "no")).await;
+    }
+
+    /// Refuses in words of its own.
+    pub async fn refuse(&mut self, fault: Fault) {
+        self.say(Body::Fault(fault)).await;
     }
 
     /// Says nothing: an empty POST.

@@ -218,6 +218,12 @@ async fn a_device_that_does_not_tell_is_looked_at_when_it_comes() {
     let mut talk = Talk::open(muster.cwmp, "DIAG3", &["2 PERIODIC"]).await;
     ordered(&talk, "a.example");
     talk.answer(applied()).await;
+    let called = "select r.not_before > now() + interval '30 seconds' \
+                  from connection_requests r join jobs j using (device_id) where j.job_id = $1";
+    let job_id: Uuid = id.parse().unwrap();
+    let called: Option<bool> =
+        sqlx::query_scalar(called).bind(job_id).fetch_optional(&muster.pool).await.unwrap();
+    assert_eq!(called, Some(true), "it is called when it is to be looked at");
     let talk = Talk::open(muster.cwmp, "DIAG3", &["2 PERIODIC"]).await;
     assert_eq!(talk.request, None, "not at once");
     let minute = Duration::from_secs(60);
@@ -230,7 +236,9 @@ async fn a_device_that_does_not_tell_is_looked_at_when_it_comes() {
     let mut talk = Talk::open(muster.cwmp, "DIAG3", &["2 PERIODIC"]).await;
     asked(&talk);
     talk.answer(state("Complete")).await;
-    assert_eq!(api.done(&id).await["result"]["failure"], 1);
+    let job = api.done(&id).await;
+    assert_eq!(job["result"]["failure"], 1);
+    assert_eq!(job["attempts"], 2, "the order and the reading: a look at what goes on is none");
 }
 
 #[tokio::test]

@@ -125,8 +125,16 @@ async fn a_job_can_be_cancelled_unless_the_device_has_it_in_hand() {
 
     talk.answer(Response::Reboot).await;
     assert_eq!(talk.request, None);
+    let behind = api.queue("LINE4", get()).await;
+    let called = async || api.get(&device_path("LINE4")).await["connection_request"].clone();
+    assert_eq!(called().await, Value::Null);
+    let (status, job) = cancel(&behind).await;
+    assert_eq!((status, &job["state"]), (200, &json!("cancelled")));
+    assert_eq!(called().await, Value::Null, "the line is blocked as before");
+    api.queue("LINE4", get()).await;
     let (status, job) = cancel(&reboot).await;
     assert_eq!((status, &job["state"]), (200, &json!("cancelled")));
+    assert!(called().await.is_object(), "the device is called for what comes next");
     assert!(job["note"].as_str().unwrap().contains("already accepted"), "{job}");
     assert_eq!(cancel("00000000-0000-7000-8000-000000000000").await.0, 404);
 }

@@ -1,5 +1,6 @@
 //! Secrets on their way: the device gets them in clear, nobody and nothing else does.
 
+use muster_cwmp::fault::{Fault, FaultCode, ParameterFault};
 use muster_cwmp::rpc::{Request, Response, Status};
 use muster_cwmp::value::ParameterValue;
 use serde_json::json;
@@ -52,10 +53,22 @@ async fn a_secret_is_known_to_its_device_alone() {
     talk.agree().await;
 
     let parameters = json!([{ "name": PASSPHRASE, "value": SET }]);
-    let set = api.queue("SECRET1", json!({ "kind": "set", "parameters": parameters })).await;
+    let set = json!({ "kind": "set", "parameters": parameters });
+    let refused = api.queue("SECRET1", set.clone()).await;
+    let set = api.queue("SECRET1", set).await;
     let get = api.queue("SECRET1", json!({ "kind": "get", "names": [PASSPHRASE] })).await;
     assert_eq!(api.job(&set).await["args"]["parameters"][0]["value"], "********");
     let mut talk = Talk::open(muster.cwmp, "SECRET1", &["2 PERIODIC"]).await;
+    assert_eq!(written(talk.asked(), ".KeyPassphrase"), SET);
+    // A device that refuses it repeats it.
+    let mut fault = Fault::new(FaultCode(9003), format!("cannot take {SET}"));
+    let (name, text) = (PASSPHRASE.to_owned(), format!("{SET} is too weak"));
+    fault.parameters.push(ParameterFault { name, code: FaultCode(9007), text });
+    talk.refuse(fault).await;
+    let job = api.job(&refused).await;
+    assert_eq!((&job["state"], &job["fault"]["code"]), (&json!("failed"), &json!(9003)), "{job}");
+    assert_eq!(job["fault"]["text"], "cannot take ********");
+    assert_eq!(job["fault"]["parameters"][0]["text"], "******** is too weak");
     assert_eq!(written(talk.asked(), ".KeyPassphrase"), SET);
     talk.answer(Response::SetParameterValues(Status::Applied)).await;
     assert_eq!(talk.asked(), &Request::GetParameterValues(vec![PASSPHRASE.to_owned()]));

@@ -46,6 +46,8 @@ struct Inside {
     /// What userinfo tells.
     told: Value,
     codes: HashMap<String, Asked>,
+    /// What browsers call Muster.
+    public: String,
 }
 
 /// What a code was given for.
@@ -73,6 +75,7 @@ impl Provider {
             said: Map::new(),
             told: json!({ "sub": "s-ann" }),
             codes: HashMap::new(),
+            public: PUBLIC.to_owned(),
         };
         let provider = Self { issuer, inside: Arc::new(Mutex::new(inside)) };
         let router = Router::new()
@@ -100,6 +103,11 @@ impl Provider {
         self.inside.lock().unwrap().signed = signed;
     }
 
+    /// Sends browsers back to this address of Muster from now on.
+    pub fn send_back_to(&self, public: &str) {
+        public.clone_into(&mut self.inside.lock().unwrap().public);
+    }
+
     pub fn change_keys(&self) {
         let mut inside = self.inside.lock().unwrap();
         (inside.key, inside.key_id) = (key(), "second".to_owned());
@@ -107,11 +115,12 @@ impl Provider {
 
     /// A code for a request in which all is right.
     fn code(&self, asked: &HashMap<String, String>) -> Option<String> {
+        let back = self.inside.lock().unwrap().callback();
         let is = |name: &str, value: &str| asked.get(name).is_some_and(|v| v == value);
         let right = is("response_type", "code")
             && is("client_id", "muster")
             && is("code_challenge_method", "S256")
-            && is("redirect_uri", &format!("{PUBLIC}/login/oidc/callback"))
+            && is("redirect_uri", &back)
             && is("scope", "openid profile email");
         let code = Uuid::now_v7().to_string();
         let (challenge, nonce) = (asked.get("code_challenge")?, asked.get("nonce")?);
@@ -129,13 +138,18 @@ impl Provider {
         let verifier = Sha256::digest(form.get("code_verifier")?.as_bytes());
         let right = headers.get(AUTHORIZATION)?.to_str().ok()? == client
             && form.get("grant_type")? == "authorization_code"
-            && *form.get("redirect_uri")? == format!("{PUBLIC}/login/oidc/callback")
+            && *form.get("redirect_uri")? == inside.callback()
             && URL_SAFE_NO_PAD.encode(verifier) == asked.challenge;
         right.then(|| inside.id_token(&self.issuer, &asked.nonce))
     }
 }
 
 impl Inside {
+    /// Where browsers are sent back to.
+    fn callback(&self) -> String {
+        format!("{}/login/oidc/callback", self.public)
+    }
+
     fn id_token(&self, issuer: &str, nonce: &str) -> String {
         let now = muster::clock::now().timestamp();
         let mut claims = object(json!({

@@ -2,7 +2,7 @@
 //! list it is.
 
 use muster::fleet::selector::{GroupMeaning, parse};
-use muster::store::selector;
+use muster::store::{devices, selector};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -41,6 +41,8 @@ const TABLES: [(&str, &str); 3] = [
            from generate_series(1, 1000000) i"#,
     ),
 ];
+
+const EXPLAIN: &str = "explain (analyze, buffers, timing off, format json) ";
 
 /// Of which a hundred devices are static members.
 const GROUP: Uuid = Uuid::from_u128(1);
@@ -91,9 +93,19 @@ fn read_whole(node: &Value, found: &mut Vec<String>) {
 /// How the server makes a page of a hundred.
 async fn plan(pool: &PgPool, text: &str, after: Option<Uuid>) -> Value {
     let expr = parse(text, &|_| Some(GroupMeaning::Members(GROUP))).unwrap();
-    let explain = "explain (analyze, buffers, timing off, format json) ";
-    let mut q = QueryBuilder::<Postgres>::new(explain);
+    let mut q = QueryBuilder::<Postgres>::new(EXPLAIN);
     selector::push_list(&mut q, &expr, after, 100, now(), now());
+    explained(pool, q).await
+}
+
+/// How it finds those that begin so.
+async fn plan_of_beginning(pool: &PgPool, text: &str, within: Option<&[String]>) -> Value {
+    let mut q = QueryBuilder::<Postgres>::new(EXPLAIN);
+    devices::push_beginning(&mut q, &[text.to_owned()], within, 20);
+    explained(pool, q).await
+}
+
+async fn explained(pool: &PgPool, mut q: QueryBuilder<Postgres>) -> Value {
     let plan: Value = q.build_query_scalar().persistent(false).fetch_one(pool).await.unwrap();
     plan[0]["Plan"].clone()
 }
@@ -131,12 +143,28 @@ async fn of_a_million_devices_a_page_is_found_by_the_indexes() {
     ] {
         for after in [None, Some(Uuid::from_u128(1 << 127))] {
             let plan = plan(pool, text, after).await;
-            let mut whole = Vec::new();
-            read_whole(&plan, &mut whole);
-            assert!(whole.is_empty(), "{text} after {after:?} reads all of {whole:?}: {plan:#}");
-            let blocks = |kind: &str| plan[kind].as_i64().unwrap();
-            let blocks = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
-            assert!(blocks <= most, "{text} after {after:?} touches {blocks} blocks: {plan:#}");
+            bounded(&format!("{text} after {after:?}"), &plan, most);
         }
     }
+    // Of one device, of ten thousand, of all, and of none; half of the fleet stands below the site.
+    let eu = ["eu".to_owned()];
+    for text in ["s77777", "S77", "S", "nobody"] {
+        for within in [None, Some(eu.as_slice())] {
+            let plan = plan_of_beginning(pool, text, within).await;
+            bounded(&format!("what begins with {text} within {within:?}"), &plan, PAGE);
+        }
+    }
+    let found = devices::beginning(pool, &["s77777".to_owned()], None, 20).await.unwrap();
+    let serials: Vec<&str> = found.iter().map(|device| device.serial.as_str()).collect();
+    assert_eq!(serials, ["S77777"]);
+}
+
+/// That it reads no big table from end to end, and touches at most so many blocks.
+fn bounded(what: &str, plan: &Value, most: i64) {
+    let mut whole = Vec::new();
+    read_whole(plan, &mut whole);
+    assert!(whole.is_empty(), "{what} reads all of {whole:?}: {plan:#}");
+    let blocks = |kind: &str| plan[kind].as_i64().unwrap();
+    let blocks = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
+    assert!(blocks <= most, "{what} touches {blocks} blocks: {plan:#}");
 }

@@ -29,6 +29,11 @@ pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// True, also as some providers write it.
+pub(super) fn is_true(value: &Value) -> bool {
+    value.as_bool() == Some(true) || value.as_str() == Some("true")
+}
+
 /// A person's name as Muster takes one.
 pub(super) fn shown(name: String) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();

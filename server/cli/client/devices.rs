@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::columns::{Columns, Device, all_fields, show_devices};
+use super::device_more::{self, DeviceFile};
 use super::http::{Api, List, Span};
 use super::jobs::{self, Waiting};
 use super::output::{
@@ -58,6 +59,39 @@ pub enum Devices {
     Events {
         /// Serial number or id.
         name: String,
+        #[command(flatten)]
+        span: Span,
+    },
+    /// List a device's CWMP sessions, newest first, or show what was said in one.
+    Sessions {
+        /// Serial number or id.
+        name: String,
+        /// Id of a session.
+        session: Option<Uuid>,
+        #[command(flatten)]
+        span: Span,
+    },
+    /// Show a secret of a device in clear; each look is in the audit log.
+    Reveal {
+        /// Serial number or id.
+        name: String,
+        /// Full name of the parameter.
+        parameter: String,
+    },
+    /// Let a device that lost its own credential enrol again.
+    AllowEnrolment {
+        /// Serial number or id.
+        name: String,
+        /// For how long.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=168))]
+        hours: u32,
+    },
+    /// List the files that a device sent, newest first, or fetch one.
+    Files {
+        /// Serial number or id.
+        name: String,
+        #[command(subcommand)]
+        wanted: Option<DeviceFile>,
         #[command(flatten)]
         span: Span,
     },
@@ -219,6 +253,16 @@ pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
             jobs::order(api, &name, &job, &waiting).await
         }
         Devices::Events { name, span } => events(api, &name, &span).await,
+        Devices::Sessions { name, session, span } => {
+            device_more::sessions(api, &name, session, &span).await
+        }
+        Devices::Reveal { name, parameter } => device_more::reveal(api, &name, &parameter).await,
+        Devices::AllowEnrolment { name, hours } => {
+            device_more::allow_enrolment(api, &name, hours).await
+        }
+        Devices::Files { name, wanted, span } => {
+            device_more::device_files(api, &name, wanted, &span).await
+        }
         Devices::Place { name, site, no_site, tags } => {
             place(api, &name, site, no_site, &tags).await
         }

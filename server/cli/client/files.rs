@@ -73,11 +73,7 @@ pub(super) async fn run(api: &Api, command: Files) -> anyhow::Result<()> {
         }
         Files::Get { file, output } => {
             let path = ["artifacts", &file.to_string(), "content"];
-            let response = api.send(api.request(Method::GET, &path, &[])).await?;
-            match output {
-                Some(output) => save(response, &output).await,
-                None => pour(response).await,
-            }
+            fetch(api, &path, output.as_deref()).await
         }
         Files::Delete { file } => {
             api.delete(&["artifacts", &file.to_string()], &[]).await?;
@@ -118,6 +114,15 @@ async fn put(api: &Api, file: &Path, name: Option<&str>, media_type: &str) -> an
             ("content_type", a.content_type),
         ])
     })
+}
+
+/// Fetches the bytes at a path into a file, or onto standard output.
+pub(super) async fn fetch(api: &Api, path: &[&str], output: Option<&Path>) -> anyhow::Result<()> {
+    let response = api.send(api.request(Method::GET, path, &[])).await?;
+    match output {
+        Some(output) => save(response, output).await,
+        None => pour(response).await,
+    }
 }
 
 /// Into a file, whole or not at all.

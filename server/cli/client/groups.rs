@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::columns::{Columns, show_devices};
 use super::devices::named;
 use super::http::{Api, List, Span};
-use super::output::{clean, done, fields, list, maybe, show, time};
+use super::output::{clean, done, fields, list, maybe, said, show, time};
 
 /// `muster groups`
 #[derive(Debug, Subcommand)]
@@ -31,6 +31,13 @@ pub enum Groups {
         /// For people.
         #[arg(long)]
         description: Option<String>,
+    },
+    /// Change a group: what is not said stays. One with a selector keeps to selectors.
+    Change {
+        /// Name of the group.
+        name: String,
+        #[command(flatten)]
+        change: Change,
     },
     /// Remove a group; its devices stay.
     Delete {
@@ -64,6 +71,21 @@ pub enum Groups {
     },
 }
 
+/// What is to become of a group.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Change {
+    /// What selectors are to call it.
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// Which devices are to be in it.
+    #[arg(short, long = "query", value_name = "SELECTOR")]
+    query: Option<String>,
+    /// For people.
+    #[arg(long)]
+    description: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Group {
     group_id: Uuid,
@@ -87,6 +109,12 @@ pub(super) async fn run(api: &Api, command: Groups) -> anyhow::Result<()> {
         Groups::Create { name, query, description } => {
             let body = json!({ "name": name, "selector": query, "description": description });
             show(api, &api.call(Method::POST, &["groups"], Some(&body)).await?, view)
+        }
+        Groups::Change { name, change } => {
+            let id = id_of(api, &name).await?;
+            let Change { to, query, description } = change;
+            let body = said([("name", to), ("selector", query), ("description", description)]);
+            show(api, &api.call(Method::PATCH, &["groups", &id], Some(&body)).await?, view)
         }
         Groups::Delete { name } => {
             let id = id_of(api, &name).await?;

@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 use super::devices::named;
 use super::http::{Answer, Api, List, Span};
-use super::output::{agreed, clean, compact, fields, list, maybe, maybe_time, pretty, show, time};
+use super::output::{
+    agreed, clean, compact, fields, list, maybe, maybe_time, pretty, show, show_page, time,
+};
 
 /// Between two looks at a job that is waited for: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -44,6 +46,18 @@ pub enum Jobs {
     },
     /// Cancel a job that has not ended.
     Cancel {
+        /// Id of the job.
+        job: Uuid,
+    },
+    /// Order once more what a job that has ended was to do.
+    Again {
+        /// Id of the job.
+        job: Uuid,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// List what happened to a job, oldest first.
+    Events {
         /// Id of the job.
         job: Uuid,
     },
@@ -125,6 +139,13 @@ impl Job {
 }
 
 #[derive(Debug, Deserialize)]
+struct Event {
+    at: DateTime<Utc>,
+    kind: String,
+    detail: Value,
+}
+
+#[derive(Debug, Deserialize)]
 struct Made {
     created: u64,
     skipped: u64,
@@ -146,6 +167,16 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
         Jobs::Cancel { job } => {
             let path = ["jobs", &job.to_string(), "cancel"];
             show(api, &api.call(Method::POST, &path, None).await?, view)
+        }
+        Jobs::Again { job, waiting } => {
+            let path = ["jobs", &job.to_string(), "again"];
+            follow(api, api.call(Method::POST, &path, None).await?, &waiting).await
+        }
+        Jobs::Events { job } => {
+            let answer = api.get(&["jobs", &job.to_string(), "events"], &[]).await?;
+            show_page(api, &answer, &["at", "kind", "detail"], |e: Event| {
+                vec![time(e.at), e.kind, compact(&e.detail)]
+            })
         }
         Jobs::Create { device, file, waiting } => {
             order(api, &device, &read_job(&file)?, &waiting).await

@@ -8,7 +8,9 @@ mod audit;
 mod columns;
 mod completion;
 mod connection;
+mod device_more;
 mod devices;
+mod events;
 mod files;
 mod groups;
 mod http;
@@ -16,9 +18,11 @@ mod jobs;
 mod output;
 mod roles;
 mod sites;
+mod support;
 mod system;
 mod tokens;
 mod users;
+mod views;
 
 pub use completion::Completion;
 
@@ -35,15 +39,21 @@ pub enum Remote {
     Devices(On<devices::Devices>),
     /// Jobs: list, look at, order on one device or many, cancel.
     Jobs(On<jobs::Jobs>),
+    /// What happens to devices, as it happens.
+    Events(On<events::Events>),
+    /// A device as an agent with the customer on the line sees it.
+    Support(support::Support),
     /// Files for devices: store, list, fetch, remove.
     Files(On<files::Files>),
     /// Sites: the tree of places where devices stand.
     Sites(On<sites::Sites>),
     /// Groups: named sets of devices.
     Groups(On<groups::Groups>),
-    /// People: make, list, grant roles, shut out.
+    /// Saved views of the device list.
+    Views(On<views::Views>),
+    /// People: make, change, list, grant roles, shut out, remove.
     Users(On<users::Users>),
-    /// Roles: what they allow.
+    /// Roles: what they allow; make, change, remove.
     Roles(On<roles::Roles>),
     /// Tokens for programs: make, list, revoke.
     Tokens(On<tokens::Tokens>),
@@ -71,9 +81,12 @@ pub async fn remote(command: Remote) -> anyhow::Result<()> {
     let done = match command {
         Remote::Devices(on) => devices::run(&on.connection.open()?, on.command).await,
         Remote::Jobs(on) => jobs::run(&on.connection.open()?, on.command).await,
+        Remote::Events(on) => events::run(&on.connection.open()?, on.command).await,
+        Remote::Support(on) => support::run(&on.connection.open()?, &on).await,
         Remote::Files(on) => files::run(&on.connection.open()?, on.command).await,
         Remote::Sites(on) => sites::run(&on.connection.open()?, on.command).await,
         Remote::Groups(on) => groups::run(&on.connection.open()?, on.command).await,
+        Remote::Views(on) => views::run(&on.connection.open()?, on.command).await,
         Remote::Users(on) => users::run(&on.connection.open()?, on.command).await,
         Remote::Roles(on) => roles::run(&on.connection.open()?, on.command).await,
         Remote::Tokens(on) => tokens::run(&on.connection.open()?, on.command).await,
@@ -130,7 +143,7 @@ mod tests {
             }
             seen += 1;
         }
-        assert!(seen > 40, "{seen}");
+        assert!(seen > 60, "{seen}");
     }
 
     /// The words of a line as a shell makes them, redirections and pipes cut off.
@@ -186,7 +199,20 @@ mod tests {
             "muster devices factory-reset X",
             "muster devices delete X",
             "muster devices reboot X --deadline 5",
+            "muster devices reveal X",
+            "muster devices allow-enrolment X --hours 169",
+            "muster devices files X get seven",
+            "muster devices sessions X seven",
+            "muster events follow --device",
+            "muster support",
+            "muster groups change pilot",
+            "muster roles create watch",
+            "muster roles change watch",
+            "muster roles create watch --right king",
+            "muster users change ann",
+            "muster users password",
             "muster jobs get seven",
+            "muster jobs again seven",
             "muster jobs bulk -q online",
             "muster sites create",
             "muster sites change eu --var ntp",

@@ -90,6 +90,13 @@ pub(super) async fn list<T: DeserializeOwned>(
     Ok(())
 }
 
+/// A merge patch of the texts that were said.
+pub(super) fn said<const N: usize>(texts: [(&str, Option<String>); N]) -> Value {
+    let said =
+        texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
+    Value::Object(said.collect())
+}
+
 /// A line beside the answer, for people only: never in what a program reads.
 pub(super) fn hint(words: &str) {
     eprintln!("{}", clean(words));
@@ -262,6 +269,12 @@ mod tests {
             assert!(!safe.chars().any(|c| c != '\n' && steers(c)), "{safe:?}");
             assert_eq!(serde_json::from_str::<Value>(&safe).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_changed() {
+        let texts = [("name", Some("x".to_owned())), ("description", None)];
+        assert_eq!(said(texts), json!({ "name": "x" }));
     }
 
     #[test]

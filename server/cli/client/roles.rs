@@ -1,18 +1,60 @@
-//! `muster roles`. What a role allows is changed in the dashboard or over the API.
+//! `muster roles`. What the support view shows by a role is said in the dashboard or over the API.
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use muster::access::right::Right;
+use reqwest::Method;
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::http::{Api, Page};
-use super::output::{clean, joined, maybe, show_page};
+use super::output::{clean, done, fields, joined, maybe, said, show, show_page};
 
 /// `muster roles`
 #[derive(Debug, Subcommand)]
 pub enum Roles {
     /// List roles and what they allow.
     List,
+    /// Make a role.
+    Create {
+        /// What it is called.
+        name: String,
+        /// What it allows, with commas between: support, read, operate, approve, bench, secrets,
+        /// audit, admin.
+        #[arg(long = "right", value_delimiter = ',', value_name = "RIGHT,...", required = true)]
+        rights: Vec<Right>,
+        /// What it is for.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Change a role: what is not said stays. It holds at once for all who have it.
+    Change {
+        /// What it is called.
+        name: String,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove a role that nobody has.
+    Delete {
+        /// What it is called.
+        name: String,
+    },
+}
+
+/// What is to become of a role.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Change {
+    /// What it is to be called.
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// What it is to allow, with commas between; these and no others.
+    #[arg(long = "right", value_delimiter = ',', value_name = "RIGHT,...")]
+    rights: Vec<Right>,
+    /// What it is for.
+    #[arg(long)]
+    description: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -32,7 +74,34 @@ pub(super) async fn run(api: &Api, command: Roles) -> anyhow::Result<()> {
                 vec![r.name, rights, what_for, r.role_id.to_string()]
             })
         }
+        Roles::Create { name, rights, description } => {
+            let body = json!({ "name": name, "rights": rights, "description": description });
+            show(api, &api.call(Method::POST, &["roles"], Some(&body)).await?, view)
+        }
+        Roles::Change { name, change } => {
+            let id = id_of(api, &name).await?.to_string();
+            let Change { to, rights, description } = change;
+            let mut body = said([("name", to), ("description", description)]);
+            if !rights.is_empty() {
+                body["rights"] = json!(rights);
+            }
+            show(api, &api.call(Method::PATCH, &["roles", &id], Some(&body)).await?, view)
+        }
+        Roles::Delete { name } => {
+            let id = id_of(api, &name).await?.to_string();
+            api.delete(&["roles", &id], &[]).await?;
+            done(api, &format!("{name} is removed"))
+        }
     }
+}
+
+fn view(role: Role) -> String {
+    fields(&[
+        ("role_id", role.role_id.to_string()),
+        ("name", role.name),
+        ("rights", joined(&role.rights)),
+        ("description", maybe(Some(role.description))),
+    ])
 }
 
 /// The id of a role.

@@ -1,6 +1,7 @@
 //! `muster sites`. People name a site by its path; the API by its id.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,7 +9,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::http::{Api, List, Page, Span};
-use super::output::{clean, compact, done, fields, list, show};
+use super::output::{
+    clean, compact, done, fields, joined, list, maybe, maybe_time, show, table, yes,
+};
 
 /// `muster sites`
 #[derive(Debug, Subcommand)]
@@ -20,6 +23,11 @@ pub enum Sites {
         under: Option<String>,
         #[command(flatten)]
         span: Span,
+    },
+    /// Show when the devices of a site may be changed.
+    Windows {
+        /// Path of the site.
+        path: String,
     },
     /// Make a site; its parent must exist.
     Create {
@@ -99,6 +107,23 @@ struct Site {
     variables: Value,
 }
 
+/// When devices may be changed.
+#[derive(Debug, Deserialize)]
+struct Hours {
+    site: Option<String>,
+    time_zone: String,
+    windows: Vec<Window>,
+    open: bool,
+    next_open: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Window {
+    days: Vec<String>,
+    from: String,
+    minutes: u16,
+}
+
 impl Site {
     /// The last label of its path, as far to the right as it is deep.
     fn branch(&self) -> String {
@@ -117,6 +142,10 @@ pub(super) async fn run(api: &Api, command: Sites) -> anyhow::Result<()> {
             })
             .await
         }
+        Sites::Windows { path } => {
+            let id = id_of(api, &path).await?.to_string();
+            show(api, &api.get(&["sites", &id, "windows"], &[]).await?, hours)
+        }
         Sites::Create { path, about } => {
             let body = about.patch(Some(path));
             show(api, &api.call(Method::POST, &["sites"], Some(&body)).await?, view)
@@ -134,6 +163,21 @@ pub(super) async fn run(api: &Api, command: Sites) -> anyhow::Result<()> {
             done(api, &format!("{path} is removed"))
         }
     }
+}
+
+fn hours(h: Hours) -> String {
+    let about = fields(&[
+        ("said_by", maybe(h.site)),
+        ("time_zone", h.time_zone),
+        ("open", yes(h.open)),
+        ("next_open", maybe_time(h.next_open)),
+    ]);
+    if h.windows.is_empty() {
+        return about;
+    }
+    let row = |w: Window| vec![joined(&w.days), w.from, w.minutes.to_string()];
+    let rows: Vec<Vec<String>> = h.windows.into_iter().map(row).collect();
+    format!("{about}\n\n{}", table(&["days", "from", "minutes"], &rows))
 }
 
 fn view(site: Site) -> String {

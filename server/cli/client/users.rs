@@ -41,6 +41,33 @@ pub enum Users {
         #[arg(long, conflicts_with = "password_file")]
         no_password: bool,
     },
+    /// Change how a user is called.
+    Change {
+        /// Their login.
+        login: String,
+        /// Their name.
+        #[arg(long, value_name = "NAME")]
+        display_name: String,
+    },
+    /// Give a user another password, and end all their sessions. It is shown, once, if it was made
+    /// up here.
+    Password {
+        /// Their login.
+        login: String,
+        /// File whose first line is the password; - is standard input. Made up when absent.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Take away the second factor of a user who lost it.
+    RemoveTotp {
+        /// Their login.
+        login: String,
+    },
+    /// Remove a user; what they did stays in the audit log.
+    Delete {
+        /// Their login.
+        login: String,
+    },
     /// Shut a user out, at once.
     Disable {
         /// Their login.
@@ -143,6 +170,22 @@ pub(super) async fn run(api: &Api, command: Users) -> anyhow::Result<()> {
                 None => Password::MadeUp(new_password()),
             };
             create(api, &login, display_name, &grant, &password).await
+        }
+        Users::Change { login, display_name } => {
+            change(api, &login, &json!({ "display_name": display_name })).await
+        }
+        Users::Password { login, password_file } => {
+            set_password(api, &login, password_file.as_deref()).await
+        }
+        Users::RemoveTotp { login } => {
+            let id = find(api, &login).await?.user_id.to_string();
+            api.delete(&["users", &id, "totp"], &[]).await?;
+            done(api, &format!("{login} logs in without a second factor"))
+        }
+        Users::Delete { login } => {
+            let id = find(api, &login).await?.user_id.to_string();
+            api.delete(&["users", &id], &[]).await?;
+            done(api, &format!("{login} is removed"))
         }
         Users::Disable { login } => change(api, &login, &json!({ "disabled": true })).await,
         Users::Enable { login } => change(api, &login, &json!({ "disabled": false })).await,
@@ -251,6 +294,22 @@ async fn revoke_sessions(api: &Api, login: &str) -> anyhow::Result<()> {
         api.delete(&["users", &id, "sessions", &session.session_id.to_string()], &[]).await?;
     }
     done(api, &format!("{} sessions of {login} are ended", sessions.items.len()))
+}
+
+async fn set_password(api: &Api, login: &str, file: Option<&Path>) -> anyhow::Result<()> {
+    let id = find(api, login).await?.user_id.to_string();
+    let password = match file {
+        Some(file) => first_line(file)?,
+        None => new_password(),
+    };
+    let body = json!({ "password": password });
+    api.call(Method::PUT, &["users", &id, "password"], Some(&body)).await?;
+    done(api, &format!("{login} has another password, to be changed at the next log-in"))?;
+    if file.is_none() {
+        // Not in what a program keeps of the answer.
+        hint(&format!("password {password}"));
+    }
+    Ok(())
 }
 
 /// A password in a file, or on standard input.

@@ -115,7 +115,7 @@ fn the_state_decides_not_the_event() {
         ("Error_X_VENDOR", "the device could not: Error_X_VENDOR"),
         ("Canceled", "the device could not: somebody cancelled the test on the device"),
     ] {
-        assert_eq!(state(error), Step::Finish(Outcome::Impossible(words.into())));
+        assert_eq!(state(error), Step::Finish(Outcome::Failed(words.into())));
     }
 }
 

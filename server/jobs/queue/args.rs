@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::fleet::secret::{Keys, MASK, is_secret};
+use crate::fleet::secret::{Keys, MASK, is_secret, link};
 use crate::jobs::spec::JobSpec;
 use crate::store::jobs::Job;
 
 /// The arguments with the values of secret parameters sealed.
 pub(super) fn sealed(keys: &Keys, spec: &JobSpec) -> Result<Value, Error> {
-    let sealed = map_secrets(spec.clone(), &|name, value| Ok(keys.seal_text(value, name)))?;
+    let mut sealed = spec.clone();
+    for (name, value) in sealed.secrets_mut() {
+        *value = keys.seal_text(value, name);
+    }
     serde_json::to_value(sealed).map_err(|e| Error::Internal(e.to_string()))
 }
 
@@ -18,9 +21,12 @@ pub(super) fn sealed(keys: &Keys, spec: &JobSpec) -> Result<Value, Error> {
 /// # Errors
 /// [`Error::Internal`] where the arguments cannot be read.
 pub fn opened(keys: &Keys, job: &Job) -> Result<JobSpec, Error> {
-    let spec = serde_json::from_value(job.args.clone())
+    let mut spec: JobSpec = serde_json::from_value(job.args.clone())
         .map_err(|e| Error::Internal(format!("job {}: {e}", job.job_id)))?;
-    map_secrets(spec, &|name, value| keys.open_text(value, name))
+    for (name, value) in spec.secrets_mut() {
+        *value = keys.open_text(value, name)?;
+    }
+    Ok(spec)
 }
 
 /// The arguments as people may see them.
@@ -32,34 +38,17 @@ pub fn masked_args(args: &Value) -> Value {
             if entry.get("name").and_then(Value::as_str).is_some_and(is_secret) {
                 entry.insert("value".to_owned(), json!(MASK));
             }
-            if entry.get("password").is_some_and(Value::is_string) {
-                entry.insert("password".to_owned(), json!(MASK));
+            for key in ["username", "password"] {
+                if entry.get(key).is_some_and(Value::is_string) {
+                    entry.insert(key.to_owned(), json!(MASK));
+                }
+            }
+            if let Some(url) = entry.get("url").and_then(Value::as_str).map(link) {
+                entry.insert("url".to_owned(), json!(url));
             }
         }
     }
     shown
-}
-
-fn map_secrets(
-    mut spec: JobSpec,
-    change: &dyn Fn(&str, &str) -> Result<String, Error>,
-) -> Result<JobSpec, Error> {
-    if let JobSpec::Set { parameters } | JobSpec::AddObject { parameters, .. } = &mut spec {
-        for p in parameters.iter_mut().filter(|p| is_secret(&p.name)) {
-            p.value = change(&p.name, &p.value)?;
-        }
-    }
-    if let JobSpec::ChangeDuState { operations } = &mut spec {
-        use muster_cwmp::rpc::DuOperation;
-        for operation in operations {
-            if let DuOperation::Install { password: Some(p), .. }
-            | DuOperation::Update { password: Some(p), .. } = operation
-            {
-                *p = change("password", p)?;
-            }
-        }
-    }
-    Ok(spec)
 }
 
 #[cfg(test)]
@@ -78,11 +67,31 @@ mod tests {
         };
         let args = sealed(&keys, &spec).unwrap();
         assert_eq!(args.to_string().matches("hunter2").count(), 1, "only the plain one");
-        let opened = map_secrets(serde_json::from_value(args.clone()).unwrap(), &|n, v| {
-            keys.open_text(v, n)
-        });
-        assert_eq!(opened.unwrap(), spec);
+        let mut opened: JobSpec = serde_json::from_value(args.clone()).unwrap();
+        for (name, value) in opened.secrets_mut() {
+            *value = keys.open_text(value, name).unwrap();
+        }
+        assert_eq!(opened, spec);
         assert_eq!(masked_args(&args)["parameters"][0]["value"], MASK);
         assert_eq!(masked_args(&args)["parameters"][1]["value"], "hunter2");
+    }
+    #[test]
+    fn what_opens_a_module_is_masked_and_where_it_is_from_is_not() {
+        let args = json!({ "kind": "change_du_state", "operations": [
+            { "operation": "install", "url": "http://ann:hunter2@host/unit?sig=hunter3",
+              "uuid": null, "username": "hunter4", "password": "hunter5",
+              "execution_env_ref": null },
+            { "operation": "uninstall", "uuid": "u", "version": null, "execution_env_ref": null },
+        ] });
+        let shown = masked_args(&args);
+        assert!(!shown.to_string().contains("hunter"), "{shown}");
+        let install = &shown["operations"][0];
+        assert_eq!(install["url"], format!("http://{MASK}@host/unit?{MASK}"));
+        assert_eq!(shown["operations"][1], args["operations"][1]);
+
+        let spec: JobSpec = serde_json::from_value(args).unwrap();
+        assert_eq!(spec.secrets(), ["hunter5", "hunter2", "sig=hunter3"]);
+        let sealed = sealed(&Keys::new([1; 32]), &spec).unwrap();
+        assert!(!sealed.to_string().contains("hunter5"), "{sealed}");
     }
 }

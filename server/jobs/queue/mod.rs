@@ -130,7 +130,7 @@ pub async fn create(
     Ok((job, made))
 }
 
-/// Cancels a job that no session runs.
+/// Cancels a job that no session runs. If it blocked the line, the device is called for the next.
 pub async fn cancel(
     conn: &mut PgConnection,
     device_id: Uuid,
@@ -153,8 +153,11 @@ pub async fn cancel(
         _ => format!("cancelled by {by}"),
     };
     let change = Change { state: "cancelled", note: Some(note), ..Change::default() };
+    let head = store::head(conn, device_id).await?;
     settle::close(conn, &job, change, now).await?;
-    advance(conn, device_id, now).await?;
+    if head.is_some_and(|head| head.job_id == job_id) {
+        advance_and_wake(conn, device_id, now).await?;
+    }
     store::of_device(conn, device_id, job_id).await?.ok_or_else(unknown)
 }
 

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::jobs::spec::JobSpec;
 use crate::store::jobs::{Change, Job};
 
-/// A session that comes this long after the order, or after the last look, is asked how far the test
-/// is: not every device tells.
+/// This long after the order, or after the last look, the device is called and asked how far the test
+/// is: not every one tells.
 const LOOK_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// Whether the figures of this job's test are to be read, rather than the test be ordered.

@@ -11,7 +11,7 @@ use crate::jobs::machine::Outcome;
 use crate::jobs::retry::{self, Verdict};
 use crate::jobs::spec::{DownloadFile, JobSpec};
 use crate::store::jobs::{Change, Job};
-use crate::store::{credentials, events, jobs as store};
+use crate::store::{connection_requests, credentials, events, jobs as store};
 
 /// How long a device that was ordered to reset may take to enrol again.
 const RESET_WINDOW: TimeDelta = TimeDelta::days(1);
@@ -53,7 +53,7 @@ pub async fn settle(
             };
             retried(conn, job, note, None, verdict, now).await
         }
-        Outcome::Impossible(why) => {
+        Outcome::Failed(why) | Outcome::Impossible(why) => {
             let change = Change { state: "failed", note: Some(why), ..Change::default() };
             close(conn, job, change, now).await
         }
@@ -69,9 +69,16 @@ pub(super) async fn awaited(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let deadline = now + TimeDelta::seconds(spec.confirm_seconds().unwrap_or(900));
+    let look_at = report::look_at(spec, now);
+    if let Some(at) = look_at {
+        // Not every device says when it is done: it is called, to be looked at.
+        connection_requests::ask(conn, job.device_id, at, now).await?;
+    }
     let change = Change {
         state: "waiting",
-        not_before: report::look_at(spec, now),
+        not_before: look_at,
+        // A look at what goes on is no attempt at it.
+        uncounted: report::is_reported(job),
         // One that was looked at keeps the deadline that it has.
         confirm_by: Some(job.confirm_by.unwrap_or(deadline)),
         note: Some(note),
@@ -101,7 +108,8 @@ async fn expect_reset(
 }
 
 /// Closes the open job whose proof has come: by TransferComplete, an event, a bootstrap. An ended
-/// one stays as it is, so that a report that comes twice changes nothing (N14).
+/// one stays as it is, so that a report that comes twice changes nothing (N14). The fault is told as
+/// it is: whoever has it from the device takes the job's secrets out of it.
 pub async fn proven(
     conn: &mut PgConnection,
     job: &Job,

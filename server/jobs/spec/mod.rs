@@ -6,8 +6,11 @@
 use muster_cwmp::rpc::{DuOperation, TimeWindow};
 use muster_cwmp::value::ValueType;
 use serde::{Deserialize, Serialize};
+use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::fleet::secret::is_secret;
 
 mod diagnose;
 mod file;
@@ -167,6 +170,47 @@ impl JobSpec {
             Self::ConnectionRequest => "connection_request",
             Self::Credentials => "credentials",
         }
+    }
+
+    /// Its secrets in place, each with the name under which it is sealed.
+    pub fn secrets_mut(&mut self) -> Vec<(&str, &mut String)> {
+        match self {
+            Self::Set { parameters } | Self::AddObject { parameters, .. } => parameters
+                .iter_mut()
+                .filter(|p| is_secret(&p.name))
+                .map(|p| (p.name.as_str(), &mut p.value))
+                .collect(),
+            Self::ChangeDuState { operations } => operations
+                .iter_mut()
+                .filter_map(|operation| match operation {
+                    DuOperation::Install { password, .. }
+                    | DuOperation::Update { password, .. } => password.as_mut(),
+                    DuOperation::Uninstall { .. } => None,
+                })
+                .map(|password| ("password", password))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What nobody may read of it, in clear: its secrets, and what opens the URLs of its modules.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut spec = self.clone();
+        let mut found: Vec<String> =
+            spec.secrets_mut().into_iter().map(|(_, value)| value.clone()).collect();
+        if let Self::ChangeDuState { operations } = self {
+            for operation in operations {
+                let url = match operation {
+                    DuOperation::Install { url, .. } => Some(url),
+                    DuOperation::Update { url, .. } => url.as_ref(),
+                    DuOperation::Uninstall { .. } => None,
+                };
+                let Some(Ok(url)) = url.map(|url| Url::parse(url)) else { continue };
+                let opens = [url.password(), url.query()];
+                found.extend(opens.into_iter().flatten().map(str::to_owned));
+            }
+        }
+        found
     }
 
     /// Whether sending it twice is the same as sending it once. What is not so is never sent again

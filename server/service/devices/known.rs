@@ -3,10 +3,11 @@
 //! It must never give a secret in clear: that is a call of its own, with a right of its own.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::find;
-use crate::access::audit::masked;
+use crate::access::audit::{self, Object, masked};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -89,7 +90,8 @@ pub async fn files(
     Ok(store::artifacts::list_of_device(&app.pool, device.device_id, before, limit).await?)
 }
 
-/// The record of a file that a device sent, for whoever may have its bytes.
+/// The record of a file that a device sent, for whoever is about to read its bytes: that is written
+/// down.
 ///
 /// # Errors
 /// As [`find`]; [`Error::NotFound`] for no file of that device.
@@ -101,9 +103,15 @@ pub async fn file(
 ) -> Result<DeviceArtifact, Error> {
     // A configuration holds what the device itself keeps secret.
     let device = find(app, ctx, name, Right::Operate).await?;
-    store::artifacts::get_of_device(&app.pool, device.device_id, artifact_id)
+    let file = store::artifacts::get_of_device(&app.pool, device.device_id, artifact_id)
         .await?
-        .ok_or_else(|| Error::NotFound(format!("no file {artifact_id} of that device")))
+        .ok_or_else(|| Error::NotFound(format!("no file {artifact_id} of that device")))?;
+    let mut tx = app.pool.begin().await?;
+    let object = Object::new("device", device.device_id, &device.serial);
+    let read = json!({ "artifact_id": artifact_id, "name": file.name });
+    audit::record(&mut tx, ctx, "device.file_read", object, (), read).await?;
+    tx.commit().await?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
@@ -26,7 +27,7 @@ use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::JobSpec;
 use crate::store::connection_requests::{self, Request};
 use crate::store::devices::{self as store, Device, DeviceName, Filter};
-use crate::store::jobs::Job;
+use crate::store::jobs::{self, Job};
 use crate::store::{artifacts, credentials, events as history, selector, sites};
 
 /// Longest time for which enrolment can be opened to a device, in hours.
@@ -106,6 +107,39 @@ fn check(ctx: &Ctx, name: &str, right: Right, site: Option<&str>) -> Result<(), 
 
 fn unknown(name: &str) -> Error {
     Error::NotFound(format!("no device {name}"))
+}
+
+/// Holds a device in its place until the transaction ends, and asks there once more: it may have been
+/// moved since it was found. Gives its site.
+///
+/// # Errors
+/// As [`find`].
+pub(super) async fn hold(
+    tx: &mut PgConnection,
+    ctx: &Ctx,
+    device_id: Uuid,
+    right: Right,
+) -> Result<Option<String>, Error> {
+    let name = device_id.to_string();
+    jobs::lock_device(tx, device_id).await?;
+    let site = sites::of_device(tx, device_id).await?.ok_or_else(|| unknown(&name))?;
+    check(ctx, &name, right, site.as_deref())?;
+    Ok(site)
+}
+
+/// The same for the support view, in which the place says what is shown and let be changed.
+///
+/// # Errors
+/// As [`find`]; [`Error::Conflict`] where the device stands elsewhere than when it was found.
+pub(super) async fn hold_in_place(
+    tx: &mut PgConnection,
+    ctx: &Ctx,
+    device: &Device,
+) -> Result<(), Error> {
+    if hold(tx, ctx, device.device_id, Right::Support).await? == device.site {
+        return Ok(());
+    }
+    Err(Error::Conflict("the device was moved to another site just now".to_owned()))
 }
 
 /// A page of the devices that the caller sees, in order of their ids.
@@ -215,6 +249,7 @@ pub async fn delete(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
     let device_id = device.device_id;
     let files = files_of(app, device_id).await?;
     let mut tx = app.pool.begin().await?;
+    hold(&mut tx, ctx, device_id, Right::Admin).await?;
     if !store::delete(&mut tx, device_id).await? {
         return Err(unknown(name));
     }
@@ -261,6 +296,7 @@ pub async fn allow_enrolment(
     let (device_id, now) = (device.device_id, ctx.now);
     let until = now + TimeDelta::hours(i64::from(hours));
     let mut tx = app.pool.begin().await?;
+    hold(&mut tx, ctx, device_id, Right::Operate).await?;
     if !credentials::allow_enrolment(&mut tx, device_id, until, now).await? {
         let why = "the device has no credential of its own: it may enrol at any time";
         return Err(Error::Conflict(why.to_owned()));
@@ -286,6 +322,7 @@ pub async fn wake(app: &App, ctx: &Ctx, name: &str) -> Result<(Job, bool), Error
         ..Order::own(device.device_id, JobSpec::ConnectionRequest, "wake")
     };
     let mut tx = app.pool.begin().await?;
+    hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
     let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
     // Also where the job is open already: the device is called once more.
     let after = json!({ "job_id": job.job_id });

@@ -18,13 +18,15 @@ use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::{DiagnosticTest, JobSpec};
 use crate::service::{devices, roles, secrets};
 use crate::store::devices::Device;
-use crate::store::jobs::Job;
+use crate::store::jobs::{self, Job};
 use crate::store::parameters::{self, Document};
 
 /// An agent waits with the customer: what has not begun by then is wanted no more.
 const SOON: TimeDelta = TimeDelta::hours(1);
 /// A device that is off gets its new name and password when it is back, if that is not too late.
 const LATER: TimeDelta = TimeDelta::days(1);
+/// Changes of one Wi-Fi network that may be open: the device takes each, one after the other.
+const MAX_CHANGES: usize = 3;
 /// Parts of either data model that the view is made of.
 const PARTS: [&str; 9] = [
     "Device.DeviceInfo.",
@@ -44,6 +46,15 @@ struct Wanted {
     /// While one with this key is open, asking again gives that one.
     key: Option<String>,
     life: TimeDelta,
+    /// The network that it changes.
+    network: Option<Network>,
+}
+
+impl Wanted {
+    /// While one with this key is open, asking again gives that one.
+    fn once(spec: JobSpec, key: String) -> Self {
+        Self { spec, key: Some(key), life: SOON, network: None }
+    }
 }
 
 /// Gives a Wi-Fi network another name or password.
@@ -51,7 +62,8 @@ struct Wanted {
 /// # Errors
 /// As [`devices::find`], with the right to the support view; [`Error::Invalid`] at `/network`,
 /// `/name` and `/password`, and where nothing would change; [`Error::Denied`] where the role or the
-/// device does not let it be changed.
+/// device does not let it be changed; [`Error::Conflict`] while the device has not taken changes
+/// before.
 pub async fn set_wifi(
     app: &App,
     ctx: &Ctx,
@@ -65,7 +77,8 @@ pub async fn set_wifi(
     }
     let network = view.network(network)?;
     let parameters = wifi::parameters(network, change)?;
-    let wanted = Wanted { spec: JobSpec::Set { parameters }, key: None, life: LATER };
+    let spec = JobSpec::Set { parameters };
+    let wanted = Wanted { spec, key: None, life: LATER, network: Some(network.clone()) };
     let before = json!({ "network": network.network, "wifi_name": network.name });
     let after = json!({
         "network": network.network,
@@ -88,7 +101,7 @@ pub async fn reveal(app: &App, ctx: &Ctx, name: &str, network: &str) -> Result<S
     let Some(parameter) = &network.password_parameter else {
         return Err(Error::NotFound("this network has no password to be shown".to_owned()));
     };
-    secrets::reveal_wifi(app, ctx, &view.device.device_id.to_string(), parameter).await
+    secrets::reveal_wifi(app, ctx, &view.device, parameter).await
 }
 
 /// A new password that can be told by telephone. It is nobody's until it is set.
@@ -106,7 +119,7 @@ pub async fn reboot(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), 
     if !policy.allow_reboot {
         return Err(denied("restart devices"));
     }
-    let wanted = Wanted { spec: JobSpec::Reboot, key: Some("reboot".to_owned()), life: SOON };
+    let wanted = Wanted::once(JobSpec::Reboot, "reboot".to_owned());
     let told = ("device.reboot", Value::Null, json!({}));
     let (job, made) = order(app, ctx, &device, vec![wanted], told).await?;
     Ok((errand(&job, &[])?, made))
@@ -130,7 +143,7 @@ pub async fn ping(app: &App, ctx: &Ctx, name: &str, host: &str) -> Result<(Erran
         Error::Invalid { message, .. } => Error::invalid("/host", message),
         other => other,
     })?;
-    let wanted = Wanted { spec, key: Some("ping".to_owned()), life: SOON };
+    let wanted = Wanted::once(spec, "ping".to_owned());
     let told = ("device.ping", Value::Null, after);
     let (job, made) = order(app, ctx, &device, vec![wanted], told).await?;
     Ok((errand(&job, &[])?, made))
@@ -144,10 +157,9 @@ pub async fn ping(app: &App, ctx: &Ctx, name: &str, host: &str) -> Result<(Erran
 pub async fn look(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), Error> {
     let (device, _) = find(app, ctx, name).await?;
     let document = parameters::get(&app.pool, device.device_id).await?.unwrap_or_default();
-    let refresh = |path: Option<&str>| Wanted {
-        spec: JobSpec::Refresh { path: path.map(str::to_owned) },
-        key: Some(format!("look:{}", path.unwrap_or_default())),
-        life: SOON,
+    let refresh = |path: Option<&str>| {
+        let spec = JobSpec::Refresh { path: path.map(str::to_owned) };
+        Wanted::once(spec, format!("look:{}", path.unwrap_or_default()))
     };
     let parts = parts(&document);
     let wanted: Vec<Wanted> = match parts.is_empty() {
@@ -188,8 +200,13 @@ async fn order(
     (action, before, mut after): (&str, Value, Value),
 ) -> Result<(Job, bool), Error> {
     let mut tx = app.pool.begin().await?;
+    devices::hold_in_place(&mut tx, ctx, device).await?;
     let (mut last, mut fresh) = (None, Vec::new());
-    for Wanted { spec, key, life } in wanted {
+    for Wanted { spec, key, life, network } in wanted {
+        if let Some(network) = &network {
+            let open = jobs::open(&mut tx, device.device_id).await?;
+            room_for_change(&open, network)?;
+        }
         let order = Order {
             expires_at: Some(ctx.now + life),
             // In the part of the keys that is Muster's own, so that no other order has it.
@@ -218,6 +235,18 @@ async fn order(
     Ok((job, !fresh.is_empty()))
 }
 
+/// Refuses one more change of a network that has too many open ones.
+fn room_for_change(open: &[Job], network: &Network) -> Result<(), Error> {
+    let networks = std::slice::from_ref(network);
+    let changes = open.iter().filter(|job| job.kind == "set");
+    if changes.filter(|job| Errand::of(job, networks).is_some()).count() < MAX_CHANGES {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{MAX_CHANGES} changes of this network wait for the device: it must take one of them first"
+    )))
+}
+
 fn errand(job: &Job, networks: &[Network]) -> Result<Errand, Error> {
     let unknown = || Error::Internal(format!("a job {} is no errand", job.kind));
     Errand::of(job, networks).ok_or_else(unknown)
@@ -226,7 +255,49 @@ fn errand(job: &Job, networks: &[Network]) -> Result<Errand, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::support::seen::sample;
+    use crate::service::support::seen::{Seen, sample};
+
+    const SSID: &str = "Device.WiFi.SSID.1.SSID";
+
+    fn set(parameter: &str) -> Job {
+        let now = chrono::DateTime::UNIX_EPOCH;
+        Job {
+            device_id: uuid::Uuid::nil(),
+            job_id: uuid::Uuid::nil(),
+            kind: "set".to_owned(),
+            args: json!({ "kind": "set", "parameters": [{ "name": parameter, "value": "x" }] }),
+            state: "queued".to_owned(),
+            not_before: now,
+            expires_at: now,
+            confirm_by: None,
+            attempts: 0,
+            max_attempts: 5,
+            lease: None,
+            leased_until: None,
+            idempotency_key: None,
+            created_by: "ann".to_owned(),
+            created_at: now,
+            finished_at: None,
+            result: None,
+            fault: None,
+            note: None,
+        }
+    }
+
+    #[test]
+    fn a_network_has_few_open_changes() {
+        let (document, counters) = sample(&[
+            (SSID, "Attic"),
+            ("Device.WiFi.AccessPoint.1.SSIDReference", "Device.WiFi.SSID.1."),
+        ]);
+        let network = &wifi::networks(&Seen::new(document, counters, &[]))[0];
+        let other = set("Device.ManagementServer.PeriodicInformInterval");
+        let reboot = Job { kind: "reboot".to_owned(), ..other.clone() };
+        let mut open = vec![other, reboot, set(SSID), set(SSID)];
+        assert!(room_for_change(&open, network).is_ok());
+        open.push(set(SSID));
+        assert!(matches!(room_for_change(&open, network), Err(Error::Conflict(_))));
+    }
 
     #[test]
     fn a_device_is_asked_for_what_it_has() {

@@ -8,18 +8,17 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::fleet::online;
-use crate::fleet::selector::{Expr, Glob, Test, TextField, TextTest};
+use crate::fleet::selector::{Expr, Test, TextField, TextTest};
 use crate::service::devices;
 use crate::store::audit::{self, Filter};
-use crate::store::devices::Device;
+use crate::store::devices::{self as store, Device};
 use crate::store::selector;
 
 /// So many are told; more are not looked through on the telephone.
 const MOST: i64 = 20;
 /// Characters of what is typed.
 const MAX_TEXT: usize = 100;
-/// Characters from which on devices are found by how they begin: fewer say too little, and every
-/// device would have to be looked at.
+/// Characters from which on devices are found by how they begin: fewer say too little.
 const LEAST: usize = 3;
 /// Lately used devices that are told, and entries of the audit log among which they are looked for.
 const RECENT: usize = 6;
@@ -41,14 +40,15 @@ pub async fn search(app: &App, ctx: &Ctx, text: &str) -> Result<Vec<Device>, Err
     {
         return Ok(vec![device]);
     }
-    let since = online::since(&app.config, ctx.now);
-    for question in questions(text) {
-        let found = ask(app, question, &reach, (ctx.now, since)).await?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    if text.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(Vec::new())
+    let since = online::since(&app.config, ctx.now);
+    let found = ask(app, named(text), &reach, (ctx.now, since)).await?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    Ok(store::beginning(&app.pool, &beginnings(text), reach.paths().as_deref(), MOST).await?)
 }
 
 async fn ask(
@@ -64,16 +64,9 @@ async fn ask(
     Ok(selector::list(&app.pool, &expr, None, MOST, now, online_since).await?)
 }
 
-/// What a text may mean: first what an index knows, and if that is nothing, what takes a look at all.
-fn questions(text: &str) -> Vec<Expr> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Vec::new();
-    }
+/// The devices that have this name: each of these is known to an index.
+fn named(text: &str) -> Expr {
     let is = |field, names: Vec<String>| Expr::Test(Test::Text(field, TextTest::OneOf(names)));
-    let like = |field, text: &str| {
-        Expr::Test(Test::Text(field, TextTest::Like(Glob::new(&format!("{}*", plain(text))))))
-    };
     let mac = hardware_address(text);
     let mut serials = vec![text.to_owned(), text.to_uppercase(), text.to_lowercase()];
     serials.extend(mac.iter().flat_map(|mac| {
@@ -83,22 +76,18 @@ fn questions(text: &str) -> Vec<Expr> {
     serials.sort();
     serials.dedup();
     let tag = Expr::Test(Test::Tag(TextTest::OneOf(vec![text.to_owned()])));
-    let mut list = vec![Expr::Any(vec![is(TextField::Serial, serials), tag])];
-    if plain(text).trim().chars().count() >= LEAST {
-        let mut begins = vec![
-            is(TextField::Code, vec![text.to_owned()]),
-            like(TextField::Serial, text),
-            like(TextField::Identity, text),
-        ];
-        begins.extend(mac.iter().map(|mac| like(TextField::Identity, mac)));
-        list.push(Expr::Any(begins));
-    }
-    list
+    let code = is(TextField::Code, vec![text.to_owned()]);
+    Expr::Any(vec![is(TextField::Serial, serials), tag, code])
 }
 
-/// The text without what would mean something in a pattern.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !matches!(c, '*' | '?' | '\\')).collect()
+/// How the serial number or the identity of a device may begin that is meant.
+fn beginnings(text: &str) -> Vec<String> {
+    if text.chars().count() < LEAST {
+        return Vec::new();
+    }
+    let mut list = vec![text.to_owned()];
+    list.extend(hardware_address(text).filter(|mac| mac != text));
+    list
 }
 
 /// `48:8F:5A:00:00:01` of a hardware address, however it is written.
@@ -155,7 +144,7 @@ mod tests {
 
     /// The serial numbers that are looked for.
     fn serials(text: &str) -> Vec<String> {
-        let Some(Expr::Any(parts)) = questions(text).into_iter().next() else { return Vec::new() };
+        let Expr::Any(parts) = named(text) else { return Vec::new() };
         match parts.into_iter().next() {
             Some(Expr::Test(Test::Text(TextField::Serial, TextTest::OneOf(names)))) => names,
             other => panic!("{other:?}"),
@@ -164,20 +153,18 @@ mod tests {
 
     #[test]
     fn a_serial_number_is_found_however_it_is_typed() {
-        assert_eq!(serials(" hgf09abcde1 "), ["HGF09ABCDE1", "hgf09abcde1"]);
+        assert_eq!(serials("hgf09abcde1"), ["HGF09ABCDE1", "hgf09abcde1"]);
         for text in ["48:8f:5a:00:00:01", "48-8F-5A-00-00-01", "488f.5a00.0001", "488F5A000001"] {
             assert!(serials(text).contains(&"488F5A000001".to_owned()), "{text}");
         }
-        assert!(questions("  ").is_empty());
     }
 
     #[test]
-    fn only_what_says_enough_is_looked_for_in_all_devices() {
-        for (text, questions_of_it) in [("ab", 1), ("abc", 2), ("a*?", 1), ("***", 1)] {
-            assert_eq!(questions(text).len(), questions_of_it, "{text}");
-        }
-        let text = format!("{:?}", questions("to*wer"));
-        assert!(text.contains("Is('o'), Is('w')"), "{text}");
+    fn only_what_says_enough_finds_what_begins_so() {
+        assert!(beginnings("ab").is_empty());
+        assert_eq!(beginnings("abc"), ["abc"]);
+        assert_eq!(beginnings("488f.5a00.0001"), ["488f.5a00.0001", "48:8F:5A:00:00:01"]);
+        assert_eq!(beginnings("48:8F:5A:00:00:01"), ["48:8F:5A:00:00:01"]);
     }
 
     #[test]

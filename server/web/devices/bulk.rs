@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use super::action::Action;
 use super::change::{self, Change, Outcome, Reason};
-use super::grouped;
 use super::query::{LIST, ListQuery};
 use super::table::Column;
 use super::target::Target;
@@ -23,6 +22,7 @@ use crate::service::{groups, sites};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
+use crate::web::format::grouped;
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::{View, render};
@@ -176,7 +176,7 @@ async fn done(app: &Shared, ctx: &Ctx, sent: &Sent, order: &Order) -> Result<Out
         Change::Place(place) => {
             place.check(app, ctx).await?;
             let devices = target.devices(app, ctx, *expected).await?;
-            change::place(app, ctx, &devices, &place).await
+            change::place(app, ctx, devices, place).await
         }
     }
 }
@@ -249,8 +249,8 @@ fn told(
     let page = DonePage {
         shell: Shell::new(viewer, &app.config, action.label(), Section::Devices),
         label: action.label(),
-        done: grouped(outcome.done),
-        skipped: grouped(outcome.skipped),
+        done: number(outcome.done),
+        skipped: number(outcome.skipped),
         reasons: outcome.reasons,
         stopped: outcome.stopped,
         jobs: action.job().map(|kind| format!("/jobs?kind={kind}")),
@@ -262,8 +262,12 @@ fn told(
 fn counted(count: usize) -> String {
     match count {
         1 => "1 device".to_owned(),
-        count => format!("{} devices", grouped(count as u64)),
+        count => format!("{} devices", number(count as u64)),
     }
+}
+
+fn number(count: u64) -> String {
+    grouped(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// What is wrong, at the field in which it stands.

@@ -1,6 +1,10 @@
 //! What a confirmed change does, device by device, and how far it came.
+//!
+//! Owns that it is done to the end, whether or not somebody waits for it: a browser that goes away
+//! takes its request with it, and would cut the change in half.
 
 use serde::Serialize;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::action::Action;
@@ -189,21 +193,27 @@ pub(super) async fn order(
         idempotency_key: Some(format!("page:{}", key.simple())),
         wake: None,
     };
+    let selector = match target {
+        Target::Chosen(ids) => {
+            let (app, ctx, ids) = (app.clone(), ctx.clone(), ids.clone());
+            return to_the_end(async move { ordered(&app, &ctx, &ids, &order).await }).await;
+        }
+        Target::Found(selector) => selector,
+    };
     let mut outcome = Outcome::default();
-    let ids = match target {
-        Target::Chosen(ids) => ids,
-        Target::Found(selector) => {
-            let made = match jobs::bulk(app, ctx, selector, order, expected).await {
-                Ok(made) => made,
-                Err(Stopped { made, error }) if made == Made::default() => return Err(error),
-                Err(Stopped { made, error }) => {
-                    outcome.stop(&error);
-                    made
-                }
-            };
-            return Ok(Outcome { done: made.created, skipped: made.skipped, ..outcome });
+    let made = match jobs::bulk(app, ctx, selector, order, expected).await {
+        Ok(made) => made,
+        Err(Stopped { made, error }) if made == Made::default() => return Err(error),
+        Err(Stopped { made, error }) => {
+            outcome.stop(&error);
+            made
         }
     };
+    Ok(Outcome { done: made.created, skipped: made.skipped, ..outcome })
+}
+
+async fn ordered(app: &App, ctx: &Ctx, ids: &[Uuid], order: &NewOrder) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
     for id in ids {
         let result = jobs::create(app, ctx, &id.to_string(), order.clone()).await;
         outcome.take(*id, result.map(|(_, made)| made))?;
@@ -219,11 +229,16 @@ pub(super) async fn order(
 /// # Errors
 /// Those for which nothing was done.
 pub(super) async fn place(
-    app: &App,
+    app: &Shared,
     ctx: &Ctx,
-    devices: &[Uuid],
-    place: &Place,
+    devices: Vec<Uuid>,
+    place: Place,
 ) -> Result<Outcome, Error> {
+    let (app, ctx) = (app.clone(), ctx.clone());
+    to_the_end(async move { placed(&app, &ctx, &devices, &place).await }).await
+}
+
+async fn placed(app: &App, ctx: &Ctx, devices: &[Uuid], place: &Place) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for id in devices {
         let result = place.apply(app, ctx, *id).await.map_err(|error| match error {
@@ -239,9 +254,19 @@ pub(super) async fn place(
     Ok(outcome)
 }
 
+/// Does it in a task of its own, which goes on where nobody waits any more.
+async fn to_the_end(
+    work: impl Future<Output = Result<Outcome, Error>> + Send + 'static,
+) -> Result<Outcome, Error> {
+    let done = tokio::spawn(work.in_current_span()).await;
+    done.map_err(|e| Error::Internal(format!("a change of many devices: {e}")))?
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
     use super::*;
 
     fn at(site: Option<&str>, tags: &[&str]) -> Placement {
@@ -302,6 +327,19 @@ mod tests {
             outcome.take(id, Ok(false)).unwrap();
         }
         assert_eq!((outcome.skipped, outcome.reasons.len()), (22, REASONS));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_cuts_nothing_in_half() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let work = to_the_end(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            tell.send(()).unwrap();
+            Ok(Outcome::default())
+        });
+        let gone = tokio::time::timeout(Duration::from_millis(1), work).await;
+        assert!(gone.is_err(), "nobody waits any more");
+        told.await.unwrap();
     }
 
     #[test]

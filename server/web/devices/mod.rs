@@ -32,14 +32,14 @@ use self::query::{LIST, ListQuery, Quick, search_for};
 use self::table::{Column, Moment, Row};
 use self::views::Kept;
 use super::failure::Failure;
-use super::format::When;
+use super::format::{When, acs_url, grouped};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{View, render};
 use super::{Access, Routes};
 use crate::access::grant::Reach;
 use crate::access::right::Right;
-use crate::config::{AuthMode, Config, TlsMode};
+use crate::config::{AuthMode, Config};
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::online;
@@ -203,7 +203,6 @@ async fn count_fragment(
 ) -> Result<Response, Failure> {
     let query = ListQuery::read(raw.as_deref().unwrap_or_default());
     let count = service::count(&app, viewer.ctx(), query.selector().as_deref()).await?;
-    let count = u64::try_from(count).unwrap_or_default();
     let fragment = CountFragment { count: grouped(count), one: count == 1 };
     Ok(render(View::DevicesCount, &fragment)?.into_response())
 }
@@ -278,32 +277,6 @@ fn command(config: &Config, username: &str) -> String {
     format!(
         "/tr069-client set enabled=yes acs-url=\"{url}\" username=\"{username}\" password=\"...\""
     )
-}
-
-/// Where devices are to be pointed, as far as the configuration tells.
-fn acs_url(config: &Config) -> String {
-    let acs = &config.acs;
-    if let Some(url) = &acs.public_url {
-        return format!("{url}/");
-    }
-    let scheme = if acs.tls == TlsMode::Off { "http" } else { "https" };
-    if acs.listen.ip().is_unspecified() {
-        return format!("{scheme}://<this machine's address>:{}/", acs.listen.port());
-    }
-    format!("{scheme}://{}/", acs.listen)
-}
-
-/// A number with narrow blanks between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 2);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -172,7 +172,11 @@ fn what_a_device_calls_itself_cannot_become_markup() {
 fn the_table_asks_for_itself_with_the_same_filter() {
     let html = html(&[device("A")]);
     assert!(html.contains("hx-get=\"/devices/table?q=a%26b\""), "{html}");
-    assert!(html.contains("hx-trigger=\"muster:changed throttle:2s, every 30s\""));
+    // A selector may look at the whole fleet: it is asked less often.
+    assert!(html.contains("hx-trigger=\"muster:changed throttle:15s, every 30s\""));
+    let all = page_of(&ListQuery::read(""), Some(table_of(&[], &Column::USUAL, Empty::End)));
+    let all = render(View::Devices, &all).unwrap().0;
+    assert!(all.contains("hx-trigger=\"muster:changed throttle:2s, every 30s\""), "{all}");
     assert!(html.contains("hx-get=\"/devices/count?q=a%26b\""), "the number comes afterwards");
 }
 
@@ -194,7 +198,7 @@ fn what_needs_somebody_is_loud_and_the_rest_is_not() {
 #[test]
 fn an_empty_list_says_what_to_do_next() {
     let html = fragment(table_of(&[], &Column::USUAL, whole_fleet()));
-    let command = "/tr069-client set enabled=yes acs-url=&quot;http://&lt;this machine";
+    let command = "/tr069-client set enabled=yes acs-url=&quot;http://SERVER:7547&quot;";
     assert!(html.contains(command), "{html}");
     assert!(html.contains("muster enrolment") && html.contains("muster simulate"));
 }
@@ -217,6 +221,15 @@ fn a_selector_that_cannot_be_read_shows_where_and_offers_a_search() {
 }
 
 #[test]
+fn what_is_sent_twice_in_a_hurry_is_sent_once() {
+    for (name, text) in crate::web::views::sources() {
+        for tag in text.split('<').filter(|tag| tag.contains("hx-post=")) {
+            assert!(tag.contains("hx-sync=\"this:drop\""), "{name}: <{tag}");
+        }
+    }
+}
+
+#[test]
 fn only_who_may_operate_is_offered_to() {
     let ctx = Ctx::nobody("ann", None, now());
     assert!(Action::offers(&ctx).is_empty());
@@ -228,16 +241,6 @@ fn only_who_may_operate_is_offered_to() {
 }
 
 #[test]
-fn the_acs_url_is_the_public_one_where_there_is_one() {
-    let mut config = Config::default();
-    config.acs.listen = "192.0.2.1:7547".parse().unwrap();
-    config.acs.tls = TlsMode::SelfMade;
-    assert_eq!(acs_url(&config), "https://192.0.2.1:7547/");
-    config.acs.public_url = Some("http://acs.example:80".into());
-    assert_eq!(acs_url(&config), "http://acs.example:80/");
-}
-
-#[test]
 fn a_model_is_named_once() {
     let mut device = device("A");
     assert_eq!(model(&device), "hAP ac²");
@@ -245,15 +248,6 @@ fn a_model_is_named_once() {
     assert_eq!(model(&device), "hAP ac² (RBD52G)");
     device.model = None;
     assert_eq!(model(&device), "hAP ac²");
-}
-
-#[test]
-fn a_number_is_read_in_thousands() {
-    for (number, text) in
-        [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")]
-    {
-        assert_eq!(grouped(number), text);
-    }
 }
 
 #[test]

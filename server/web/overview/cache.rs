@@ -31,7 +31,7 @@ struct Counted<T> {
 }
 
 /// Figures of one kind.
-pub(super) struct Cache<T>(Mutex<HashMap<Place, Slot<T>>>);
+pub(in crate::web) struct Cache<T>(Mutex<HashMap<Place, Slot<T>>>);
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
@@ -42,7 +42,7 @@ impl<T> Default for Cache<T> {
 impl<T> Cache<T> {
     /// What was counted at this place lately, or what `count` gives; it is not begun where that is
     /// not needed.
-    pub(super) async fn get(
+    pub(in crate::web) async fn get(
         &self,
         place: Place,
         count: impl Future<Output = Result<T, Error>>,

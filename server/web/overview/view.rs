@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::history::series;
 use super::{DAY, Having, Pulse};
-use crate::config::{Config, TlsMode};
+use crate::config::Config;
 use crate::service::overview::{Figures, Shares};
 use crate::store::overview::{Problem, Share};
 use crate::store::samples::Sample;
 use crate::web::chart::{self, percent, share_bar, sparkline};
-use crate::web::format::When;
+use crate::web::format::{When, acs_url, grouped};
 use crate::web::jobs::words;
 
 /// Points of a line: a quarter of an hour each.
@@ -128,7 +128,8 @@ fn tiles(pulse: &Pulse) -> Vec<Tile> {
         tile("online", "online", fleet.online, devices("online")),
         tile("offline", "silent", fleet.devices - fleet.online, devices("not online")),
         tile("new in 24 h", "new", fleet.fresh, devices("first_inform newer 1d")),
-        tile("faulted in 24 h", faulted, fleet.faulted, "/jobs?state=failed".to_owned()),
+        // The lists of jobs know no time, and devices no jobs: to the newest of what is counted.
+        tile("faulted in 24 h", faulted, fleet.faulted, "#problems".to_owned()),
         tile("devices in all", "", fleet.devices, "/devices".to_owned()),
     ];
     /// A name, and the figure of a sample that it stands for.
@@ -244,39 +245,12 @@ fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A number with its thousands apart.
-pub(in crate::web) fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            // A narrow blank at which no line ends.
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn first_steps(config: &Config) -> FirstSteps {
     let url = acs_url(config);
     let credential = r#"username="enrol" password="PASSWORD""#;
     FirstSteps {
         router: format!("/tr069-client set enabled=yes acs-url=\"{url}\" {credential}"),
         simulator: format!("muster simulate --devices 25 --acs {url} --password PASSWORD"),
-    }
-}
-
-/// Where devices are to be pointed, as far as the configuration tells.
-fn acs_url(config: &Config) -> String {
-    let acs = &config.acs;
-    if let Some(url) = &acs.public_url {
-        return url.clone();
-    }
-    let scheme = if acs.tls == TlsMode::Off { "http" } else { "https" };
-    match acs.listen.ip().is_unspecified() {
-        true => format!("{scheme}://SERVER:{}", acs.listen.port()),
-        false => format!("{scheme}://{}", acs.listen),
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::draft::{Draft, PlaceForm, Sent, VariablesForm, read};
 use super::windows::{self, WindowsForm};
-use super::{HOME, PAGE, Row, new_in, path, rows};
+use super::{HOME, PAGE, Row, new_in, path, rows, standing};
 use crate::access::right::Right;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
@@ -102,7 +102,7 @@ async fn shown(
     let ctx = viewer.ctx();
     let site = service::get(app, ctx, site_id).await?;
     let here: SitePath = site.path.parse().map_err(Error::Internal)?;
-    let standing = service::standing(app, ctx).await?;
+    let standing = standing(app, ctx).await?;
     let hours = service::window_of(app, ctx, Some(&site.path)).await?;
     let (below, more_below) = below(app, ctx, &site).await?;
     let may_change = ctx.reach(Right::Operate).covers(Some(&site.path));

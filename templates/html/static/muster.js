@@ -93,9 +93,11 @@
   });
   document.addEventListener("htmx:before:swap", () => { untoast("away"); untoast("server"); });
   document.addEventListener("htmx:before:request", (event) => {
-    const source = event.detail.ctx && event.detail.ctx.sourceElement;
+    const { sourceElement, sourceEvent, request } = event.detail.ctx;
     // Nobody looks: nothing is asked.
-    if (document.hidden && source && /\bevery\b/.test(source.getAttribute("hx-trigger") || "")) event.preventDefault();
+    if (document.hidden && sourceElement && /\bevery\b/.test(sourceElement.getAttribute("hx-trigger") || "")) event.preventDefault();
+    // What the page asks by itself does not keep an idle session alive.
+    if (sourceEvent && ["every", "muster:changed"].includes(sourceEvent.type)) request.headers["X-Muster-Poll"] = "1";
   });
 
   // === Theme ===
@@ -124,7 +126,8 @@
 
   let lists = 0;
   /**
-   * `find(text, caret)` gives [{label, detail, ..}] or a promise of it; `pick(item)` does it;
+   * `find(text, caret, signal)` gives [{label, detail, ..}] or a promise of it, and is broken off by
+   * the signal when it is no longer of interest; `pick(item)` does it;
    * `none` is said where nothing is found.
    */
   function combobox(input, list, { find, pick, none, eager }) {
@@ -133,11 +136,12 @@
     list.setAttribute("aria-label", input.getAttribute("aria-label") || "Suggestions");
     list.hidden = true;
     for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id], ["autocomplete", "off"]]) input.setAttribute(name, value);
-    let items = [], at = -1, asked = 0, timer;
+    let items = [], at = -1, timer;
+    let asked = new AbortController();
 
     function close() {
       clearTimeout(timer);
-      asked++;
+      asked.abort();
       items = []; at = -1;
       list.hidden = true;
       input.setAttribute("aria-expanded", "false");
@@ -165,12 +169,13 @@
       mark(eager && found.length ? 0 : -1);
     }
     async function ask() {
-      const mine = ++asked;
+      asked.abort();
+      const { signal } = asked = new AbortController();
       try {
-        const found = await find(input.value, input.selectionStart || 0);
-        if (mine === asked) show(found);
+        const found = await find(input.value, input.selectionStart || 0, signal);
+        if (!signal.aborted) show(found);
       } catch (_) {
-        if (mine === asked) close();
+        if (!signal.aborted) close();
       }
     }
     function take(index) {
@@ -202,14 +207,14 @@
     return { ask, close };
   }
 
-  async function json(url) {
-    const response = await fetch(url, { headers: { accept: "application/json" } });
+  async function json(url, signal) {
+    const response = await fetch(url, { headers: { accept: "application/json" }, signal });
     if (response.status === 401) { location.reload(); return []; }
     return response.ok ? response.json() : [];
   }
-  const search = async (text) => {
+  const search = async (text, _caret, signal) => {
     if (!text.trim()) return [];
-    const hits = await json("/search.json?q=" + encodeURIComponent(text.trim()));
+    const hits = await json("/search.json?q=" + encodeURIComponent(text.trim()), signal);
     return hits.map((hit) => ({ label: hit.title, detail: hit.detail, href: hit.href }));
   };
   const go = (item) => { location.assign(item.href); };
@@ -222,8 +227,8 @@
     frame.append(input, list);
     input.removeAttribute("data-complete-url");
     const box = combobox(input, list, {
-      async find(text, caret) {
-        const found = await json(url + (url.includes("?") ? "&" : "?") + new URLSearchParams({ q: text, cursor: String(caret) }));
+      async find(text, caret, signal) {
+        const found = await json(url + (url.includes("?") ? "&" : "?") + new URLSearchParams({ q: text, cursor: String(caret) }), signal);
         return found.map((item) => ({ ...item, detail: item.kind }));
       },
       pick(item) {
@@ -254,10 +259,10 @@
     const box = combobox(input, list, {
       eager: true,
       none: "Nothing has this name.",
-      async find(text) {
+      async find(text, caret, signal) {
         const words = text.toLowerCase().split(/\s+/).filter(Boolean);
         const fits = commands().filter((item) => words.every((word) => item.label.toLowerCase().includes(word)));
-        return words.length ? fits.concat(await search(text)) : fits;
+        return words.length ? fits.concat(await search(text, caret, signal)) : fits;
       },
       pick(item) {
         dialog.close();
@@ -414,6 +419,7 @@
   let stream = null;
   let fresh = new Set();
   let rung = 0;
+  let again = 0;
 
   // A device's id, or "all" where the server cannot say which were missed.
   function ring() {
@@ -439,8 +445,14 @@
       fresh.add(JSON.parse(message.data).device_id || "all");
       if (!rung) rung = setTimeout(ring, 300);
     };
-    // Refused for good, as after a log-out: what is shown still refreshes by the clock.
-    stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) stream = null; };
+    // Refused, which a browser does not try again: too many follow, or the server is just away.
+    // What is shown refreshes by the clock meanwhile.
+    stream.onerror = () => {
+      if (!stream || stream.readyState !== EventSource.CLOSED) return;
+      stream = null;
+      clearTimeout(again);
+      again = setTimeout(follow, 30000);
+    };
   }
 
   document.addEventListener("visibilitychange", () => {

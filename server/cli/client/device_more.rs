@@ -1,0 +1,151 @@
+//! What `muster devices` shows of one device beside its parameters: sessions, secrets, files.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::devices::named;
+use super::files;
+use super::http::{Api, List, Span};
+use super::output::{clean, compact, fields, list, maybe, show, table, time};
+
+/// `muster devices files NAME`
+#[derive(Debug, Subcommand)]
+pub enum DeviceFile {
+    /// Fetch a file that the device sent.
+    Get {
+        /// Id of the file.
+        file: Uuid,
+        /// Where to; standard output when absent.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct Session {
+    session_id: Uuid,
+    started_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+    node: String,
+    remote_addr: String,
+    outcome: String,
+    messages: i32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Transcript {
+    #[serde(flatten)]
+    session: Session,
+    entries: Vec<Entry>,
+    omitted: u32,
+    why: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    at: DateTime<Utc>,
+    from: String,
+    kind: String,
+    summary: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Revealed {
+    value: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Allowed {
+    until: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SentFile {
+    artifact_id: Uuid,
+    name: String,
+    file_type: String,
+    size: i64,
+    job_id: Uuid,
+    created_at: DateTime<Utc>,
+}
+
+/// The sessions of a device, or what was said in one.
+pub(super) async fn sessions(
+    api: &Api,
+    name: &str,
+    session: Option<Uuid>,
+    span: &Span,
+) -> anyhow::Result<()> {
+    let name = named(name);
+    if let Some(session) = session {
+        let path = ["devices", name.as_str(), "sessions", &session.to_string()];
+        return show(api, &api.get(&path, &[]).await?, transcript);
+    }
+    let path = vec!["devices", name.as_str(), "sessions"];
+    let sessions = List { path, query: Vec::new(), cursor: "before" };
+    let header = ["session_id", "started_at", "outcome", "messages", "remote_addr", "node"];
+    list(api, &sessions, span, &header, |s: Session| {
+        let (id, messages) = (s.session_id.to_string(), s.messages.to_string());
+        vec![id, time(s.started_at), s.outcome, messages, s.remote_addr, s.node]
+    })
+    .await
+}
+
+fn transcript(t: Transcript) -> String {
+    let about = fields(&[
+        ("session_id", t.session.session_id.to_string()),
+        ("started_at", time(t.session.started_at)),
+        ("ended_at", time(t.session.ended_at)),
+        ("outcome", t.session.outcome),
+        ("why", maybe(t.why)),
+        ("messages", t.session.messages.to_string()),
+        ("omitted", t.omitted.to_string()),
+        ("remote_addr", t.session.remote_addr),
+        ("node", t.session.node),
+    ]);
+    let row = |e: Entry| vec![time(e.at), e.from, e.kind, compact(&e.summary)];
+    let rows: Vec<Vec<String>> = t.entries.into_iter().map(row).collect();
+    format!("{about}\n\n{}", table(&["at", "from", "kind", "summary"], &rows))
+}
+
+/// Shows a secret in clear.
+pub(super) async fn reveal(api: &Api, name: &str, parameter: &str) -> anyhow::Result<()> {
+    let path = ["devices", &named(name), "reveal"];
+    let answer = api.call(Method::POST, &path, Some(&json!({ "name": parameter }))).await?;
+    show(api, &answer, |secret: Revealed| clean(&secret.value))
+}
+
+/// Lets a device enrol again.
+pub(super) async fn allow_enrolment(api: &Api, name: &str, hours: u32) -> anyhow::Result<()> {
+    let path = ["devices", &named(name), "allow-enrolment"];
+    let answer = api.call(Method::POST, &path, Some(&json!({ "hours": hours }))).await?;
+    show(api, &answer, |allowed: Allowed| format!("it may enrol until {}", time(allowed.until)))
+}
+
+/// Lists the files that a device sent, or fetches one.
+pub(super) async fn device_files(
+    api: &Api,
+    name: &str,
+    wanted: Option<DeviceFile>,
+    span: &Span,
+) -> anyhow::Result<()> {
+    let name = named(name);
+    if let Some(DeviceFile::Get { file, output }) = wanted {
+        let path = ["devices", name.as_str(), "artifacts", &file.to_string(), "content"];
+        return files::fetch(api, &path, output.as_deref()).await;
+    }
+    let path = vec!["devices", name.as_str(), "artifacts"];
+    let sent = List { path, query: Vec::new(), cursor: "before" };
+    let header = ["artifact_id", "name", "file_type", "size", "job_id", "created_at"];
+    list(api, &sent, span, &header, |f: SentFile| {
+        let (id, job, size) = (f.artifact_id.to_string(), f.job_id.to_string(), f.size.to_string());
+        vec![id, f.name, f.file_type, size, job, time(f.created_at)]
+    })
+    .await
+}
