@@ -73,7 +73,7 @@ pub enum Groups {
 
 /// What is to become of a group.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "change", required = true, multiple = true)]
 pub struct Change {
     /// What selectors are to call it.
     #[arg(long, value_name = "NAME")]

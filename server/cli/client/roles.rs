@@ -44,7 +44,7 @@ pub enum Roles {
 
 /// What is to become of a role.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "change", required = true, multiple = true)]
 pub struct Change {
     /// What it is to be called.
     #[arg(long, value_name = "NAME")]
