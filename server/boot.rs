@@ -271,6 +271,7 @@ fn cwmp_options(config: &Config) -> ServeOptions {
         idle_timeout: Duration::from_secs(acs.session_timeout_seconds + 5),
         tls_handshake_timeout: Duration::from_secs(20),
         title_case_headers: true,
+        half_close: true,
         drain: DRAIN,
     }
 }
@@ -284,6 +285,7 @@ fn people_options(name: &'static str) -> ServeOptions {
         idle_timeout: Duration::from_secs(120),
         tls_handshake_timeout: Duration::from_secs(10),
         title_case_headers: false,
+        half_close: false,
         drain: DRAIN,
     }
 }

@@ -58,6 +58,9 @@ pub struct ServeOptions {
     pub tls_handshake_timeout: Duration,
     /// Write `Content-Type`, not `content-type`: some firmware compares header names by case.
     pub title_case_headers: bool,
+    /// Whether a client may close its sending side and still be answered, as some CPEs do. Where it
+    /// may not, a client that goes away ends its answer at once, also a stream that is silent.
+    pub half_close: bool,
     /// How long requests under way may take to end after the shutdown was asked for.
     pub drain: Duration,
 }
@@ -144,7 +147,7 @@ pub async fn serve(
 
 fn http(options: &ServeOptions) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.half_close(true)
+    http.half_close(options.half_close)
         .title_case_headers(options.title_case_headers)
         .max_buf_size(MAX_BUFFER)
         // See `deadline` for why hyper's is off.

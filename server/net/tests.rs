@@ -37,6 +37,7 @@ fn options() -> ServeOptions {
         idle_timeout: LONG,
         tls_handshake_timeout: LONG,
         title_case_headers: true,
+        half_close: true,
         drain: LONG,
     }
 }
