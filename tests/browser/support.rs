@@ -46,7 +46,7 @@ async fn an_agent_changes_a_wifi_name_and_the_audit_log_knows_who_it_was() {
     browser.sees("td", "sue").await;
     browser.click("td summary").await;
     browser.sees(".diff ins", NAME).await;
-    browser.sees(".diff del", &serial[serial.len() - 4..]).await;
+    browser.sees(".diff del", &device.serial[device.serial.len() - 4..]).await;
     assert_eq!(browser.complaints().await, [""; 0]);
     browser.close().await;
 }
