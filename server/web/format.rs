@@ -58,12 +58,16 @@ fn duration(seconds: u64) -> String {
 
 /// A size in bytes, rounded down to three digits or so.
 pub(super) fn size(bytes: i64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let bytes = bytes.max(0);
-    match bytes {
-        b if b < 1 << 10 => format!("{b} B"),
-        b if b < 1 << 20 => format!("{}.{} KiB", b >> 10, ((b & 0x3ff) * 10) >> 10),
-        b => format!("{}.{} MiB", b >> 20, ((b & 0xf_ffff) * 10) >> 20),
+    if bytes < 1 << 10 {
+        return format!("{bytes} B");
     }
+    // The largest unit of which there is one at least.
+    let power = (bytes.ilog2() / 10).min(4);
+    let shift = power * 10;
+    let tenths = (((bytes & ((1 << shift) - 1)) >> (shift - 10)) * 10) >> 10;
+    format!("{}.{tenths} {}", bytes >> shift, UNITS[power as usize - 1])
 }
 
 /// A number with its thousands apart.
@@ -157,6 +161,8 @@ mod tests {
             (1_048_575, "1023.9 KiB"),
             (1_048_576, "1.0 MiB"),
             (13_107_200, "12.5 MiB"),
+            (46_212_857_856, "43.0 GiB"),
+            (i64::MAX, "8388607.9 TiB"),
         ] {
             assert_eq!(size(bytes), words);
         }

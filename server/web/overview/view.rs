@@ -1,6 +1,6 @@
 //! Figures as words, pictures and links. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -152,15 +152,22 @@ fn spark(pulse: &Pulse, label: &str, tone: &str, of: fn(&Sample) -> i64) -> Stri
     if pulse.history.is_empty() {
         return String::new();
     }
-    let values = series(&pulse.history, (pulse.at - DAY, pulse.at), POINTS, of);
+    let values = series(&pulse.history, (beginning(pulse), pulse.at), POINTS, of);
     sparkline(&values, &format!("{label}, over the last 24 hours"), tone)
+}
+
+/// Where the pictures begin: a day ago, or with a young installation's first sample; of less than an
+/// hour a line says nothing.
+fn beginning(pulse: &Pulse) -> DateTime<Utc> {
+    let first = pulse.history.first().map_or(pulse.at, |sample| sample.at);
+    first.clamp(pulse.at - DAY, pulse.at - TimeDelta::hours(1))
 }
 
 /// `None` = nothing was sampled yet, or the viewer does not see the whole fleet.
 fn informs(pulse: &Pulse, now: DateTime<Utc>) -> Option<Informs> {
     let last = pulse.history.last()?;
     let most = pulse.history.iter().map(|sample| sample.informs).max()?;
-    let (since, until) = (pulse.at - DAY, pulse.at);
+    let (since, until) = (beginning(pulse), pulse.at);
     let values = series(&pulse.history, (since, until), POINTS, |sample| sample.informs);
     let label = format!("Informs per minute over the last 24 hours, {most} at most");
     Some(Informs {
