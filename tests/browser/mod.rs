@@ -32,7 +32,8 @@ struct Net {
 impl Net {
     /// With so many devices, which enrol as real ones do.
     async fn start(devices: u32) -> Self {
-        let mut muster = Muster::start(&[]).await;
+        // One order comes upon another here: a device is called for each.
+        let mut muster = Muster::start(&[("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1")]).await;
         let api = Api::of(&mut muster);
         let fleet = Fleet::start(&muster, devices, |options| {
             // Their tests are over soon, and they come when they are called.
