@@ -173,10 +173,10 @@ fn the_table_asks_for_itself_with_the_same_filter() {
     let html = html(&[device("A")]);
     assert!(html.contains("hx-get=\"/devices/table?q=a%26b\""), "{html}");
     // A selector may look at the whole fleet: it is asked less often.
-    assert!(html.contains("hx-trigger=\"muster:changed throttle:15s, every 30s\""));
+    assert!(html.contains("data-gap=\"15\" hx-trigger=\"muster:changed, every 30s\""));
     let all = page_of(&ListQuery::read(""), Some(table_of(&[], &Column::USUAL, Empty::End)));
     let all = render(View::Devices, &all).unwrap().0;
-    assert!(all.contains("hx-trigger=\"muster:changed throttle:2s, every 30s\""), "{all}");
+    assert!(all.contains("data-gap=\"2\" hx-trigger=\"muster:changed, every 30s\""), "{all}");
     assert!(html.contains("hx-get=\"/devices/count?q=a%26b\""), "the number comes afterwards");
 }
 

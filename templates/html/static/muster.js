@@ -428,8 +428,20 @@
     fresh = new Set();
     $$("[data-live]").forEach((element) => {
       const of = element.dataset.live;
-      if (of === "all" || ids.has("all") || ids.has(of)) element.dispatchEvent(new CustomEvent("muster:changed"));
+      if (of === "all" || ids.has("all") || ids.has(of)) changed(element);
     });
+  }
+
+  // Not more often than data-gap says, in seconds; what comes within it is told at its end.
+  function changed(element) {
+    if (element.musterWaits) return;
+    const gap = Number(element.dataset.gap || 1) * 1000;
+    const wait = Math.max(0, (element.musterTold || 0) + gap - Date.now());
+    element.musterWaits = setTimeout(() => {
+      element.musterWaits = 0;
+      element.musterTold = Date.now();
+      if (element.isConnected) element.dispatchEvent(new CustomEvent("muster:changed"));
+    }, wait);
   }
 
   function follow() {
@@ -441,6 +453,8 @@
     if (stream) return;
     const one = watching.every((id) => id === watching[0]) && watching[0] !== "all";
     stream = new EventSource("/live" + (one ? "?device=" + encodeURIComponent(watching[0]) : ""));
+    // What happened between the page and its stream, or while the stream was away, is asked for.
+    stream.onopen = () => { fresh.add("all"); ring(); };
     stream.onmessage = (message) => {
       fresh.add(JSON.parse(message.data).device_id || "all");
       if (!rung) rung = setTimeout(ring, 300);
