@@ -5,7 +5,7 @@
 //! same caller. An answer that breaks off is cut, and nobody takes a part for the whole.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -17,9 +17,8 @@ use utoipa::ToSchema;
 use super::export::Format;
 use super::problem::Problem;
 use crate::error::Error;
+use crate::service::export;
 
-/// How long an answer may take to be read: what its reader may was asked when it began.
-const LIFE: Duration = Duration::from_secs(15 * 60);
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
 
@@ -80,8 +79,10 @@ where
     let pages = stream::try_unfold((read, Next::Rows(first)), move |(read, next)| async move {
         let rows = match next {
             Next::Rows(rows) => rows,
-            Next::After(_) if began.elapsed() > LIFE => return Err(too_old()),
-            Next::After(end) => read(Some(end)).await?,
+            Next::After(end) => {
+                export::check_age(began.elapsed())?;
+                read(Some(end)).await?
+            }
             Next::Nothing => return Ok::<_, Error>(None),
         };
         let full = rows.len() as i64 >= PAGE;
@@ -95,10 +96,6 @@ where
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.ndjson\"")),
     ];
     Ok((fields, Body::from_stream(pages)).into_response())
-}
-
-fn too_old() -> Error {
-    Error::Conflict(format!("a list was not read within {} minutes", LIFE.as_secs() / 60))
 }
 
 fn written<R, V: Serialize>(rows: Vec<R>, view: fn(R) -> V) -> Result<Vec<u8>, Error> {
