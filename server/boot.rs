@@ -29,10 +29,13 @@ use crate::fleet::secret::Keys;
 use crate::net::tls::{self, CertificateFiles};
 use crate::net::{self, ServeOptions};
 use crate::store::pg::{self, EmbeddedPostgres};
-use crate::{access, acs, api, clock, files, jobs, service, store, telemetry, web};
+use crate::{access, acs, api, clock, files, jobs, rollout, service, store, telemetry, web};
 
 /// How long requests under way may take when the process stops.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Ended rollouts are kept this long: as events are.
+const KEEP_ROLLOUTS: chrono::TimeDelta = chrono::TimeDelta::days(400);
 
 /// Connections of the hot path: the writer's statement, two loads of credentials, one to spare.
 const HOT_CONNECTIONS: u32 = 4;
@@ -124,6 +127,9 @@ async fn serve_with(
     access::first::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
+    files::builtin::ensure(&app, clock::now())
+        .await
+        .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     let mut tasks = JoinSet::new();
     listeners(&app, metrics, &stop, &mut tasks).await?;
     tasks.spawn(background(app.clone(), stop.clone()));
@@ -131,6 +137,7 @@ async fn serve_with(
     tasks.spawn(endless(service::sampler::run(app.clone(), stop.clone())));
     tasks.spawn(endless(service::live::run(app.clone(), stop.clone())));
     tasks.spawn(endless(acs::waker::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(rollout::reconcile::run(app.clone(), stop.clone())));
     announce(&app);
     // Whatever ends first ends the rest: a node that lost a listener must not look alive.
     let mut outcome = Ok(());
@@ -176,6 +183,7 @@ fn shared(
         informs: InformWriter::start(hot.clone(), node.clone()),
         transcripts: Transcripts::start(pool.clone(), node.clone()),
         live: service::live::Live::default(),
+        throttle: files::throttle::Throttle::default(),
         stop,
         oidc,
         attempts: Attempts::default(),
@@ -209,6 +217,7 @@ async fn listeners(
         .with_state(app.clone());
     let people =
         api::router(app).merge(web::router(app)).with_state(app.clone()).merge(health.clone());
+    let people = web::compressed(people);
     let numbers = telemetry::metrics_router(metrics).merge(health);
     for (addr, tls, router, options) in [
         (config.acs.listen, certificate, cwmp, cwmp_options(config)),
@@ -334,6 +343,9 @@ async fn purge(app: &App) {
     }
     if let Err(e) = store::transcripts::purge(&app.pool, now).await {
         tracing::error!("old transcripts were not purged: {e}");
+    }
+    if let Err(e) = store::rollouts::purge(&app.pool, now - KEEP_ROLLOUTS, 10_000).await {
+        tracing::error!("old rollouts were not purged: {e}");
     }
     if let Err(e) = service::idempotency::purge(app, now).await {
         tracing::error!("old idempotency keys were not purged: {}", e.private());

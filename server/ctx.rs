@@ -47,6 +47,8 @@ pub struct App {
     pub attempts: crate::access::throttle::Attempts,
     /// Login by OpenID Connect; `None` = not set up.
     pub oidc: Option<crate::access::oidc::Provider>,
+    /// How fast this node sends what rollouts download.
+    pub throttle: crate::files::throttle::Throttle,
     /// Keeps what was said in sessions.
     pub transcripts: Transcripts,
     /// Who follows what happens on this node.
@@ -65,6 +67,8 @@ pub enum ActorKind {
     User,
     /// A program with an API token.
     Token,
+    /// A person by an API token of their own; whose it is.
+    Personal(Uuid),
     /// The command line on a server of Muster's.
     Console,
     /// Muster itself.
@@ -78,7 +82,7 @@ impl ActorKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::User => "user",
-            Self::Token => "token",
+            Self::Token | Self::Personal(_) => "token",
             Self::Console => "console",
             Self::Muster => "muster",
             Self::Nobody => "nobody",
@@ -93,8 +97,25 @@ pub struct Actor {
     pub kind: ActorKind,
     /// Id of the user or the token.
     pub id: Option<Uuid>,
-    /// Login of the user, name of the token; stands beside what was done.
+    /// Login of the user, also where a token of theirs came; name of a program's token. It stands
+    /// beside what was done.
     pub name: String,
+}
+
+impl Actor {
+    /// The person who acts, in the dashboard or by a token of theirs; `None` = nobody in person.
+    pub fn person(&self) -> Option<Uuid> {
+        match self.kind {
+            ActorKind::User => self.id,
+            ActorKind::Personal(user_id) => Some(user_id),
+            ActorKind::Token | ActorKind::Console | ActorKind::Muster | ActorKind::Nobody => None,
+        }
+    }
+
+    /// Who it is, whether in the dashboard or by a token of their own: the person, else the token.
+    pub fn whoever(&self) -> Option<Uuid> {
+        self.person().or(self.id)
+    }
 }
 
 /// Who asks, from where, when, and what they may: an argument of every call in `service`, which
@@ -159,7 +180,7 @@ impl Ctx {
     pub fn require_everywhere(&self, right: Right) -> Result<(), Error> {
         match self.require(right)? {
             Reach::Everywhere => Ok(()),
-            Reach::Under(_) => {
+            Reach::Within { .. } => {
                 Err(Error::Denied(format!("this needs the right `{right}` everywhere")))
             }
         }
@@ -171,7 +192,21 @@ impl Ctx {
     /// # Errors
     /// [`Error::Denied`], naming the right and the site.
     pub fn require_at(&self, right: Right, site: Option<&str>) -> Result<(), Error> {
-        if self.require(right)?.covers(site) {
+        self.require_with(right, site, &[])
+    }
+
+    /// Refuses who may not do this with a device that stands at a site and was put into these
+    /// groups, in the words of [`Ctx::require_at`].
+    ///
+    /// # Errors
+    /// [`Error::Denied`], naming the right and the site.
+    pub fn require_with(
+        &self,
+        right: Right,
+        site: Option<&str>,
+        groups: &[Uuid],
+    ) -> Result<(), Error> {
+        if self.require(right)?.covers_device(site, groups) {
             return Ok(());
         }
         let place = site.map_or_else(|| "outside of all sites".to_owned(), |s| format!("at {s}"));

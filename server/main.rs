@@ -45,12 +45,14 @@ enum Command {
     Enrolment,
     /// Run simulated RouterOS devices against an ACS.
     Simulate(cli::Simulate),
+    /// Make RouterOS packages for simulated devices; a real device refuses them.
+    MakePackages(cli::MakePackages),
     /// Measure an ACS with periodic inform sessions, as devices make them.
     Bench(cli::Bench),
     /// Print what a shell needs to complete commands and options.
     Completion(cli::Completion),
     #[command(flatten)]
-    Remote(cli::Remote),
+    Remote(Box<cli::Remote>),
 }
 
 fn main() -> ExitCode {
@@ -90,9 +92,10 @@ fn run(
         Command::User(user) => runtime.block_on(cli::user(config?, user))?,
         Command::Enrolment => cli::enrolment(&config?)?,
         Command::Simulate(options) => runtime.block_on(cli::simulate(options))?,
+        Command::MakePackages(options) => cli::make_packages(&options)?,
         Command::Bench(options) => runtime.block_on(cli::bench(options))?,
         Command::Completion(completion) => completion.print(Cli::command())?,
-        Command::Remote(command) => runtime.block_on(cli::remote(command))?,
+        Command::Remote(command) => runtime.block_on(cli::remote(*command))?,
     }
     Ok(ExitCode::SUCCESS)
 }

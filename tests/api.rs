@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::cpe::{Cpe, inform, inform_with};
 use crate::harness::kit::{Api, device_path, files_in};
+use crate::harness::session::{ADMIN, Session};
 use crate::harness::{LAB, Muster};
 
 async fn server() -> (Muster, Api) {
@@ -111,6 +112,74 @@ async fn a_devices_jobs_events_and_parameters_are_listed() {
     let found = api.get(&format!("{path}/parameters?search=7.16")).await;
     assert_eq!(found["items"][0]["name"], "Device.DeviceInfo.SoftwareVersion");
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_when_they_were_made_and_when_they_ended() {
+    let (muster, api) = server().await;
+    for serial in ["ONE", "TWO"] {
+        meet(&muster, &inform(serial, &["2 PERIODIC"])).await;
+    }
+    let reboot = || json!({ "kind": "reboot" });
+    let mut jobs = Vec::new();
+    for (serial, state, hours) in
+        [("ONE", "failed", 50), ("ONE", "expired", 3), ("ONE", "failed", 2), ("TWO", "failed", 1)]
+    {
+        let id = api.queue(serial, reboot()).await;
+        sqlx::query(
+            "update jobs set state = $2, finished_at = now() - make_interval(hours => $3),
+                             created_at = now() - make_interval(hours => $3)
+             where job_id = $1::uuid",
+        )
+        .bind(&id)
+        .bind(state)
+        .bind(hours)
+        .execute(&muster.pool)
+        .await
+        .unwrap();
+        jobs.push(id);
+    }
+    jobs.push(api.queue("TWO", reboot()).await);
+    let found = async |query: &str| -> Vec<usize> {
+        let list = api.get(&format!("/api/v1/jobs?kind=reboot{query}")).await;
+        let place = |job: &Value| jobs.iter().position(|id| job["job_id"] == id.as_str()).unwrap();
+        list["items"].as_array().unwrap().iter().map(place).collect()
+    };
+    let at = |hours: i64| {
+        let at = chrono::Utc::now() - chrono::TimeDelta::hours(hours);
+        at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    };
+    let day = format!("&time=finished&since={}", at(24));
+    assert_eq!(found("").await, [4, 3, 2, 1, 0]);
+    assert_eq!(found(&day).await, [3, 2, 1], "one that is open has not ended");
+    assert_eq!(found(&format!("{day}&state=failed")).await, [3, 2]);
+    assert_eq!(found(&format!("{day}&state=failed,expired&newest=true")).await, [3, 2]);
+    assert_eq!(found(&format!("{day}&state=expired&newest=true")).await, [1]);
+    assert_eq!(found(&format!("&time=finished&until={}", at(24))).await, [0]);
+    let hour = format!("&since={}&until={}", at(4), at(3));
+    assert_eq!(found(&hour).await, [1], "when it was made");
+    assert!(found(&format!("&since={}", at(0))).await.is_empty());
+    let wrong = api.call("GET", "/api/v1/jobs?state=failed,broken", None).await;
+    assert_eq!(wrong.0, 422, "{}", wrong.1);
+
+    // The overview counts these, and leads to them.
+    let mut admin = Session::opened(&muster, ADMIN).await;
+    let overview = admin.get("/?whole=1").await.body.replace("&amp;", "&");
+    let lists: Vec<&str> = overview
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|href| href.starts_with("/jobs?") && href.contains("since="))
+        .collect();
+    let rows = async |session: &mut Session, href: &str| {
+        session.get(href).await.body.matches("<tr id=\"j-").count()
+    };
+    let mut counted = Vec::new();
+    for href in lists {
+        let newest = href.contains("newest=");
+        counted.push((newest, rows(&mut admin, href).await));
+    }
+    // Two devices that are faulted; then two failed jobs and an expired one.
+    assert_eq!(counted, [(true, 2), (false, 2), (false, 1)], "{overview}");
 }
 
 /// Sends a request that must fail, and checks the form of the answer.
@@ -317,7 +386,8 @@ async fn files_are_stored_fetched_and_removed() {
     assert_eq!(api.call("DELETE", &location, None).await.0, 204);
     problem(api.request("GET", &location), 404).await;
     problem(api.request("GET", &format!("{location}/content")), 404).await;
-    assert_eq!(files_in(&muster.data_dir().join("artifacts")), 0, "the bytes went, too");
+    // The two scripts of Muster's own stay.
+    assert_eq!(files_in(&muster.data_dir().join("artifacts")), 2, "the bytes went, too");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::harness::cpe::{Cpe, inform, inform_with};
 use crate::harness::kit::Lab;
+use crate::harness::session::Session;
 use crate::harness::{LAB, Muster};
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -179,6 +180,49 @@ async fn a_bulk_job_reaches_as_many_as_were_seen() {
 }
 
 #[tokio::test]
+async fn many_devices_are_changed_by_one_command() {
+    let mut m = fleet(&["C1", "C2", "C3"]).await;
+    run(&mut m, &["sites", "create", "eu"], 0).await;
+    run(&mut m, &["groups", "create", "first wave"], 0).await;
+    let tag = ["devices", "tag", "pilot", "new", "-q", "version >= 7"];
+    let with = |more: &[&'static str]| [tag.as_slice(), more].concat();
+    let asked = run(&mut m, &tag, 1).await;
+    assert!(asked.err.contains("2 devices match: --expected 2"), "{}", asked.err);
+    let wrong = run(&mut m, &with(&["--expected", "3"]), 1).await;
+    assert!(wrong.err.contains("2 devices match, not 3"), "{}", wrong.err);
+    let done = run(&mut m, &with(&["--expected", "2"]), 0).await;
+    assert_eq!(done.out, "2 devices changed, 0 were so already, 0 skipped\n");
+
+    let pilots = ["--where", "tag = pilot", "--yes"];
+    let of_pilots = |words: &[&'static str]| [words, &pilots].concat();
+    for words in [
+        &["devices", "untag", "new"][..],
+        &["devices", "move", "eu"],
+        &["devices", "group-add", "first wave"],
+    ] {
+        let done = run(&mut m, &of_pilots(words), 0).await;
+        assert!(done.out.starts_with("2 devices changed"), "{words:?}: {}", done.out);
+    }
+    let found = "site = eu and not tag = new and group = \"first wave\"";
+    let found = run(&mut m, &["devices", "list", "-q", found, "--json"], 0).await.json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 2, "{found}");
+    let out = ["devices", "group-remove", "first wave"];
+    for words in [&["devices", "move", "--no-site"][..], &out] {
+        let done = run(&mut m, &of_pilots(&[words, &["--json"]].concat()), 0).await.json();
+        assert_eq!(done["changed"], 2, "{words:?}");
+    }
+    let none = run(&mut m, &["devices", "list", "-q", "site = eu", "--json"], 0).await.json();
+    assert_eq!(none["items"], json!([]));
+    let nowhere = run(&mut m, &of_pilots(&["devices", "move", "gone"]), 1).await;
+    assert!(nowhere.err.contains("there is no site gone"), "{}", nowhere.err);
+
+    let made = run(&mut m, &of_pilots(&["jobs", "bulk", "--ping", "192.0.2.1"]), 0).await;
+    assert_eq!(made.out, "on 2 devices, 0 skipped\n");
+    let jobs = run(&mut m, &["jobs", "list", "--kind", "diagnose", "--json"], 0).await.json();
+    assert_eq!(jobs["items"][0]["args"]["test"]["host"], "192.0.2.1");
+}
+
+#[tokio::test]
 async fn a_hostile_device_does_not_steer_the_terminal() {
     let serial = "EVIL\u{9b}31m\u{202e}x";
     let mut m = Muster::start(LAB).await;
@@ -329,6 +373,22 @@ async fn people_and_tokens_are_kept_and_the_log_tells_of_it() {
     let wrong = run(&mut m, &["users", "grant", "ann", "king"], 1).await;
     assert!(wrong.err.starts_with("muster: no role king"), "{}", wrong.err);
 
+    let file = m.data_dir().join("policy.json");
+    let policy = file.to_str().unwrap();
+    std::fs::write(&file, r#"{"wifi_names":["Home*"],"min_wifi_password":12}"#).unwrap();
+    let create = ["roles", "create", "first line", "--right", "support", "--support", policy];
+    run(&mut m, &create, 0).await;
+    let role = run(&mut m, &["roles", "get", "first line"], 0).await;
+    assert!(role.out.contains("\"Home*\""), "{}", role.out);
+    std::fs::write(&file, r#"{"min_wifi_password":64}"#).unwrap();
+    let change = ["roles", "change", "first line", "--support", policy];
+    let wrong = run(&mut m, &change, 1).await;
+    assert!(wrong.err.contains("8 to 63 characters"), "{}", wrong.err);
+    std::fs::write(&file, "null").unwrap();
+    run(&mut m, &change, 0).await;
+    let role = run(&mut m, &["roles", "get", "first line", "--json"], 0).await.json();
+    assert_eq!(role["support"], json!(null));
+
     let create = ["tokens", "create", "--name", "billing", "--scope", "read", "--site", "eu"];
     let create = [&create[..], &["--days", "7", "--json"]].concat();
     let token = run(&mut m, &create, 0).await.json();
@@ -433,4 +493,47 @@ async fn a_shell_learns_the_commands() {
         }
     }
     run_with(&m, &[], &["completion", "dos"], 2).await;
+}
+
+#[tokio::test]
+async fn an_account_is_kept_by_a_token_of_ones_own() {
+    let mut m = fleet(&["C1"]).await;
+    let file = m.data_dir().join("password");
+    let path = file.to_str().unwrap().to_owned();
+    std::fs::write(&file, "seven-sleepy-walruses\n").unwrap();
+    let create = ["users", "create", "ann", "--grant", "viewer", "--password-file", &path];
+    run(&mut m, &create, 0).await;
+    let program = run(&mut m, &["account", "show"], 1).await;
+    assert!(program.err.contains("a program's token"), "{}", program.err);
+
+    let mut session = Session::opened(&m, "ann").await;
+    let fields = [("name", "laptop"), ("scopes", "read"), ("password", "seven-sleepy-walruses")];
+    let token = session.post("/account/tokens", &fields).await.copyable();
+    let env = [("MUSTER_TOKEN", token.as_str())];
+    let account = run_with(&m, &env, &["account", "show"], 0).await;
+    assert!(account.cells().contains(&vec!["login", "ann"]), "{}", account.out);
+    let tokens = run_with(&m, &env, &["account", "tokens", "list"], 0).await;
+    assert!(tokens.out.contains("laptop"), "{}", tokens.out);
+    let zone = ["account", "preferences", "--time-zone", "Europe/Riga"];
+    let chosen = run_with(&m, &env, &zone, 0).await;
+    assert!(chosen.cells().contains(&vec!["time_zone", "Europe/Riga"]), "{}", chosen.out);
+    let offer = run_with(&m, &env, &["account", "totp", "begin", "--json"], 0).await.json();
+    let offer = offer["offer"].as_str().unwrap();
+    let confirm = ["account", "totp", "confirm", offer, "000000", "--password-file", &path];
+    let wrong = run_with(&m, &env, &confirm, 1).await;
+    assert!(wrong.err.contains("(/code)"), "{}", wrong.err);
+
+    let create = ["views", "create", "Old ones", "-q", "version < 7", "--shared"];
+    run_with(&m, &env, &create, 0).await;
+    assert!(run(&mut m, &["views", "list"], 0).await.out.contains("Old ones"));
+    let change = ["views", "change", "Old ones", "--to", "Oldest", "--shared=false"];
+    run_with(&m, &env, &change, 0).await;
+    assert!(!run(&mut m, &["views", "list"], 0).await.out.contains("Oldest"));
+    run_with(&m, &env, &["views", "delete", "Oldest"], 0).await;
+
+    let password = ["account", "password", "--password-file", &path];
+    let changed = run_with(&m, &env, &password, 0).await;
+    assert!(changed.err.starts_with("password "), "{}", changed.err);
+    assert!(!session.is_in().await);
+    run_with(&m, &env, &password, 1).await;
 }

@@ -50,7 +50,7 @@ pub async fn ensure(app: &App, now: DateTime<Utc>) -> Result<(), Error> {
         oidc: None,
     };
     store::insert(&mut tx, &user, now).await?;
-    store::grant(&mut tx, user_id, role::ADMINISTRATOR, None).await?;
+    store::grant(&mut tx, user_id, role::ADMINISTRATOR, None, None).await?;
     let after = json!({ "login": LOGIN, "grants": [{ "role": "administrator", "site": null }] });
     let object = Object::new("user", user_id, LOGIN);
     audit::record(&mut tx, &Ctx::muster(now), "user.create", object, (), after).await?;

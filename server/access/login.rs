@@ -373,7 +373,7 @@ async fn take_roles(
     let had_admin = store::has_admin(conn).await?;
     store::clear_grants(conn, user_id, false).await?;
     for role in &roles {
-        store::grant(conn, user_id, role.role_id, None).await?;
+        store::grant(conn, user_id, role.role_id, None, None).await?;
     }
     keep_admin(conn, had_admin).await?;
     let ctx = Ctx { from: Some(from), ..Ctx::muster(now) };

@@ -1,17 +1,23 @@
 //! Roles: sets of rights with a name, and what the support view shows to whom.
 //!
-//! Owns what a role may be made of, how stored words become grants, and which policy holds for
-//! somebody with several roles. Pure.
+//! Owns what a role may be made of, how stored words become grants, and whose policies of the support
+//! view (`policy`) hold where. Pure.
+
+mod policy;
+
+pub use policy::{
+    LEAST_WIFI_PASSWORD, MOST_WIFI_PASSWORD, Policies, SupportPolicy, any_of, check_allowed,
+    in_words, is_choice,
+};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::grant::{Grant, Grants};
+use super::grant::{Grant, GroupName, Place, Reach};
 use super::right::Right;
 use crate::error::Error;
 use crate::fleet::label::check_name;
-use crate::fleet::site::SitePath;
 use crate::store::roles::{Held, Role};
 
 /// The shipped role that may do everything.
@@ -21,94 +27,16 @@ const FIRST_SHIPPED: u128 = 0x0000_0000_0000_4000_8000_0000_0000_0001;
 const LAST_SHIPPED: u128 = FIRST_SHIPPED + 4;
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 500;
-/// Characters of a policy's notes.
-const MAX_NOTES: usize = 4_000;
-/// Names of parameters in a policy's list, and characters in one.
-const MAX_NAMES: usize = 200;
-const MAX_NAME: usize = 256;
 
-/// What the support view shows, and lets be changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SupportPolicy {
-    /// Names of parameters that are not shown.
-    pub hidden: Vec<String>,
-    /// Names of parameters that are shown and cannot be changed.
-    pub read_only: Vec<String>,
-    /// What agents read beside the device.
-    pub notes: String,
-    /// Whether a device may be rebooted.
-    pub allow_reboot: bool,
-    /// Whether the Wi-Fi's name and password may be changed.
-    pub allow_wifi: bool,
-    /// Whether a device may be told to ping.
-    pub allow_ping: bool,
-}
-
-/// As shipped.
-impl Default for SupportPolicy {
-    fn default() -> Self {
-        Self {
-            hidden: Vec::new(),
-            read_only: Vec::new(),
-            notes: String::new(),
-            allow_reboot: true,
-            allow_wifi: true,
-            allow_ping: true,
-        }
-    }
-}
-
-impl SupportPolicy {
-    /// The stored one; what cannot be read allows nothing.
-    pub fn stored(value: Option<&serde_json::Value>) -> Self {
-        let Some(value) = value else { return Self::default() };
-        serde_json::from_value(value.clone()).unwrap_or_else(|_| Self {
-            allow_reboot: false,
-            allow_wifi: false,
-            allow_ping: false,
-            ..Self::default()
-        })
-    }
-
-    /// What either of two lets: a second role never takes away.
-    fn or(mut self, other: Self) -> Self {
-        self.hidden.retain(|name| other.hidden.contains(name));
-        self.read_only.retain(|name| other.read_only.contains(name));
-        if !other.notes.is_empty() && other.notes != self.notes {
-            let between = if self.notes.is_empty() { "" } else { "\n\n" };
-            self.notes = format!("{}{between}{}", self.notes, other.notes);
-        }
-        self.allow_reboot |= other.allow_reboot;
-        self.allow_wifi |= other.allow_wifi;
-        self.allow_ping |= other.allow_ping;
-        self
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        for (field, names) in [("hidden", &self.hidden), ("read_only", &self.read_only)] {
-            let long = |name: &String| !(1..=MAX_NAME).contains(&name.chars().count());
-            if names.len() > MAX_NAMES || names.iter().any(long) {
-                let why = format!("at most {MAX_NAMES} names of 1 to {MAX_NAME} characters");
-                return Err(Error::invalid(format!("/support/{field}"), why));
-            }
-        }
-        if self.notes.chars().count() > MAX_NOTES {
-            let why = format!("at most {MAX_NOTES} characters");
-            return Err(Error::invalid("/support/notes", why));
-        }
-        Ok(())
-    }
-}
-
-/// The policy that holds at a site for who has these roles. Who may do more than support is not
-/// held back by the support view.
-pub fn policy(held: &[Held], site: Option<&str>) -> SupportPolicy {
+/// The policies that hold for a device that stands at this site and was put into these groups, for who
+/// has these roles. Who may do more than support is not held back by the support view.
+pub fn policies(held: &[Held], site: Option<&str>, groups: &[Uuid]) -> Policies {
     let mut policies = Vec::new();
     for role in held {
-        let Some(grant) = grant(&role.rights, role.site.as_deref()) else { continue };
-        let covers = Grants(vec![grant.clone()]);
-        if !covers.reach(Right::Support).covers(site) {
+        let group = (role.group_id, role.group.as_deref());
+        let Some(grant) = grant(&role.rights, role.site.as_deref(), group) else { continue };
+        let supports = grant.rights.iter().any(|right| right.includes(Right::Support));
+        if !supports || !Reach::at(grant.place).covers_device(site, groups) {
             continue;
         }
         if grant
@@ -116,21 +44,30 @@ pub fn policy(held: &[Held], site: Option<&str>) -> SupportPolicy {
             .iter()
             .any(|right| *right != Right::Support && right.includes(Right::Support))
         {
-            return SupportPolicy::default();
+            return Policies::default();
         }
         policies.push(SupportPolicy::stored(role.support.as_ref()));
     }
-    policies.into_iter().reduce(SupportPolicy::or).unwrap_or_default()
+    policies.into_iter().collect()
 }
 
-/// The grant of stored words at a stored path. A word that this version does not know grants
-/// nothing, nor does a path that is none.
-pub fn grant(words: &[String], site: Option<&str>) -> Option<Grant> {
-    let rights: Vec<Right> = words.iter().filter_map(|word| word.parse().ok()).collect();
-    match site.map(str::parse::<SitePath>).transpose() {
-        Ok(site) => Some(Grant { rights, site }),
-        Err(_) => None,
-    }
+/// The grant of stored words, at a stored path or for a group by its id and name, if any. A word that
+/// this version does not know grants nothing, nor does a place that is none.
+pub fn grant(
+    words: &[String],
+    site: Option<&str>,
+    group: (Option<Uuid>, Option<&str>),
+) -> Option<Grant> {
+    let rights = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let place = match (site, group) {
+        (None, (None, None)) => Place::Everywhere,
+        (Some(site), (None, None)) => Place::Site(site.parse().ok()?),
+        (None, (Some(group_id), Some(name))) => {
+            Place::Group(GroupName { group_id, name: name.to_owned() })
+        }
+        _ => return None,
+    };
+    Some(Grant { rights, place })
 }
 
 /// Whether it came with Muster: its rights are the same everywhere.
@@ -230,17 +167,30 @@ mod tests {
 
     fn held(rights: &[&str], site: Option<&str>, support: serde_json::Value) -> Held {
         let rights = rights.iter().map(|word| (*word).to_owned()).collect();
-        Held { rights, site: site.map(str::to_owned), support: Some(support) }
+        let site = site.map(str::to_owned);
+        Held { rights, support: Some(support), site, group_id: None, group: None }
     }
 
     #[test]
     fn what_is_not_understood_grants_nothing() {
         let words = ["read".to_owned(), "fly".to_owned()];
-        assert_eq!(grant(&words, None).unwrap().rights, [Right::Read]);
-        assert!(grant(&words, Some("eu.lv")).unwrap().site.is_some());
-        assert_eq!(grant(&words, Some("no path")), None, "never everywhere instead");
-        let broken = SupportPolicy::stored(Some(&json!({ "allow_reboot": "yes" })));
-        assert!(!broken.allow_reboot && !broken.allow_wifi && !broken.allow_ping);
+        let none = (None, None);
+        let everywhere = grant(&words, None, none).unwrap();
+        assert_eq!((everywhere.rights, everywhere.place), (vec![Right::Read], Place::Everywhere));
+        let id = Some(Uuid::nil());
+        for (site, group, place) in
+            [(Some("eu.lv"), none, "eu.lv"), (None, (id, Some("vip")), "group vip")]
+        {
+            assert_eq!(grant(&words, site, group).unwrap().place.to_string(), place);
+        }
+        for (site, group) in [
+            (Some("no path"), none),
+            (None, (id, None)),
+            (None, (None, Some("vip"))),
+            (Some("eu"), (id, Some("vip"))),
+        ] {
+            assert_eq!(grant(&words, site, group), None, "never everywhere instead");
+        }
     }
 
     #[test]
@@ -249,17 +199,20 @@ mod tests {
         let other = json!({ "hidden": ["b"], "notes": "y", "allow_ping": false });
         let both =
             [held(&["support"], None, strict.clone()), held(&["support"], Some("eu"), other)];
-        let here = policy(&both, Some("eu.lv"));
-        assert_eq!(
-            (here.hidden.as_slice(), here.notes.as_str()),
-            (&["b".to_owned()][..], "x\n\ny")
-        );
-        assert!(here.allow_reboot && here.allow_ping);
-        let there = policy(&both, Some("us"));
-        assert_eq!(there.hidden, ["a", "b"]);
-        assert!(!there.allow_reboot);
+        let here = policies(&both, Some("eu.lv"), &[]);
+        assert_eq!((here.hidden(), here.notes()), (vec!["b".to_owned()], "x\n\ny".to_owned()));
+        assert!(here.may_reboot() && here.ping_hosts().is_some());
+        let there = policies(&both, Some("us"), &[]);
+        assert_eq!(there.hidden(), ["a", "b"]);
+        assert!(!there.may_reboot());
+        let vip = Uuid::from_u128(9);
+        let (group_id, group) = (Some(vip), Some("vip".to_owned()));
+        let for_some = Held { group_id, group, ..held(&["support"], None, strict.clone()) };
+        assert!(!policies(std::slice::from_ref(&for_some), Some("us"), &[vip]).may_reboot());
+        let free = held(&["support"], Some("eu"), json!({}));
+        assert!(policies(&[for_some, free], Some("eu"), &[]).hidden().is_empty());
         let operator = [held(&["support"], None, strict.clone()), held(&["operate"], None, strict)];
-        assert_eq!(policy(&operator, None), SupportPolicy::default());
+        assert_eq!(policies(&operator, None, &[]), Policies::default());
     }
 
     #[test]
@@ -283,7 +236,7 @@ mod tests {
         let mut made = role(1, &[]);
         good.clone().write(&mut made).unwrap();
         assert_eq!(made.rights, ["support", "read"]);
-        let long = SupportPolicy { notes: "x".repeat(MAX_NOTES + 1), ..SupportPolicy::default() };
+        let long = SupportPolicy { notes: "x".repeat(4_001), ..SupportPolicy::default() };
         for (place, bad) in [
             ("/name", RoleFields { name: None, ..good.clone() }),
             ("/rights", RoleFields { rights: None, ..good.clone() }),

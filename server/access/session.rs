@@ -104,7 +104,10 @@ pub async fn resume(
     }
     let idle_since = idle_since(&app.config, now);
     let rows = store::resume(&app.pool, &hash(cookie), idle_since, now).await?;
-    let granted = |row: &store::Resumed| role::grant(row.rights.as_ref()?, row.site.as_deref());
+    let granted = |row: &store::Resumed| {
+        let group = (row.group_id, row.group.as_deref());
+        role::grant(row.rights.as_ref()?, row.site.as_deref(), group)
+    };
     let grants = Grants(rows.iter().filter_map(granted).collect());
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
     if active && now - row.seen_at >= SEEN {

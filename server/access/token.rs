@@ -1,7 +1,8 @@
 //! API tokens: their form, `mst_<id as 32 hex digits>_<secret>`, and who one is.
 //!
 //! Only the SHA-256 of the secret is stored: it is random and long, so a slow hash would only slow
-//! down the server.
+//! down the server. A token is a program's, with rights of its own, or a person's, who may by it what
+//! both its scopes and their roles of this moment let.
 
 use std::net::IpAddr;
 
@@ -10,11 +11,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::grant::Grants;
+use super::grant::{Grant, Grants};
+use super::right::Right;
 use super::role;
 use crate::ctx::{Actor, ActorKind, App, Ctx};
 use crate::error::Error;
 use crate::fleet::secret::password_from;
+use crate::store::roles::{self, Held};
 use crate::store::tokens as store;
 
 /// A token's text and the hash of its secret.
@@ -51,9 +54,36 @@ pub async fn resume(
     if kept.last_used_at.is_none_or(|used| now - used >= TimeDelta::minutes(1)) {
         store::used(&app.pool, token_id, now).await?;
     }
-    let grant = role::grant(&kept.scopes, kept.site.as_deref());
-    let actor = Actor { kind: ActorKind::Token, id: Some(token_id), name: kept.name };
-    Ok(Some(Ctx { actor, grants: Grants(grant.into_iter().collect()), from: Some(from), now }))
+    let (kind, name, grants) = match kept.user_id {
+        Some(user_id) => {
+            let held = roles::held(&app.pool, user_id).await?;
+            let name = kept.login.unwrap_or(kept.name);
+            (ActorKind::Personal(user_id), name, personal(&held, &kept.scopes))
+        }
+        None => {
+            let group = (kept.group_id, kept.group.as_deref());
+            let grant = role::grant(&kept.scopes, kept.site.as_deref(), group);
+            (ActorKind::Token, kept.name, Grants(grant.into_iter().collect()))
+        }
+    };
+    let actor = Actor { kind, id: Some(token_id), name };
+    Ok(Some(Ctx { actor, grants, from: Some(from), now }))
+}
+
+/// What is left of what a person may, where a token of theirs has these scopes: both must let it.
+fn personal(held: &[Held], scopes: &[String]) -> Grants {
+    let scopes: Vec<Right> = scopes.iter().filter_map(|word| word.parse().ok()).collect();
+    let lets = |rights: &[Right], right: Right| rights.iter().any(|has| has.includes(right));
+    let granted = held.iter().filter_map(|role| {
+        let group = (role.group_id, role.group.as_deref());
+        role::grant(&role.rights, role.site.as_deref(), group)
+    });
+    let limited = granted.map(|grant| {
+        let both = |right: &Right| lets(&grant.rights, *right) && lets(&scopes, *right);
+        let rights = Right::ALL.into_iter().filter(both).collect();
+        Grant { rights, ..grant }
+    });
+    Grants(limited.collect())
 }
 
 fn hash(secret: &str) -> [u8; 32] {
@@ -91,5 +121,34 @@ mod tests {
         assert_eq!((found, secret.len()), (id, 32));
         assert_eq!(hash(secret), stored);
         assert_ne!(make(id).0, token);
+    }
+
+    #[test]
+    fn a_token_of_a_person_may_what_both_of_them_may_where_they_may() {
+        fn said(words: &[&str]) -> Vec<String> {
+            words.iter().map(|word| (*word).to_owned()).collect()
+        }
+        let role = |rights: &[&str], site: Option<&str>| Held {
+            rights: said(rights),
+            support: None,
+            site: site.map(str::to_owned),
+            group_id: None,
+            group: None,
+        };
+        let held = [role(&["operate"], Some("eu.lv")), role(&["audit"], None)];
+        let may = |scopes: &[&str]| {
+            let grants = personal(&held, &said(scopes));
+            let there = |right: &Right| !grants.reach(*right).is_nowhere();
+            Right::ALL.into_iter().filter(there).collect::<Vec<Right>>()
+        };
+        assert_eq!(may(&["read"]), [Right::Read]);
+        assert_eq!(may(&["secrets", "audit"]), [Right::Read, Right::Audit]);
+        let all = [Right::Support, Right::Read, Right::Operate, Right::Audit];
+        assert_eq!(may(&["admin"]), all, "no more than the person");
+        assert!(may(&[]).is_empty());
+        let grants = personal(&held, &said(&["admin"]));
+        assert_eq!(grants.reach(Right::Read).paths(), Some(vec!["eu.lv".to_owned()]));
+        assert_eq!(grants.reach(Right::Audit).paths(), None);
+        assert!(personal(&[], &said(&["admin"])).reach(Right::Support).is_nowhere());
     }
 }

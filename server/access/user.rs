@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::fleet::group;
 use crate::store::users::{self as store, Grant, User};
 use crate::store::{roles, sites};
 
@@ -14,15 +15,20 @@ use crate::store::{roles, sites};
 const MAX_NAME: usize = 64;
 /// Roles of one user.
 const MAX_GRANTS: usize = 100;
+/// Why a grant, or a token, is not taken.
+pub const ONE_PLACE: &str = "name a site or a group, not both";
 
-/// A role at a site and below, or everywhere.
+/// A role at a site and below, for the devices of a group, or everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantFields {
     /// Which role.
     pub role_id: Uuid,
-    /// At which site and all below it; everywhere when absent or null.
+    /// At which site and all below it.
     pub site_id: Option<Uuid>,
+    /// For the devices of which group, wherever they stand: one without a selector. Everywhere when
+    /// neither a site nor a group is named.
+    pub group_id: Option<Uuid>,
 }
 
 /// What administrators say of a user; what is absent or null has its default.
@@ -40,7 +46,11 @@ pub struct UserFields {
 impl UserFields {
     /// What is said of a stored user.
     pub fn of(user: &User, grants: &[Grant]) -> Self {
-        let grants = grants.iter().map(|g| GrantFields { role_id: g.role_id, site_id: g.site_id });
+        let grants = grants.iter().map(|g| GrantFields {
+            role_id: g.role_id,
+            site_id: g.site_id,
+            group_id: g.group_id,
+        });
         Self {
             display_name: Some(user.display_name.clone()),
             disabled: Some(user.disabled_at.is_some()),
@@ -61,10 +71,14 @@ impl UserFields {
             let why = format!("at most {MAX_NAME} characters, no blanks at its ends");
             return Err(Error::invalid("/display_name", why));
         }
-        if self.grants.as_ref().is_some_and(|grants| grants.len() > MAX_GRANTS) {
+        let grants = self.grants.as_deref().unwrap_or_default();
+        if grants.len() > MAX_GRANTS {
             return Err(Error::invalid("/grants", format!("at most {MAX_GRANTS} of them")));
         }
-        Ok(())
+        match grants.iter().position(|grant| grant.site_id.and(grant.group_id).is_some()) {
+            Some(i) => Err(Error::invalid(format!("/grants/{i}/group_id"), ONE_PLACE)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -88,7 +102,7 @@ pub fn check_login(login: &str) -> Result<(), Error> {
 /// Gives a user exactly these roles.
 ///
 /// # Errors
-/// [`Error::Invalid`] where one does not exist; [`Error::Database`].
+/// [`Error::Invalid`] where one does not exist, or a group cannot bound it; [`Error::Database`].
 pub async fn set_grants(
     conn: &mut PgConnection,
     user_id: Uuid,
@@ -106,7 +120,10 @@ pub async fn set_grants(
             let why = format!("no site {site_id}");
             return Err(Error::invalid(format!("/grants/{i}/site_id"), why));
         }
-        store::grant(conn, user_id, grant.role_id, grant.site_id).await?;
+        if let Some(group_id) = grant.group_id {
+            group::as_scope(conn, group_id, &format!("/grants/{i}/group_id")).await?;
+        }
+        store::grant(conn, user_id, grant.role_id, grant.site_id, grant.group_id).await?;
     }
     Ok(())
 }
@@ -126,8 +143,10 @@ pub async fn keep_admin(conn: &mut PgConnection, had: bool) -> Result<(), Error>
 
 /// A user as the audit log shows one.
 pub fn state(user: &User, grants: &[Grant]) -> Value {
-    let grants: Vec<Value> =
-        grants.iter().map(|g| json!({ "role": g.role, "site": g.site })).collect();
+    let grants: Vec<Value> = grants
+        .iter()
+        .map(|g| json!({ "role": g.role, "site": g.site, "group": g.group }))
+        .collect();
     json!({
         "login": user.login, "display_name": user.display_name,
         "disabled": user.disabled_at.is_some(), "grants": grants,
@@ -158,9 +177,19 @@ mod tests {
         for bad in [" Ann", "Ann\n", &"x".repeat(65)] {
             assert!(named(bad).check().is_err(), "{bad:?}");
         }
-        let grant = GrantFields { role_id: Uuid::nil(), site_id: None };
-        let many =
-            UserFields { grants: Some(vec![grant; MAX_GRANTS + 1]), ..UserFields::default() };
-        assert!(many.check().is_err());
+        let grant = GrantFields { role_id: Uuid::nil(), site_id: None, group_id: None };
+        let granted = |grants: Vec<GrantFields>| {
+            UserFields { grants: Some(grants), ..UserFields::default() }.check()
+        };
+        assert!(granted(vec![grant; MAX_GRANTS + 1]).is_err());
+        let somewhere = Some(Uuid::nil());
+        let at_site = GrantFields { site_id: somewhere, ..grant };
+        let for_group = GrantFields { group_id: somewhere, ..grant };
+        assert!(granted(vec![grant, at_site, for_group]).is_ok());
+        let both = GrantFields { group_id: somewhere, ..at_site };
+        let Err(Error::Invalid { pointer, .. }) = granted(vec![grant, both]) else {
+            panic!("a grant holds at one place");
+        };
+        assert_eq!(pointer, "/grants/1/group_id");
     }
 }

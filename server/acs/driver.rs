@@ -24,10 +24,12 @@ use crate::files::link::{self, Link, LinkKind};
 use crate::fleet::{credentials, learn};
 use crate::jobs::download::TransferUrl;
 use crate::jobs::machine::{Context, Machine, Outcome, Step};
-use crate::jobs::queue;
 use crate::jobs::spec::JobSpec;
+use crate::jobs::{queue, release};
 use crate::store::jobs::Job;
-use crate::store::{artifacts, connection_requests, devices, jobs as store, parameters};
+use crate::store::{
+    artifacts, connection_requests, device_packages, devices, jobs as store, packages, parameters,
+};
 
 mod spoken;
 
@@ -220,6 +222,9 @@ impl Session {
     ) -> Result<(), Error> {
         let now = clock::now();
         learn::store(tx, &app.keys, self.device_id, &running.machine.learned, now).await?;
+        if !running.machine.learned.values.is_empty() {
+            store::tell_rollouts(tx, self.device_id, now).await?;
+        }
         running.span.in_scope(|| log_outcome(&running.job, &outcome));
         let spec = running.machine.spec().clone();
         queue::settle(tx, &running.job, &spec, outcome, rand::random(), now).await
@@ -296,11 +301,19 @@ impl Session {
             JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
                 context.transfer = self.download_url(app, tx, spec, d.artifact_id).await?;
             }
+            JobSpec::Upgrade { version, packages: wanted } => {
+                let stored = packages::by_ids(&mut *tx, wanted).await?;
+                let names = stored.iter().map(|package| package.file_name.clone());
+                context.upgrade.longest = names.max_by_key(String::len).unwrap_or_default();
+                let runs = device_packages::runs(tx, self.device_id).await?;
+                let arch = runs.arch.as_deref();
+                context.upgrade.obstacle = release::obstacle(version, wanted, &stored, arch);
+                context.upgrade.runs = runs.version;
+                let late = spec.confirm_seconds().unwrap_or(0);
+                context.transfer = self.job_url(app, LinkKind::Download, job.job_id, late);
+            }
             JobSpec::Upload { .. } => {
-                let link = self.link(app, LinkKind::Upload, job.job_id, 0);
-                let base = format!("{}{link}", self.base_url);
-                context.transfer =
-                    Some(TransferUrl { base, artifact_name: String::new(), size: 0 });
+                context.transfer = self.job_url(app, LinkKind::Upload, job.job_id, 0);
             }
             _ => {}
         }
@@ -333,9 +346,14 @@ impl Session {
         }))
     }
 
+    /// Of what no artifact is stored for: a file that is made for the job, or that is to come.
+    fn job_url(&self, app: &App, kind: LinkKind, job_id: Uuid, late: i64) -> Option<TransferUrl> {
+        let base = format!("{}{}", self.base_url, self.link(app, kind, job_id, late));
+        Some(TransferUrl { base, artifact_name: String::new(), size: 0 })
+    }
+
     fn link(&self, app: &App, kind: LinkKind, subject: Uuid, late: i64) -> String {
-        let life = i64::try_from(app.config.files.url_lifetime_seconds).unwrap_or(86_400);
-        let expires = clock::now().timestamp() + life + late;
+        let expires = link::expiry(&app.config, clock::now().timestamp()) + late;
         link::path(&app.keys, &Link { kind, device_id: self.device_id, subject, expires })
     }
 

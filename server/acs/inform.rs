@@ -20,8 +20,7 @@ use crate::jobs::machine::Learned;
 use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::{JobSpec, SetParameter};
 use crate::store::informs::InformRow;
-use crate::store::parameters::{self, Document};
-use crate::store::{connection_requests, credentials, devices, events, jobs};
+use crate::store::{connection_requests, credentials, devices, events, jobs, parameters};
 
 /// How long a device that refused its credentials is not asked to take them again.
 const REFUSED_FOR: TimeDelta = TimeDelta::days(1);
@@ -120,7 +119,7 @@ async fn news(
     devices::merge_facts(&mut tx, &row, now).await?;
     if bootstrapped {
         // N13: what we believed of the device's model is unknown now.
-        parameters::put(&mut tx, a.device_id, &Document::new(), false, now).await?;
+        parameters::forget(&mut tx, a.device_id, now).await?;
     }
     if !steady || bootstrapped {
         let learned = Learned { values: a.inform.parameters.clone(), ..Learned::default() };
@@ -129,6 +128,7 @@ async fn news(
     }
     record_events(&mut tx, a, first, now).await?;
     transfer::proofs_in_events(&mut tx, a.device_id, a.inform, now).await?;
+    jobs::tell_rollouts(&mut tx, a.device_id, now).await?;
     connection_requests::clear(&mut tx, a.device_id, now).await?;
     if let Proof::Device { confirms: Some(ha1) } = &a.proof
         && credentials::confirm(&mut tx, a.device_id, ha1, now).await?

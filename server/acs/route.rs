@@ -37,6 +37,7 @@ use super::noise::Noise;
 use super::registry::{Full, Slot};
 use super::transcript::Ending;
 use crate::ctx::Shared;
+use crate::files::link;
 use crate::fleet::facts::MAX_FACT;
 use crate::fleet::identity::device_id;
 use crate::net::{ConnInfo, ConnSlot};
@@ -372,19 +373,8 @@ impl Exchange<'_> {
 
     /// What the device calls us: files must be reachable the same way.
     fn base_url(&self) -> String {
-        if let Some(url) = &self.cwmp.app.config.acs.public_url {
-            return url.clone();
-        }
-        let scheme = if self.conn.tls { "https" } else { "http" };
-        let plain_host = |h: &&str| {
-            !h.is_empty()
-                && h.len() <= 100
-                && h.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
-        };
-        match self.header(HOST).filter(plain_host) {
-            Some(host) => format!("{scheme}://{host}"),
-            None => format!("{scheme}://{}", self.conn.local),
-        }
+        let public_url = self.cwmp.app.config.acs.public_url.as_deref();
+        link::base(public_url, self.conn.tls, self.header(HOST), self.conn.local)
     }
 }
 

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use muster_cwmp::fault::Fault;
 use muster_cwmp::rpc::{
-    DuStateChangeComplete, EventCode, Inform, OpResult, Request, Response, TransferComplete,
+    DuStateChangeComplete, EventCode, EventStruct, Inform, OpResult, Request, Response,
+    TransferComplete,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::fleet::secret::{Keys, fault_without};
 use crate::jobs::download::job_of_key;
 use crate::jobs::queue;
+use crate::jobs::upgrade::Report;
 use crate::store::jobs::{self as store, Job};
 use crate::store::{devices, events};
 
@@ -86,7 +88,7 @@ fn reportable(job: &Job, kinds: &[&str]) -> bool {
     kinds.contains(&job.kind.as_str()) && (job.state == "waiting" || job.attempts > 0)
 }
 
-const TRANSFERS: [&str; 3] = ["download", "upload", "schedule_download"];
+const TRANSFERS: [&str; 4] = ["download", "upload", "schedule_download", "upgrade"];
 
 async fn transfer_complete(
     tx: &mut PgConnection,
@@ -147,8 +149,9 @@ async fn du_results(
     Ok(())
 }
 
-/// Closes what an Inform's events prove: reboots, resets, scheduled informs. Transfers are closed by
-/// their TransferComplete, which says whether they succeeded; tests that are over are read.
+/// Closes what an Inform proves: reboots, resets, scheduled informs, and upgrades by the version that
+/// it names. Other transfers are closed by their TransferComplete, which says whether they succeeded;
+/// tests that are over are read.
 pub async fn proofs_in_events(
     tx: &mut PgConnection,
     id: Uuid,
@@ -159,6 +162,16 @@ pub async fn proofs_in_events(
     for job in store::open(tx, id).await? {
         if inform.has(EventCode::DiagnosticsComplete) && queue::awaits_end_of_test(&job) {
             queue::reported(tx, &job, now).await?;
+            continue;
+        }
+        if reportable(&job, &["upgrade"]) {
+            let report = Report::Inform {
+                version: version.as_deref(),
+                booted: inform.has(EventCode::Boot),
+                // One that waits for another attempt has not been accepted.
+                transfer_ended: job.state != "queued" && ends_transfer(&inform.events, job.job_id),
+            };
+            queue::heard(tx, &job, report, now).await?;
             continue;
         }
         let by_key = |code: EventCode| {
@@ -191,6 +204,43 @@ pub async fn proofs_in_events(
     Ok(())
 }
 
+/// Whether an Inform says that the transfer of this job has ended. Where it names transfers by their
+/// keys, those of others do not count.
+fn ends_transfer(events: &[EventStruct], job_id: Uuid) -> bool {
+    let keyed = events.iter().filter(|e| e.code() == EventCode::MDownload);
+    let jobs: Vec<Uuid> = keyed.filter_map(|e| job_of_key(&e.command_key)).collect();
+    match jobs.is_empty() {
+        true => events.iter().any(|e| e.code() == EventCode::TransferComplete),
+        false => jobs.contains(&job_id),
+    }
+}
+
 fn jitter() -> f64 {
     rand::random()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::download::command_key;
+
+    #[test]
+    fn a_transfer_ends_by_its_own_key_or_by_no_key_at_all() {
+        let (job, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let event =
+            |code: &str, key: String| EventStruct { event_code: code.to_owned(), command_key: key };
+        let plain = event("7 TRANSFER COMPLETE", String::new());
+        let keyed = |job: Uuid| event("M Download", command_key(job));
+        for (events, expected) in [
+            (vec![event("1 BOOT", String::new())], false),
+            (vec![plain.clone()], true),
+            (vec![plain.clone(), keyed(job)], true),
+            (vec![keyed(other), plain.clone(), keyed(job)], true),
+            (vec![plain.clone(), keyed(other)], false),
+            // Not one of ours: it says no more than that there was one.
+            (vec![plain, event("M Download", "k".to_owned())], true),
+        ] {
+            assert_eq!(ends_transfer(&events, job), expected, "{events:?}");
+        }
+    }
 }

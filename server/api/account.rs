@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::Problem;
+use crate::access::grant::{Place, Reach};
 use crate::ctx::Ctx;
 use crate::service::account;
 
@@ -18,10 +19,13 @@ pub(super) struct Me {
     kind: &'static str,
     /// Id of the token.
     id: Option<Uuid>,
-    /// Its name, as it stands beside what it does.
+    /// Id of the person whose token it is; null = a program's.
+    user_id: Option<Uuid>,
+    /// As it stands beside what is done with it: the name of the token, or the person's login.
     name: String,
-    /// Where the caller has each right: paths of sites, each with all below it; null = everywhere.
-    /// A right that it has nowhere is not here.
+    /// Where the caller has each right: paths of sites, each with all below it, and `group:` with the
+    /// name of each group whose devices it is for; null = everywhere. A right that it has nowhere is
+    /// not here.
     rights: BTreeMap<String, Option<Vec<String>>>,
 }
 
@@ -36,11 +40,13 @@ pub(super) struct Me {
     security(("token" = []))
 )]
 pub(super) async fn get_me(ctx: Ctx) -> Result<Json<Me>, Problem> {
+    let words = |reach: Reach| Some(reach.places()?.iter().map(Place::word).collect());
     let rights = account::rights(&ctx).into_iter();
     Ok(Json(Me {
         kind: ctx.actor.kind.word(),
         id: ctx.actor.id,
-        rights: rights.map(|(right, reach)| (right.word().to_owned(), reach.paths())).collect(),
+        user_id: ctx.actor.person(),
+        rights: rights.map(|(right, reach)| (right.word().to_owned(), words(reach))).collect(),
         name: ctx.actor.name,
     }))
 }
@@ -52,20 +58,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::access::grant::{Grant, Grants};
+    use crate::access::grant::{Grant, Grants, GroupName};
     use crate::access::right::Right;
 
     #[tokio::test]
     async fn it_says_what_the_caller_may_and_where() {
-        let site = Some("eu.lv".parse().unwrap());
+        let group = GroupName { group_id: Uuid::nil(), name: "vip".to_owned() };
         let grants = vec![
-            Grant { rights: vec![Right::Read], site: None },
-            Grant { rights: vec![Right::Bench], site },
+            Grant { rights: vec![Right::Read], place: Place::Everywhere },
+            Grant { rights: vec![Right::Bench], place: Place::Site("eu.lv".parse().unwrap()) },
+            Grant { rights: vec![Right::Bench], place: Place::Group(group) },
         ];
         let nobody = Ctx::nobody("ci", None, DateTime::UNIX_EPOCH);
         let Json(me) = get_me(Ctx { grants: Grants(grants), ..nobody }).await.unwrap();
         let shown = serde_json::to_value(me).unwrap();
-        assert_eq!(shown["rights"], json!({ "read": null, "bench": ["eu.lv"] }));
+        assert_eq!(shown["rights"], json!({ "read": null, "bench": ["eu.lv", "group:vip"] }));
         assert_eq!(shown["name"], "ci");
     }
 }

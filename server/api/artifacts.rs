@@ -183,7 +183,8 @@ pub(super) async fn get_artifact_content(
 
 /// Remove a stored file
 ///
-/// Refused while an open job needs it. It takes the right everywhere: any device may need the file.
+/// Refused while an open job needs it. One that somebody else stored takes the right everywhere: any
+/// device may need it.
 #[utoipa::path(
     delete,
     path = "/api/v1/artifacts/{artifact_id}",

@@ -118,14 +118,20 @@ pub(super) struct DeviceDetail {
     methods: Option<Vec<String>>,
     /// The open connection request; null = nobody wants the device now.
     connection_request: Option<ConnectionRequestView>,
+    /// The device through which it reaches the network; null = none is known.
+    uplink: Option<Uuid>,
+    /// Devices with the same label back each other up; null = none does.
+    redundancy: Option<String>,
 }
 
 impl DeviceDetail {
     pub(super) fn of(detail: Detail, online_since: DateTime<Utc>) -> Self {
-        let Detail { mut device, connection_request } = detail;
+        let Detail { mut device, connection_request, ties } = detail;
         Self {
             methods: device.methods.take(),
             connection_request: connection_request.map(ConnectionRequestView::of),
+            uplink: ties.uplink,
+            redundancy: ties.redundancy,
             device: DeviceView::of(device, online_since),
         }
     }

@@ -193,10 +193,15 @@ enum Fate {
 /// By the answer's status, whether it shows a secret, and its length where that is known.
 fn fate(status: StatusCode, secret: bool, length: Option<u64>) -> Fate {
     // What was refused did nothing. What failed may have done a part, as an order for many devices.
-    // And what may not be stored anywhere, such as a secret, is not kept here either.
-    if status.is_client_error() || (status.is_success() && secret) {
+    // And what may not be stored anywhere, such as a secret, is not kept here either: it is shown
+    // again, but nothing is made again.
+    if status.is_client_error() || (status.is_success() && secret && status != StatusCode::CREATED)
+    {
         Fate::Free
-    } else if status.is_success() && length.is_some_and(|length| length <= MAX_ANSWER as u64) {
+    } else if !secret
+        && status.is_success()
+        && length.is_some_and(|length| length <= MAX_ANSWER as u64)
+    {
         Fate::Kept
     } else {
         Fate::Unanswered
@@ -309,6 +314,7 @@ mod tests {
             assert_eq!(of(status, false, Some(100)), Fate::Unanswered, "{status}");
         }
         assert_eq!(of(200, true, Some(100)), Fate::Free);
+        assert_eq!(of(201, true, Some(100)), Fate::Unanswered, "a token is not made twice");
         let most = MAX_ANSWER as u64;
         assert_eq!(of(201, false, Some(0)), Fate::Kept);
         assert_eq!(of(201, false, Some(most)), Fate::Kept);

@@ -148,10 +148,10 @@ mod tests {
 
     /// The bodies of all `api --json '...' ".../jobs"` lines of the manual, shell variables filled in.
     fn examples() -> Vec<Value> {
-        let id = "0193f6a1-0000-7000-8000-000000000001";
         let mut manual = include_str!("../../docs/api.md").to_owned();
-        for variable in ["ARTIFACT", "JOB"] {
-            manual = manual.replace(&format!("'\"${variable}\"'"), id);
+        for (n, variable) in ["ARTIFACT", "JOB", "ROUTEROS", "CLIENT"].iter().enumerate() {
+            let id = format!("0193f6a1-0000-7000-8000-{n:012}");
+            manual = manual.replace(&format!("'\"${variable}\"'"), &id);
         }
         let commands = manual.split("--json '").skip(1);
         commands
@@ -176,6 +176,6 @@ mod tests {
         for kind in all.split('`').skip(3).step_by(2).filter(|kind| *kind != "credentials") {
             assert!(shown.contains(kind), "docs/api.md shows no {kind}");
         }
-        assert!(shown.len() >= 18, "{shown:?}");
+        assert!(shown.len() >= 19, "{shown:?}");
     }
 }

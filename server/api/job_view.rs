@@ -48,6 +48,8 @@ pub(super) struct JobView {
     result: Option<Value>,
     /// The last fault of the device.
     fault: Option<Value>,
+    /// The rollout that it is part of.
+    rollout_id: Option<Uuid>,
 }
 
 impl JobView {
@@ -70,6 +72,7 @@ impl JobView {
             finished_at: job.finished_at,
             result: job.result.map(masked),
             fault: job.fault,
+            rollout_id: job.rollout_id,
         }
     }
 }
@@ -122,6 +125,7 @@ mod tests {
             result: Some(result),
             fault: None,
             note: None,
+            rollout_id: None,
         }
     }
 

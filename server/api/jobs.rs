@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -17,7 +18,7 @@ use super::ndjson::{self, Form};
 use super::page::{Limit, Page};
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
-use crate::service::jobs as service;
+use crate::service::jobs::{self as service, JobTime};
 use crate::store::jobs::Job;
 
 /// 201 with a new job, or 200 with the one that is open already, and where it is.
@@ -64,10 +65,20 @@ pub(super) async fn create_job(
 pub(super) struct JobFilter {
     /// Id of a device, or `serial:` and its serial number.
     device_id: Option<String>,
-    /// queued, running, waiting, done, failed, cancelled or expired.
+    /// queued, running, waiting, done, failed, cancelled or expired; several with commas between.
     state: Option<String>,
     /// Such as `download`.
     kind: Option<String>,
+    /// Which time `since` and `until` mean: when a job was `created`, as when absent, or when it
+    /// `finished`, which open jobs have not.
+    #[param(inline)]
+    time: Option<JobTime>,
+    /// At or after this time.
+    since: Option<DateTime<Utc>>,
+    /// Before this time.
+    until: Option<DateTime<Utc>>,
+    /// Of each device only the newest job that all of this finds.
+    newest: Option<bool>,
     /// Rows on a page, 1 to 1000; 100 when absent.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -108,6 +119,10 @@ pub(super) async fn list_jobs(
         device: query.device_id,
         state: query.state,
         kind: query.kind,
+        time: query.time.unwrap_or_default(),
+        since: query.since,
+        until: query.until,
+        newest: query.newest.unwrap_or_default(),
         before: query.before,
         limit: limit.rows(),
     };

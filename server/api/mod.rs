@@ -22,6 +22,7 @@ mod extract;
 mod figures;
 mod gate;
 mod groups;
+mod inspect;
 mod job_again;
 mod job_request;
 mod job_view;
@@ -29,12 +30,16 @@ mod jobs;
 mod merge;
 mod ndjson;
 mod nodes;
+mod own;
+mod packages;
 mod page;
 mod parameters;
 mod placement;
 pub mod problem;
+mod releases;
 mod reveal;
 mod roles;
+mod rollouts;
 mod sites;
 mod stream;
 mod support;
@@ -77,11 +82,14 @@ use problem::Problem;
         (name = "groups", description = "Named sets of devices, by list or by selector."),
         (name = "jobs", description = "Work on devices."),
         (name = "artifacts", description = "Files for devices."),
+        (name = "releases", description = "Versions of RouterOS, with their packages."),
         (name = "users", description = "People, their grants and sessions."),
         (name = "roles", description = "Sets of rights."),
         (name = "tokens", description = "Programs that may use this API."),
+        (name = "account", description = "One's own: password, second factor, sessions, preferences, tokens."),
         (name = "audit", description = "Who changed what."),
         (name = "support", description = "What an agent sees of a customer's device, and does."),
+        (name = "rollouts", description = "Changes of many devices, in waves."),
         (name = "views", description = "Selectors that people keep."),
         (name = "system", description = "The installation.")
     )
@@ -132,6 +140,9 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(groups::list_group_devices))
         .routes(routes!(groups::add_group_device, groups::remove_group_device))
         .routes(routes!(bulk::create_bulk_job))
+        .routes(routes!(bulk::change_devices))
+        .routes(routes!(inspect::list_device_packages))
+        .routes(routes!(inspect::inspect_device))
         .routes(routes!(jobs::create_job))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job))
@@ -141,10 +152,15 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(artifacts::list_artifacts, artifacts::create_artifact))
         .routes(routes!(artifacts::get_artifact, artifacts::delete_artifact))
         .routes(routes!(artifacts::get_artifact_content))
+        .routes(routes!(releases::list_releases, releases::create_release))
+        .routes(routes!(releases::get_release, releases::change_release, releases::delete_release))
+        .routes(routes!(packages::upload_packages))
+        .routes(routes!(packages::get_package, packages::delete_package))
+        .routes(routes!(releases::get_upgrade_path))
         .routes(routes!(tokens::list_tokens, tokens::create_api_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(views::list_views, views::create_view))
-        .routes(routes!(views::get_view, views::delete_view))
+        .routes(routes!(views::get_view, views::change_view, views::delete_view))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::get_user, users::change_user, users::delete_user))
         .routes(routes!(users::set_user_password))
@@ -155,6 +171,16 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(roles::get_role, roles::change_role, roles::delete_role))
         .routes(routes!(audit::list_audit))
         .routes(routes!(account::get_me))
+        .routes(routes!(own::get_account))
+        .routes(routes!(own::change_own_password))
+        .routes(routes!(own::offer_totp))
+        .routes(routes!(own::confirm_totp))
+        .routes(routes!(own::remove_own_totp))
+        .routes(routes!(own::list_own_sessions))
+        .routes(routes!(own::end_own_session))
+        .routes(routes!(own::get_preferences, own::change_preferences))
+        .routes(routes!(own::list_own_tokens, own::create_own_token))
+        .routes(routes!(own::revoke_own_token))
         .routes(routes!(reveal::reveal_secret))
         .routes(routes!(transcripts::list_device_sessions))
         .routes(routes!(transcripts::get_device_session))
@@ -169,12 +195,13 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(system::get_system))
         .routes(routes!(nodes::list_nodes))
         .routes(routes!(figures::get_figures))
+        .merge(rollouts::router())
         .split_for_parts();
     let components = description.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("mst_<id>_<secret>")
-        .description(Some("A token made by `muster token create`. Its scopes are rights: support, read, operate, approve, bench, secrets, audit, admin."));
+        .description(Some("A token made by `muster token create`, or one's own. Its scopes are rights: support, read, operate, approve, bench, secrets, audit, admin."));
     components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
     for item in description.paths.paths.values_mut() {
         if let Some(post) = &mut item.post {

@@ -1,4 +1,4 @@
-//! Where a device stands, and its tags.
+//! Where a device stands, its tags, what it hangs on and what backs it up.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,9 @@ use crate::service::devices;
 
 /// Place or tag a device
 ///
-/// What is not named stays; null takes the device out of its site, or all its tags away.
+/// What is not named stays; null takes the device out of its site, or all its tags away. `uplink` and
+/// `redundancy` pace rollouts: how many behind one uplink at a time, and never two of a set. A device
+/// is not its own uplink, also not over others.
 #[utoipa::path(
     patch,
     path = "/api/v1/devices/{device_id}",

@@ -12,6 +12,7 @@ use super::devices::DevicePath;
 use super::extract::{JsonBody, PathArgs};
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
+use crate::error::Error;
 use crate::service::support::{self as service, Change, Client, Errand, Internet, Network, View};
 
 /// A device as an agent sees it. What the role of the caller hides is absent.
@@ -51,6 +52,8 @@ pub(super) struct SupportView {
     may_reboot: bool,
     /// Whether the caller may have it ping.
     may_ping: bool,
+    /// The hosts that the caller may have it ping. Empty = any.
+    ping_hosts: Vec<String>,
 }
 
 impl SupportView {
@@ -70,9 +73,10 @@ impl SupportView {
             clients: view.clients,
             read_at: view.read_at,
             errands: view.errands,
-            notes: view.policy.notes,
-            may_reboot: view.policy.allow_reboot,
-            may_ping: view.policy.allow_ping,
+            notes: view.notes,
+            may_reboot: view.may_reboot,
+            may_ping: view.ping_hosts.is_some(),
+            ping_hosts: view.ping_hosts.unwrap_or_default(),
         }
     }
 }
@@ -97,6 +101,14 @@ pub(super) async fn get_support(
     Ok(Json(SupportView::of(service::view(&app, &ctx, &path.device_id).await?)))
 }
 
+/// An errand: 201 where it is new, 200 where it was under way.
+type Ordered = Result<(StatusCode, Json<Errand>), Problem>;
+
+fn ordered(done: Result<(Errand, bool), Error>) -> Ordered {
+    let (errand, is_new) = done?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(errand)))
+}
+
 /// What is to become of a Wi-Fi network. At least one of both is another.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,9 +116,10 @@ pub(super) struct WifiChange {
     /// `network` of one of the device's networks.
     #[schema(example = "1")]
     network: String,
-    /// The new name, 1 to 32 bytes; as it is when absent.
+    /// The new name, 1 to 32 bytes, one of those that the network allows; as it is when absent.
     name: Option<String>,
-    /// The new password, 8 to 63 printable ASCII characters; as it is when absent.
+    /// The new password, 8 to 63 printable ASCII characters, or as many at least as the network
+    /// wants; as it is when absent.
     password: Option<String>,
 }
 
@@ -127,10 +140,10 @@ pub(super) async fn set_support_wifi(
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
     JsonBody(body): JsonBody<WifiChange>,
-) -> Result<(StatusCode, Json<Errand>), Problem> {
+) -> Ordered {
     let change = Change { name: body.name, password: body.password };
-    let errand = service::set_wifi(&app, &ctx, &path.device_id, &body.network, &change).await?;
-    Ok((StatusCode::CREATED, Json(errand)))
+    let done = service::set_wifi(&app, &ctx, &path.device_id, &body.network, &change).await;
+    ordered(done.map(|errand| (errand, true)))
 }
 
 /// Which Wi-Fi network.
@@ -189,8 +202,8 @@ pub(super) async fn reboot_by_support(
     ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
-) -> Result<(StatusCode, Json<Errand>), Problem> {
-    Ok(ordered(service::reboot(&app, &ctx, &path.device_id).await?))
+) -> Ordered {
+    ordered(service::reboot(&app, &ctx, &path.device_id).await)
 }
 
 /// Where a device is to ping.
@@ -204,7 +217,8 @@ pub(super) struct PingTarget {
 
 /// Have a device ping
 ///
-/// Four echo requests. While one is under way, asking again gives that one.
+/// Four echo requests to a host that the caller's role allows. While one is under way, asking again
+/// gives that one.
 #[utoipa::path(
     post,
     path = "/api/v1/devices/{device_id}/support/ping",
@@ -223,8 +237,8 @@ pub(super) async fn ping_by_support(
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
     JsonBody(body): JsonBody<PingTarget>,
-) -> Result<(StatusCode, Json<Errand>), Problem> {
-    Ok(ordered(service::ping(&app, &ctx, &path.device_id, &body.host).await?))
+) -> Ordered {
+    ordered(service::ping(&app, &ctx, &path.device_id, &body.host).await)
 }
 
 /// Look again
@@ -246,10 +260,6 @@ pub(super) async fn look_by_support(
     ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<DevicePath>,
-) -> Result<(StatusCode, Json<Errand>), Problem> {
-    Ok(ordered(service::look(&app, &ctx, &path.device_id).await?))
-}
-
-fn ordered((errand, made): (Errand, bool)) -> (StatusCode, Json<Errand>) {
-    (if made { StatusCode::CREATED } else { StatusCode::OK }, Json(errand))
+) -> Ordered {
+    ordered(service::look(&app, &ctx, &path.device_id).await)
 }

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{JsonBody, PathArgs};
+use super::own::{Secret, secret};
 use super::page::Page;
 use super::problem::Problem;
 use crate::access::right::Right;
@@ -21,14 +22,20 @@ use crate::store::tokens::Token;
 pub(super) struct TokenView {
     /// The part of the token that names it.
     token_id: Uuid,
-    /// Stands beside what was done with it.
+    /// Stands beside what was done with it, where it is a program's.
     name: String,
-    /// What it may do: words of rights.
+    /// Id of the user whose it is; null = a program's.
+    user_id: Option<Uuid>,
+    /// What it may do, of what its user may where it has one: words of rights.
     scopes: Vec<String>,
-    /// At which site and below; null = everywhere.
+    /// At which site and below.
     site_id: Option<Uuid>,
     /// Path of that site.
     site: Option<String>,
+    /// For the devices of which group; where there is neither a site nor a group: everywhere.
+    group_id: Option<Uuid>,
+    /// Name of that group.
+    group: Option<String>,
     /// Who made it.
     created_by: String,
     /// When it was made.
@@ -42,13 +49,16 @@ pub(super) struct TokenView {
 }
 
 impl TokenView {
-    fn of(t: Token) -> Self {
+    pub(super) fn of(t: Token) -> Self {
         Self {
             token_id: t.token_id,
             name: t.name,
+            user_id: t.user_id,
             scopes: t.scopes,
             site_id: t.site_id,
             site: t.site,
+            group_id: t.group_id,
+            group: t.group,
             created_by: t.created_by,
             created_at: t.created_at,
             expires_at: t.expires_at,
@@ -66,8 +76,11 @@ pub(super) struct NewToken {
     name: String,
     /// At least one; `operate` includes `read`, `admin` includes all.
     scopes: Vec<Right>,
-    /// At which site and below it may do that; everywhere when absent.
+    /// At which site and below it may do that.
     site_id: Option<Uuid>,
+    /// With the devices of which group it may do that: one without a selector. Everywhere when
+    /// neither a site nor a group is named.
+    group_id: Option<Uuid>,
     /// When it ends; never when absent.
     expires_at: Option<DateTime<Utc>>,
 }
@@ -76,9 +89,9 @@ pub(super) struct NewToken {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CreatedToken {
     /// The token, shown only here and only now.
-    token: String,
+    pub(super) token: String,
     #[serde(flatten)]
-    view: TokenView,
+    pub(super) view: TokenView,
 }
 
 /// A token in a path.
@@ -86,7 +99,7 @@ pub(super) struct CreatedToken {
 #[into_params(parameter_in = Path)]
 pub(super) struct TokenPath {
     /// Id of the token: its 32 digits after `mst_`.
-    token_id: Uuid,
+    pub(super) token_id: Uuid,
 }
 
 /// List tokens
@@ -122,15 +135,16 @@ pub(super) async fn create_api_token(
     ctx: Ctx,
     State(app): State<Shared>,
     JsonBody(new): JsonBody<NewToken>,
-) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
+) -> Result<(StatusCode, Secret<CreatedToken>), Problem> {
     let new = tokens::NewToken {
         name: new.name,
         scopes: new.scopes,
         site_id: new.site_id,
+        group_id: new.group_id,
         expires_at: new.expires_at,
     };
     let (token, made) = tokens::create(&app, &ctx, new).await?;
-    Ok((StatusCode::CREATED, Json(CreatedToken { token, view: TokenView::of(made) })))
+    Ok((StatusCode::CREATED, secret(CreatedToken { token, view: TokenView::of(made) })))
 }
 
 /// Revoke a token

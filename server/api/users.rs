@@ -22,22 +22,33 @@ use crate::service::users::{self, Person};
 use crate::store::user_sessions::UserSession;
 use crate::store::users::Grant;
 
-/// A role at a site and below, or everywhere.
+/// A role at a site and below, for the devices of a group, or everywhere.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GrantView {
     /// Which role.
     role_id: Uuid,
     /// Its name.
     role: String,
-    /// At which site and below; null = everywhere.
+    /// At which site and below.
     site_id: Option<Uuid>,
     /// Path of the site.
     site: Option<String>,
+    /// For the devices of which group; where there is neither a site nor a group: everywhere.
+    group_id: Option<Uuid>,
+    /// Name of the group.
+    group: Option<String>,
 }
 
 impl GrantView {
     fn of(g: Grant) -> Self {
-        Self { role_id: g.role_id, role: g.role, site_id: g.site_id, site: g.site }
+        Self {
+            role_id: g.role_id,
+            role: g.role,
+            site_id: g.site_id,
+            site: g.site,
+            group_id: g.group_id,
+            group: g.group,
+        }
     }
 }
 
@@ -113,7 +124,7 @@ pub(super) struct SessionView {
 }
 
 impl SessionView {
-    fn of(s: UserSession) -> Self {
+    pub(super) fn of(s: UserSession) -> Self {
         Self {
             session_id: s.session_id,
             created_at: s.created_at,

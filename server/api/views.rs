@@ -1,14 +1,15 @@
-//! Saved views of the device list: list, keep, remove.
+//! Saved views of the device list: list, keep, change, remove.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::etag::{self, IfMatch, Made, Shown};
 use super::extract::{JsonBody, PathArgs, QueryArgs};
 use super::merge;
 use super::page::{Limit, Page};
@@ -34,6 +35,8 @@ pub(super) struct ViewView {
     shared: bool,
     /// When it was made.
     created_at: DateTime<Utc>,
+    /// When it last changed.
+    updated_at: DateTime<Utc>,
 }
 
 impl ViewView {
@@ -46,8 +49,13 @@ impl ViewView {
             columns: v.columns,
             shared: v.shared,
             created_at: v.created_at,
+            updated_at: v.updated_at,
         }
     }
+}
+
+fn shown(view: SavedView) -> Shown<ViewView> {
+    etag::shown(view.updated_at, ViewView::of(view))
 }
 
 /// A view in a path.
@@ -93,7 +101,7 @@ pub(super) async fn list_views(
 
 /// Keep a view
 ///
-/// For the person who asks; a token is nobody, and has none.
+/// For the person who asks by a token of theirs; a program has none.
 #[utoipa::path(
     post,
     path = "/api/v1/views",
@@ -106,11 +114,10 @@ pub(super) async fn create_view(
     ctx: Ctx,
     State(app): State<Shared>,
     JsonBody(body): JsonBody<Value>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<ViewView>), Problem> {
+) -> Result<Made<ViewView>, Problem> {
     let fields: ViewFields = merge::apply(json!({}), body)?;
     let view = service::create(&app, &ctx, fields).await?;
-    let location = [(header::LOCATION, format!("/api/v1/views/{}", view.view_id))];
-    Ok((StatusCode::CREATED, location, Json(ViewView::of(view))))
+    Ok(etag::made(format!("/api/v1/views/{}", view.view_id), shown(view)))
 }
 
 /// Get a view
@@ -119,15 +126,40 @@ pub(super) async fn create_view(
     path = "/api/v1/views/{view_id}",
     tag = "views",
     params(ViewPath),
-    responses((status = 200, description = "The view", body = ViewView), Problem),
+    responses((status = 200, description = "The view; `ETag` is its version", body = ViewView), Problem),
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_view(
     ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<ViewPath>,
-) -> Result<Json<ViewView>, Problem> {
-    Ok(Json(ViewView::of(service::get(&app, &ctx, path.view_id).await?)))
+) -> Result<Shown<ViewView>, Problem> {
+    Ok(shown(service::get(&app, &ctx, path.view_id).await?))
+}
+
+/// Change a view
+///
+/// One of one's own. What is not named stays; null gives a field its default, but for the name;
+/// `columns` are named all or not at all.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/views/{view_id}",
+    tag = "views",
+    params(ViewPath, IfMatch),
+    request_body(content = ViewFields, content_type = "application/merge-patch+json"),
+    responses((status = 200, description = "The view as it is now", body = ViewView), Problem),
+    security(("token" = ["read"]))
+)]
+pub(super) async fn change_view(
+    ctx: Ctx,
+    State(app): State<Shared>,
+    PathArgs(path): PathArgs<ViewPath>,
+    version: IfMatch,
+    JsonBody(body): JsonBody<Value>,
+) -> Result<Shown<ViewView>, Problem> {
+    let check = |updated_at| version.check(updated_at);
+    let patch = |fields: ViewFields| merge::apply(json!(fields), body);
+    Ok(shown(service::change(&app, &ctx, path.view_id, check, patch).await?))
 }
 
 /// Remove a view
@@ -137,7 +169,7 @@ pub(super) async fn get_view(
     delete,
     path = "/api/v1/views/{view_id}",
     tag = "views",
-    params(ViewPath),
+    params(ViewPath, IfMatch),
     responses((status = 204, description = "It is gone"), Problem),
     security(("token" = ["read"]))
 )]
@@ -145,7 +177,8 @@ pub(super) async fn delete_view(
     ctx: Ctx,
     State(app): State<Shared>,
     PathArgs(path): PathArgs<ViewPath>,
+    version: IfMatch,
 ) -> Result<StatusCode, Problem> {
-    service::delete(&app, &ctx, path.view_id).await?;
+    service::delete(&app, &ctx, path.view_id, |updated_at| version.check(updated_at)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

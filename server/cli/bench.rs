@@ -5,11 +5,13 @@
 //! else. Server, PostgreSQL and generator share the machine: the figures are for comparing runs on
 //! one machine, never machines.
 
+mod rollout;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use muster_sim::load::{LoadOptions, LoadReport, Mode, run_load};
 
 use super::bench_pages::first_paint;
@@ -21,7 +23,10 @@ const OFFERED: f64 = 2_000.0;
 
 /// `muster bench`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only make load on this ACS, which must know the devices already.
     #[arg(long, value_name = "ADDRESS:PORT")]
     against: Option<SocketAddr>,
@@ -46,6 +51,14 @@ pub struct Bench {
     /// Devices in the inventory for the look-up and first-paint rows; 0 leaves them out.
     #[arg(long, default_value_t = 1_000_000)]
     inventory: u32,
+}
+
+/// What else there is to measure.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure rollouts: one over a large inventory, what it costs to look at it, and one that
+    /// simulated devices carry to its end.
+    Rollout(rollout::Rollout),
 }
 
 /// What one row is about.
@@ -85,6 +98,9 @@ fn scenarios() -> Vec<Scenario> {
 /// Runs it and prints a table in Markdown.
 pub async fn bench(b: Bench) -> anyhow::Result<()> {
     print_machine()?;
+    if let Some(What::Rollout(options)) = &b.what {
+        return rollout::rollout(options).await;
+    }
     if let Some(address) = b.against {
         let report = run_load(options(&b, address, Mode::Closed, None)).await?;
         print_rows(&[Row { name: "closed loop".to_owned(), report, server: None, postgres: None }]);

@@ -2,7 +2,7 @@
 //! known, and what it and its PostgreSQL cost.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -46,22 +46,14 @@ impl Server {
             std::env::temp_dir().join(format!("muster-bench-{}", Uuid::now_v7().simple()));
         std::fs::create_dir_all(&data_dir)?;
         let ports = free_ports()?;
-        let mut command = Command::new(std::env::current_exe()?);
-        for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("MUSTER_")) {
-            command.env_remove(name);
-        }
-        let child = command
+        let child = this_binary(&data_dir)?
             .arg("serve")
-            .env_remove("DATABASE_URL")
-            .env("MUSTER_DATA_DIR", &data_dir)
             .env("MUSTER_ACS__LISTEN", ports[0].to_string())
             .env("MUSTER_WEB__LISTEN", ports[1].to_string())
             .env("MUSTER_METRICS__LISTEN", ports[2].to_string())
             .env("MUSTER_ACS__AUTH", if auth { "device" } else { "none" })
             .env("MUSTER_ACS__MAX_SESSIONS_PER_ADDRESS", "100000")
             .env("MUSTER_ACS__MAX_CONNECTIONS_PER_ADDRESS", "100000")
-            .env("MUSTER_TELEMETRY__FILTER", "error")
-            .current_dir(&data_dir)
             .stdout(Stdio::null())
             .spawn()?;
         let (pid, health) = (child.id(), format!("http://{}/readyz", ports[1]));
@@ -77,6 +69,19 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         anyhow::bail!("the server does not become ready")
+    }
+
+    /// A token of it, with which everything may be asked for.
+    pub async fn token(&self) -> anyhow::Result<String> {
+        let mut command = this_binary(&self.data_dir)?;
+        command.args(["token", "create", "--name", "bench", "--scope", "admin"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        anyhow::ensure!(
+            output.status.success(),
+            "no token: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Makes the load's devices known, as if each had informed and been read before.
@@ -212,6 +217,20 @@ impl Known {
     }
 }
 
+/// This binary on a data directory, without the settings that are meant for another server.
+fn this_binary(data_dir: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("MUSTER_")) {
+        command.env_remove(name);
+    }
+    command
+        .env_remove("DATABASE_URL")
+        .env("MUSTER_DATA_DIR", data_dir)
+        .env("MUSTER_TELEMETRY__FILTER", "error")
+        .current_dir(data_dir);
+    Ok(command)
+}
+
 fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
     // Held together, so that they differ; released before the server takes them.
     let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
@@ -222,7 +241,7 @@ fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
     Ok(out)
 }
 
-fn postmaster(data_dir: &std::path::Path) -> anyhow::Result<u32> {
+fn postmaster(data_dir: &Path) -> anyhow::Result<u32> {
     let path = data_dir.join("postgres/postmaster.pid");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     text.lines().next().unwrap_or_default().trim().parse().context("postmaster.pid")
@@ -274,9 +293,18 @@ fn ticks(pid: u32, with_children: bool) -> anyhow::Result<u64> {
 
 /// Resident memory of a process, in KiB.
 pub(super) fn rss_kib(pid: u32) -> anyhow::Result<u64> {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// The most of it that a process has had, in KiB.
+pub(super) fn peak_kib(pid: u32) -> anyhow::Result<u64> {
+    memory_kib(pid, "VmHWM:")
+}
+
+fn memory_kib(pid: u32, field: &'static str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     status
         .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
-        .context("VmRSS")
+        .find_map(|l| l.strip_prefix(field)?.trim().strip_suffix(" kB")?.trim().parse().ok())
+        .context(field)
 }

@@ -1,5 +1,5 @@
-//! The commands that are not the server itself: tokens, the enrolment credential, the simulator,
-//! the benchmark.
+//! The commands that are not the server itself: tokens, the enrolment credential, the simulator and
+//! packages for it, the benchmark.
 
 mod bench;
 mod bench_pages;
@@ -7,12 +7,14 @@ mod bench_report;
 mod bench_server;
 mod client;
 mod console;
+mod make_packages;
 mod simulate;
 mod token;
 mod user;
 
 pub use bench::{Bench, bench};
 pub use client::{Completion, Remote, remote};
+pub use make_packages::{MakePackages, make_packages};
 pub use simulate::{Simulate, simulate};
 pub use token::{Token, enrolment, token};
 pub use user::{User, user};

@@ -29,7 +29,7 @@ pub struct Simulate {
     seed: u64,
     /// What is wrong with which share, such as "slow:200ms=5%,fault:9002=1%,drop=1%". Ailments:
     /// slow:DURATION, fault:CODE[:METHOD], drop, reboot-loop, gone, crash, clock-skew:SECONDSs,
-    /// small-reads.
+    /// small-reads; by an upgrade: stuck, transfer:CODE, crash-after:DURATION, wan-down, weak.
     #[arg(long, default_value = "")]
     sick: String,
     /// Seconds over which they power up.

@@ -46,7 +46,7 @@ async fn run(app: &App, ctx: &Ctx, command: Token) -> anyhow::Result<()> {
     match command {
         Token::Create { name, scope, days } => {
             let expires_at = days.map(|days| ctx.now + TimeDelta::days(i64::from(days)));
-            let new = NewToken { name, scopes: scope, site_id: None, expires_at };
+            let new = NewToken { name, scopes: scope, site_id: None, group_id: None, expires_at };
             let (token, _) = tokens::create(app, ctx, new).await.map_err(told)?;
             println!("{token}");
         }
@@ -58,7 +58,11 @@ async fn run(app: &App, ctx: &Ctx, command: Token) -> anyhow::Result<()> {
                     (None, Some(at)) => format!("until {}", at.format("%F %R")),
                     (None, None) => "without end".to_owned(),
                 };
-                let place = t.site.map(|site| format!("@{site}")).unwrap_or_default();
+                let place = match (t.site, t.group) {
+                    (Some(site), _) => format!("@{site}"),
+                    (None, Some(group)) => format!("@group:{group}"),
+                    (None, None) => String::new(),
+                };
                 println!("{}  {}{place}  {}  {state}", t.token_id, t.scopes.join(","), t.name);
             }
         }

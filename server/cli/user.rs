@@ -65,7 +65,7 @@ async fn run(app: &App, ctx: &Ctx, command: User) -> anyhow::Result<()> {
                 let names: Vec<&str> = roles.iter().map(|r| r.name.as_str()).collect();
                 format!("no role `{role}`: there are {}", names.join(", "))
             })?;
-            let grant = GrantFields { role_id: role.role_id, site_id: None };
+            let grant = GrantFields { role_id: role.role_id, site_id: None, group_id: None };
             let fields = UserFields { display_name, disabled: None, grants: Some(vec![grant]) };
             let password = new_password();
             users::create(app, ctx, &login, Some(password.clone()), fields).await.map_err(told)?;
@@ -119,9 +119,10 @@ fn line(person: &Person) -> String {
     let grants: Vec<String> = person
         .grants
         .iter()
-        .map(|g| match &g.site {
-            Some(site) => format!("{}@{site}", g.role),
-            None => g.role.clone(),
+        .map(|g| match (&g.site, &g.group) {
+            (Some(site), _) => format!("{}@{site}", g.role),
+            (None, Some(group)) => format!("{}@group:{group}", g.role),
+            (None, None) => g.role.clone(),
         })
         .collect();
     let roles = if grants.is_empty() { "no role".to_owned() } else { grants.join(",") };

@@ -4,12 +4,15 @@
 //! the URL what a file is (`.alter` rule), and it is short, because a CWMP URL has at most 256
 //! characters (TR-069 A.3.2.8). It is the only thing that opens a file: it must never be logged.
 
+use std::net::SocketAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::config::Config;
 use crate::fleet::secret::Keys;
 
 /// Two ids and the expiry.
@@ -50,10 +53,34 @@ pub struct Link {
     pub kind: LinkKind,
     /// The device it was given to.
     pub device_id: Uuid,
-    /// The artifact of a download, the job of an upload.
+    /// The artifact or package of a download; the job of an upload, and of an upgrade, for which the
+    /// file is made.
     pub subject: Uuid,
     /// The second at which it ends, in Unix time; the 32 bits of the token hold it until 2106.
     pub expires: i64,
+}
+
+/// What a device calls us, `http(s)://host:port`: files must be reachable the same way. By the address
+/// that is configured, else the one that it asked for, else the one that it reached.
+pub fn base(public_url: Option<&str>, tls: bool, host: Option<&str>, local: SocketAddr) -> String {
+    if let Some(url) = public_url {
+        return url.to_owned();
+    }
+    let scheme = if tls { "https" } else { "http" };
+    let plain_host = |h: &&str| {
+        !h.is_empty()
+            && h.len() <= 100
+            && h.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
+    };
+    match host.filter(plain_host) {
+        Some(host) => format!("{scheme}://{host}"),
+        None => format!("{scheme}://{local}"),
+    }
+}
+
+/// When a link that is given now ends, in Unix time.
+pub fn expiry(config: &Config, now_unix: i64) -> i64 {
+    now_unix + i64::try_from(config.files.url_lifetime_seconds).unwrap_or(86_400)
 }
 
 /// The path of the link, `/f/<token>/` or `/u/<token>/`; the file's name is appended to it.
@@ -125,6 +152,20 @@ mod tests {
             assert_eq!(open(&keys(), kind, &token, NOW + 59), Some(link));
             assert_eq!(open(&keys(), kind, &token, NOW + 60), None);
             assert_eq!(open(&Keys::new([4; 32]), kind, &token, NOW), None);
+        }
+    }
+
+    #[test]
+    fn a_device_is_told_the_address_by_which_it_reaches_us() {
+        let local: SocketAddr = "192.0.2.1:7547".parse().unwrap();
+        for (public_url, tls, host, expected) in [
+            (Some("https://acs.example"), false, Some("10.0.0.1"), "https://acs.example"),
+            (None, true, Some("acs.example:7547"), "https://acs.example:7547"),
+            (None, false, Some("[2001:db8::1]:7547"), "http://[2001:db8::1]:7547"),
+            (None, false, Some("evil\"/x"), "http://192.0.2.1:7547"),
+            (None, false, None, "http://192.0.2.1:7547"),
+        ] {
+            assert_eq!(base(public_url, tls, host, local), expected, "{host:?}");
         }
     }
 

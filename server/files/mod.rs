@@ -4,14 +4,19 @@
 //! what a file means to a device: names and types come from `jobs`.
 //!
 //! - [`link`]: paths that are signed, expire and belong to one device.
-//! - [`serve`]: a device fetches what a download job names.
+//! - [`serve`]: a device fetches what a download job names; `upgrade`: the list of packages that is
+//!   made for it, and the packages; [`throttle`]: how fast those of a rollout go.
 //! - [`receive`]: a device sends what an upload job asked for.
 //! - [`attachment`]: people fetch what is stored.
+//! - [`builtin`]: the scripts that come with Muster.
 
 pub mod attachment;
+pub mod builtin;
 pub mod link;
 pub mod receive;
 pub mod serve;
+pub mod throttle;
+mod upgrade;
 
 use std::fmt::Display;
 use std::ops::Range;

@@ -1,28 +1,58 @@
 //! The file server: a device fetches what a download job names.
 //!
-//! Owns ranges, validators and lengths of the answers (RFC 9110 sections 8.8, 13 and 14). Never
+//! Owns what a link is good for at this moment, and ranges, validators and lengths of the answers
+//! (RFC 9110 sections 8.8, 13 and 14). Never
 //! sends a chunked body: small HTTP clients in devices want a Content-Length, and show progress by it.
 
 use std::ops::Range;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST,
+    IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use uuid::Uuid;
 
 use super::link::{self, Link, LinkKind};
-use super::{failed, refused};
+use super::throttle::Pace;
+use super::{failed, refused, upgrade};
 use crate::clock;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
-use crate::store::artifacts::{self, Artifact};
-use crate::store::jobs;
+use crate::net::ConnInfo;
+use crate::store::{artifacts, jobs, packages};
+
+/// A stored file, whoever stored it.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    /// Its name in the file store.
+    pub(super) id: Uuid,
+    /// For the log.
+    pub(super) name: String,
+    /// Bytes.
+    pub(super) size: i64,
+    /// SHA-256 of the bytes.
+    pub(super) sha256: Vec<u8>,
+    /// Media type.
+    pub(super) content_type: String,
+    /// How fast it may go; `None` = as fast as it can.
+    pub(super) pace: Option<Pace>,
+}
+
+/// What a link leads to.
+enum Found {
+    /// A stored file.
+    File(Served),
+    /// A list that was made just now.
+    List(String),
+}
 
 /// `GET` and `HEAD /f/{token}/{name}`. The name is for the device only; the token says what it gets.
 pub fn router() -> Router<Shared> {
@@ -31,6 +61,7 @@ pub fn router() -> Router<Shared> {
 
 async fn download(
     State(app): State<Shared>,
+    Extension(conn): Extension<ConnInfo>,
     Path((token, _name)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
@@ -39,59 +70,107 @@ async fn download(
     let Some(link) = link::open(&app.keys, LinkKind::Download, &token, now) else {
         return refused(LinkKind::Download);
     };
-    match answer(&app, &link, &method, &headers).await {
-        Ok(response) => response,
-        Err(error) => failed(&link, &error),
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let public_url = app.config.acs.public_url.as_deref();
+    let base = link::base(public_url, conn.tls, host, conn.local);
+    let answered = match found(&app, &link, &base).await {
+        Ok(Found::File(file)) => answer(&app, &link, &file, &method, &headers).await,
+        Ok(Found::List(text)) => Ok(list(&method, text)),
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| failed(&link, &error))
+}
+
+/// What a link is good for while a job of its device is open.
+async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
+    if jobs::fetches(&app.pool, link.device_id, link.subject).await? {
+        let artifact = artifacts::get(&app.pool, link.subject).await?;
+        let artifact =
+            artifact.ok_or_else(|| Error::NotFound("the file has been deleted".to_owned()))?;
+        return Ok(Found::File(Served {
+            id: artifact.artifact_id,
+            name: artifact.name,
+            size: artifact.size,
+            sha256: artifact.sha256,
+            content_type: artifact.content_type,
+            pace: None,
+        }));
     }
+    match packages::wanted(&app.pool, link.device_id, link.subject).await? {
+        Some(job) if job.job_id == link.subject => {
+            Ok(Found::List(upgrade::manifest(app, link, &job, base).await?))
+        }
+        Some(job) => Ok(Found::File(upgrade::package(app, link.subject, &job).await?)),
+        None => Err(Error::NotFound("no open job of the device fetches this file".to_owned())),
+    }
+}
+
+/// It is made anew each time: there is nothing to go on with, and nothing to keep.
+fn list(method: &Method, text: String) -> Response {
+    let fields = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/xml")),
+        (CONTENT_LENGTH, HeaderValue::from(text.len())),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    let body = if method == Method::HEAD { Body::empty() } else { Body::from(text) };
+    (fields, body).into_response()
 }
 
 async fn answer(
     app: &App,
     link: &Link,
+    file: &Served,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    if !jobs::fetches(&app.pool, link.device_id, link.subject).await? {
-        return Err(Error::NotFound("no open job of the device fetches this file".to_owned()));
-    }
-    let artifact = artifacts::get(&app.pool, link.subject)
-        .await?
-        .ok_or_else(|| Error::NotFound("the file has been deleted".to_owned()))?;
-    let size = app.files.size(artifact.artifact_id).await?;
-    if i64::try_from(size) != Ok(artifact.size) {
-        let (id, listed) = (artifact.artifact_id, artifact.size);
+    let size = app.files.size(file.id).await?;
+    if i64::try_from(size) != Ok(file.size) {
+        let (id, listed) = (file.id, file.size);
         return Err(Error::Internal(format!("file {id} has {size} bytes, its row says {listed}")));
     }
-    let etag = etag(&artifact.sha256);
+    let etag = etag(&file.sha256);
     let selected = select(method, headers, &etag, size);
     let (status, length, body) = match &selected {
         Selected::NotModified => (StatusCode::NOT_MODIFIED, None, Body::empty()),
         Selected::Beyond => (StatusCode::RANGE_NOT_SATISFIABLE, Some(0), Body::empty()),
         Selected::Whole if method == Method::HEAD => (StatusCode::OK, Some(size), Body::empty()),
         Selected::Whole => {
-            let bytes = app.files.read(artifact.artifact_id, None).await?;
-            (StatusCode::OK, Some(size), Body::from_stream(bytes))
+            let bytes = app.files.read(file.id, None).await?;
+            (StatusCode::OK, Some(size), body(app, file, bytes))
         }
         Selected::Part(range) => {
-            let bytes = app.files.read(artifact.artifact_id, Some(range.clone())).await?;
+            let bytes = app.files.read(file.id, Some(range.clone())).await?;
             let length = range.end - range.start;
-            (StatusCode::PARTIAL_CONTENT, Some(length), Body::from_stream(bytes))
+            (StatusCode::PARTIAL_CONTENT, Some(length), body(app, file, bytes))
         }
     };
     if method == Method::GET && status.is_success() {
         let length = length.unwrap_or_default();
-        let (device, name) = (link.device_id, &artifact.name);
-        tracing::info!(device.id = %device, artifact.id = %artifact.artifact_id, name, length, "download starts");
+        let (device, name) = (link.device_id, &file.name);
+        tracing::info!(device.id = %device, artifact.id = %file.id, name, length, "download starts");
     }
-    let mut fields = describe(&artifact, &etag, &selected, size);
+    let mut fields = describe(file, &etag, &selected, size);
     if let Some(length) = length {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok((status, fields, body).into_response())
 }
 
+/// The bytes, as fast as they may go.
+fn body(
+    app: &App,
+    file: &Served,
+    bytes: BoxStream<'static, Result<Bytes, object_store::Error>>,
+) -> Body {
+    match file.pace {
+        Some(pace) => Body::from_stream(app.throttle.slowed(pace, bytes)),
+        None => Body::from_stream(bytes),
+    }
+}
+
 /// The header fields beside the length.
-fn describe(artifact: &Artifact, etag: &str, selected: &Selected, size: u64) -> HeaderMap {
+fn describe(file: &Served, etag: &str, selected: &Selected, size: u64) -> HeaderMap {
     let mut fields = HeaderMap::new();
     fields.insert(ETAG, text(etag));
     fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -109,7 +188,7 @@ fn describe(artifact: &Artifact, etag: &str, selected: &Selected, size: u64) -> 
         }
         Selected::NotModified => return fields,
     }
-    fields.insert(CONTENT_TYPE, text(&artifact.content_type));
+    fields.insert(CONTENT_TYPE, text(&file.content_type));
     fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     fields
 }

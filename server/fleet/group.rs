@@ -2,7 +2,8 @@
 //!
 //! Owns what a group may be, what its name means in a selector, and that a stored selector can
 //! always be read: none names a group that is not there, or itself. A change that would break
-//! another group is refused.
+//! another group, or a rollout that has not ended, is refused, and so is one that would change what a
+//! grant for a group means: a group that bounds what somebody may do has no selector and stays.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -17,11 +18,14 @@ use uuid::Uuid;
 use super::label::check_name;
 use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse};
 use crate::error::Error;
-use crate::store::groups::{self as store, Group};
+use crate::store::groups::{self as store, Group, Holders};
+use crate::store::rollouts::named;
 use crate::store::{events, sites};
 
 /// Characters in a description.
 const MAX_DESCRIPTION: usize = 1_000;
+/// Of those whom a group bounds, and of rollouts that name it, so many are named.
+const NAMED: usize = 5;
 
 /// What groups' names mean; `None` = there is no such group.
 type Meanings = HashMap<String, Option<GroupMeaning>>;
@@ -131,7 +135,8 @@ pub async fn create(
 /// Gives a group these fields. Groups must be locked, and `current` read since.
 ///
 /// # Errors
-/// As [`create`]; also [`Error::Conflict`] where another group's selector could not be read then.
+/// As [`create`]; also [`Error::Conflict`] where another group's selector, or that of a rollout that
+/// has not ended, could not be read then.
 pub async fn change(
     conn: &mut PgConnection,
     current: Group,
@@ -143,7 +148,9 @@ pub async fn change(
         return Err(Error::invalid("/selector", why));
     }
     let group = filled(Group { updated_at: now, ..current.clone() }, fields)?;
-    check_among(&store::all(conn).await?, Some(&current), Some(&group))?;
+    let all = store::all(conn).await?;
+    check_among(&all, Some(&current), Some(&group))?;
+    check_rollouts(&all, &current, Some(&group), &named::selectors(conn).await?)?;
     store::update(conn, &group).await?;
     Ok(group)
 }
@@ -151,10 +158,79 @@ pub async fn change(
 /// Removes a group. Groups must be locked, and `group` read since.
 ///
 /// # Errors
-/// [`Error::Conflict`] where another group's selector names it.
+/// [`Error::Conflict`] where another group's selector or a rollout that has not ended names it, or
+/// somebody was granted something for its devices.
 pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error> {
-    check_among(&store::all(conn).await?, Some(group), None)?;
+    let all = store::all(conn).await?;
+    check_among(&all, Some(group), None)?;
+    let rollouts = named::of_group(conn, group.group_id).await?;
+    if !rollouts.is_empty() {
+        let why = format!(
+            "it is the audience or a wave of {}: end that first, or change the draft",
+            listed("rollout", &rollouts)
+        );
+        return Err(Error::Conflict(why));
+    }
+    check_rollouts(&all, group, None, &named::selectors(conn).await?)?;
+    if let Some(who) = told(&store::holders(conn, group.group_id).await?) {
+        let why = format!("it bounds what {who} may do: take that from them first");
+        return Err(Error::Conflict(why));
+    }
     Ok(store::delete(conn, group.group_id).await?)
+}
+
+/// Whom a group bounds, in words; `None` = nobody.
+fn told(holders: &Holders) -> Option<String> {
+    let kinds = [("user", &holders.users), ("token", &holders.tokens)];
+    let told = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let told: Vec<String> = told.map(|(kind, names)| listed(kind, names)).collect();
+    (!told.is_empty()).then(|| told.join(" and "))
+}
+
+/// Some of a kind by their names, not all of them where they are many.
+fn listed(kind: &str, names: &[String]) -> String {
+    let many = if names.len() > 1 { "s" } else { "" };
+    let mut listed: Vec<String> = names.iter().take(NAMED).map(|n| format!("`{n}`")).collect();
+    if names.len() > NAMED {
+        listed.push(format!("{} more", names.len() - NAMED));
+    }
+    format!("the {kind}{many} {}", listed.join(", "))
+}
+
+/// Whether somebody was granted something for the devices of a group. Groups must be locked: it stays
+/// so until the transaction ends.
+///
+/// # Errors
+/// [`Error::Database`]
+pub async fn is_scope(conn: &mut PgConnection, group: &Group) -> Result<bool, Error> {
+    Ok(store::holders(conn, group.group_id).await? != Holders::default())
+}
+
+/// The group that is to bound what somebody may do. Locks groups, so that it stays until the
+/// transaction ends.
+///
+/// One with a selector cannot: whoever operates a device changes its tags and parameters, and with
+/// them what the selector finds, so they would say themselves what they may do.
+///
+/// # Errors
+/// [`Error::Invalid`] at `pointer` for no group, or one with a selector; [`Error::Database`].
+pub async fn as_scope(
+    conn: &mut PgConnection,
+    group_id: Uuid,
+    pointer: &str,
+) -> Result<Group, Error> {
+    store::lock(conn).await?;
+    let unknown = || Error::invalid(pointer, format!("no group {group_id}"));
+    let group = store::get(&mut *conn, group_id).await?.ok_or_else(unknown)?;
+    if group.selector.is_some() {
+        let why = format!(
+            "`{}` has a selector, and what that finds is changed by whoever changes tags and \
+             parameters: name a group into which devices are put one by one",
+            group.name
+        );
+        return Err(Error::invalid(pointer, why));
+    }
+    Ok(group)
 }
 
 /// The group with these fields, checked but for what it has to do with other groups.
@@ -182,19 +258,48 @@ fn check_among(all: &[Group], before: Option<&Group>, after: Option<&Group>) -> 
     }
     let old: Meanings = all.iter().map(meaning).collect();
     let new: Meanings = others().chain(after).map(meaning).collect();
-    let reads = |text: &str, known: &Meanings| parse(text, &|name: &str| known.get(name)?.clone());
     if let Some(text) = after.and_then(|group| group.selector.as_deref()) {
         reads(text, &new).map_err(|e| invalid("/selector", &e))?;
     }
     for other in others() {
         let Some(text) = &other.selector else { continue };
-        // One that could not be read before has another fault, and must not stand in the way.
-        if let (Ok(_), Err(e)) = (reads(text, &old), reads(text, &new)) {
+        if let Some(e) = broken(text, &old, &new) {
             let why = format!("the group `{}` names it, and then: {}", other.name, e.message);
             return Err(Error::Conflict(why));
         }
     }
     Ok(())
+}
+
+/// That the selectors of these rollouts, each with its name, can still be read when `after` stands in
+/// the place of `before`.
+fn check_rollouts(
+    all: &[Group],
+    before: &Group,
+    after: Option<&Group>,
+    selectors: &[(String, String)],
+) -> Result<(), Error> {
+    let old: Meanings = all.iter().map(meaning).collect();
+    let others = all.iter().filter(|other| other.group_id != before.group_id);
+    let new: Meanings = others.chain(after).map(meaning).collect();
+    for (rollout, text) in selectors {
+        if let Some(e) = broken(text, &old, &new) {
+            let why = format!("the rollout `{rollout}` names it, and then: {}", e.message);
+            return Err(Error::Conflict(why));
+        }
+    }
+    Ok(())
+}
+
+fn reads(text: &str, known: &Meanings) -> Result<Expr, SelectorError> {
+    parse(text, &|name: &str| known.get(name)?.clone())
+}
+
+/// What is wrong with a selector only then. One that could not be read before has another fault, and
+/// must not stand in the way.
+fn broken(text: &str, old: &Meanings, new: &Meanings) -> Option<SelectorError> {
+    reads(text, old).ok()?;
+    reads(text, new).err()
 }
 
 /// Puts a device into a group that is by list, or takes it out; false = it was so already.
@@ -305,10 +410,38 @@ mod tests {
     }
 
     #[test]
+    fn no_change_breaks_a_rollout() {
+        let all = some();
+        let rollout = |text: &str| [("spring".to_owned(), text.to_owned())];
+        let renamed = group(1, "testers", None);
+        let named = rollout("online and group = pilots");
+        for after in [Some(&renamed), None] {
+            let why = place(check_rollouts(&all, &all[0], after, &named));
+            assert!(why.contains("the rollout `spring` names it"), "{why}");
+        }
+        assert!(check_rollouts(&all, &all[0], Some(&all[0]), &named).is_ok());
+        assert!(check_rollouts(&all, &all[2], None, &named).is_ok());
+        // It cannot be read as it is.
+        assert!(check_rollouts(&all, &all[0], None, &rollout("group = gone")).is_ok());
+    }
+
+    #[test]
     fn a_group_that_was_broken_before_stands_in_nobodys_way() {
         let mut all = some();
         all.push(group(4, "broken", Some("group = gone")));
         assert!(check_among(&all, None, Some(&group(9, "new", None))).is_ok());
+    }
+
+    #[test]
+    fn it_is_told_whom_a_group_bounds() {
+        let names = |count: usize| (1..=count).map(|n| format!("n{n}")).collect::<Vec<_>>();
+        let of = |users, tokens| {
+            told(&Holders { users: names(users), tokens: names(tokens) }).unwrap_or_default()
+        };
+        assert_eq!(of(0, 0), "");
+        assert_eq!(of(1, 0), "the user `n1`");
+        assert_eq!(of(2, 1), "the users `n1`, `n2` and the token `n1`");
+        assert_eq!(of(0, 7), "the tokens `n1`, `n2`, `n3`, `n4`, `n5`, 2 more");
     }
 
     #[test]

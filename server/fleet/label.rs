@@ -25,17 +25,25 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses what is no tag, in words.
+///
+/// # Errors
+/// What a tag is made of.
+pub fn check_tag(tag: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if !(1..=MAX_TAG).contains(&tag.len()) || !tag.chars().all(good) {
+        return Err(format!("a tag is 1 to {MAX_TAG} letters a to z, digits, `_`, `.` and `-`"));
+    }
+    Ok(())
+}
+
 /// The tags in order, each once; the fault is at `/tags` or the tag in it.
 ///
 /// # Errors
 /// [`Error::Invalid`]
 pub fn checked_tags(mut tags: Vec<String>) -> Result<Vec<String>, Error> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     for (i, tag) in tags.iter().enumerate() {
-        if !(1..=MAX_TAG).contains(&tag.len()) || !tag.chars().all(good) {
-            let why = format!("a tag is 1 to {MAX_TAG} letters a to z, digits, `_`, `.` and `-`");
-            return Err(Error::invalid(format!("/tags/{i}"), why));
-        }
+        check_tag(tag).map_err(|why| Error::invalid(format!("/tags/{i}"), why))?;
     }
     tags.sort();
     tags.dedup();

@@ -4,11 +4,15 @@
 pub mod credentials;
 pub mod facts;
 pub mod group;
+pub mod health;
 pub mod identity;
+pub mod inspection;
+pub mod internet;
 pub mod label;
 pub mod learn;
 pub mod online;
 pub mod placement;
+pub mod reading;
 pub mod secret;
 pub mod selector;
 pub mod site;

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Config;
 
-/// Periodic inform interval that is reckoned with where none is configured, in seconds.
-const CUSTOMARY_INTERVAL: u32 = 300;
+/// Periodic inform interval that is reckoned with where none is configured or told, in seconds.
+pub const CUSTOMARY_INTERVAL: u32 = 300;
 /// A device that missed so many periodic informs is not online.
 const INFORMS_MISSED: i64 = 3;
 

@@ -2,7 +2,7 @@
 //!
 //! Owns what a path, a name, a time zone, variables and windows may be, and that the tree stays one:
 //! each site's parent exists, no site stands below itself, and what stands in a subtree moves with
-//! it.
+//! it, as does what rollouts say of it.
 //! It must never leave a device in a site that is not there.
 
 use std::fmt;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::label::check_name;
 use super::window::{self, Window};
 use crate::error::Error;
+use crate::store::rollouts::named;
 use crate::store::sites::{self as store, Site};
 
 /// Labels in a path.
@@ -232,8 +233,9 @@ pub async fn change(
         }
         check_place(conn, &draft.path).await?;
         check_depth(conn, &from, &draft.path, "/path").await?;
-        store::move_sites(conn, from.as_str(), draft.path.as_str(), now).await?;
-        store::move_devices(conn, from.as_str(), draft.path.as_str(), by, now).await?;
+        let to = draft.path.as_str();
+        store::move_sites(conn, from.as_str(), to, now).await?;
+        move_what_is_there(conn, &from, to, by, now).await?;
     }
     let site = Site {
         path: draft.path.to_string(),
@@ -252,9 +254,9 @@ pub async fn change(
 /// children below it. The tree must be locked, and `site` read since.
 ///
 /// # Errors
-/// [`Error::Conflict`] where something stands in it and `move_to` is absent, a child cannot move, or
-/// somebody's rights are said to be there; [`Error::Invalid`] where `move_to` is no site outside of
-/// this one.
+/// [`Error::Conflict`] where something stands in it and `move_to` is absent, a child cannot move,
+/// somebody's rights are said to be there, or a rollout that has not ended names it;
+/// [`Error::Invalid`] where `move_to` is no site outside of this one.
 pub async fn delete(
     conn: &mut PgConnection,
     site: &Site,
@@ -263,7 +265,7 @@ pub async fn delete(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let from = stored_path(site)?;
-    check_unnamed(conn, site.site_id).await?;
+    check_unnamed(conn, site).await?;
     let Some(move_to) = move_to else {
         return match store::in_use(conn, from.as_str()).await? {
             (false, false) => Ok(store::delete(conn, site.site_id).await?),
@@ -288,13 +290,33 @@ pub async fn delete(
     let aside = format!("moving_{}", Uuid::now_v7().simple());
     store::move_sites(conn, from.as_str(), &aside, now).await?;
     store::move_sites(conn, &aside, to.as_str(), now).await?;
-    store::move_devices(conn, from.as_str(), to.as_str(), by, now).await?;
-    Ok(())
+    move_what_is_there(conn, &from, to.as_str(), by, now).await
 }
 
-/// That nobody would lose rights, or have them elsewhere, without somebody saying so.
-async fn check_unnamed(conn: &mut PgConnection, site_id: Uuid) -> Result<(), Error> {
-    let what = match store::named(conn, site_id).await? {
+/// Moves the devices of a site and of those in it, and what rollouts say of these sites. Each in its
+/// turn, which `store::rollouts::named` says.
+async fn move_what_is_there(
+    conn: &mut PgConnection,
+    from: &SitePath,
+    to: &str,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    named::move_sites(conn, from.as_str(), to, now).await?;
+    store::move_devices(conn, from.as_str(), to, by, now).await?;
+    Ok(named::move_devices(conn, from.as_str(), to).await?)
+}
+
+/// That nobody would lose rights, or have them elsewhere, and no rollout go elsewhere, without somebody
+/// saying so.
+async fn check_unnamed(conn: &mut PgConnection, site: &Site) -> Result<(), Error> {
+    if named::names_site(conn, &site.path).await? {
+        // Not by its name: who may remove a site need not see every rollout that names it.
+        let why = "a rollout that has not ended may go to this very site, or has a wave of it: end \
+                   it first, or change the draft";
+        return Err(Error::Conflict(why.to_owned()));
+    }
+    let what = match store::named(conn, site.site_id).await? {
         (false, false) => return Ok(()),
         (true, true) => "people have roles and tokens are good",
         (true, false) => "people have roles",

@@ -11,7 +11,7 @@ use super::queue::{self, Order};
 use crate::access::grant::Reach;
 use crate::error::Error;
 use crate::fleet::secret::Keys;
-use crate::store::{jobs as store, sites};
+use crate::store::{groups, jobs as store, sites};
 
 /// Devices that one order may be for.
 pub const MAX_DEVICES: usize = 10_000;
@@ -38,7 +38,7 @@ pub struct Stopped {
 }
 
 /// Makes the job on each device; whose it is in `order` does not matter. The devices are in order of
-/// their ids, as everything is that locks several. Those that do not stand `within` any more are left
+/// their ids, as everything is that locks several. Those that are not `within` any more are left
 /// out. `clock` tells the time of each batch: whoever follows events misses none of a long order.
 ///
 /// # Errors
@@ -78,7 +78,11 @@ async fn create_batch(
         store::lock_device(&mut tx, *device_id).await?;
         // It may have been removed or moved since it was found; from here on it stays.
         let site = sites::of_device(&mut tx, *device_id).await?;
-        if !site.is_some_and(|site| within.covers(site.as_deref())) {
+        let in_groups = match within.names_groups() {
+            true => groups::of_device(&mut *tx, *device_id).await?,
+            false => Vec::new(),
+        };
+        if !site.is_some_and(|site| within.covers_device(site.as_deref(), &in_groups)) {
             made.skipped += 1;
             continue;
         }

@@ -12,6 +12,9 @@ use super::spec::{DownloadFile, DownloadSpec, UploadFile};
 /// TR-069 A.3.2.8: a URL has at most 256 characters, host and token included (C10).
 pub const MAX_URL: usize = 256;
 
+/// The name of the list of packages that an upgrade fetches.
+pub const MANIFEST: &str = "upgrade.xml";
+
 /// CommandKey of a job: its id as 32 hex digits, the most the standard allows (C8).
 pub fn command_key(job_id: Uuid) -> String {
     job_id.simple().to_string()
@@ -84,6 +87,26 @@ pub fn rpc(job_id: Uuid, spec: &DownloadSpec, url: &TransferUrl) -> Result<Downl
     })
 }
 
+/// The Download RPC of an upgrade: its file is the list of packages, made for the device when it
+/// fetches it. `longest` is the longest name among them: their addresses, which stand in the list and
+/// are as long as its own but for the name, must fit, too.
+pub fn upgrade(job_id: Uuid, longest: &str, url: &TransferUrl) -> Result<Download, String> {
+    url.full(&plain(longest))?;
+    Ok(Download {
+        command_key: command_key(job_id),
+        file_type: file_type(&DownloadFile::Firmware).to_owned(),
+        url: url.full(MANIFEST)?,
+        username: String::new(),
+        password: String::new(),
+        // It is not made yet.
+        file_size: 0,
+        target_file_name: MANIFEST.to_owned(),
+        delay_seconds: 0,
+        success_url: String::new(),
+        failure_url: String::new(),
+    })
+}
+
 /// The ScheduleDownload RPC of a job.
 pub fn scheduled(
     job_id: Uuid,
@@ -118,7 +141,7 @@ pub fn upload(job_id: Uuid, file: &UploadFile, url: &TransferUrl) -> Result<Uplo
 
 /// An artifact's name as a path segment that needs no escaping, and that can never end like an
 /// alter script.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let safe: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
@@ -174,6 +197,21 @@ mod tests {
         let spec =
             DownloadSpec { artifact_id: Uuid::nil(), file: DownloadFile::Alter, delay_seconds: 0 };
         assert!(rpc(Uuid::nil(), &spec, &url).expect_err("too long").contains("256"));
+    }
+
+    #[test]
+    fn an_upgrade_fetches_a_list_and_leaves_room_for_its_packages() {
+        let url = |host: usize| TransferUrl {
+            base: format!("https://{}/f/t/", "h".repeat(host)),
+            artifact_name: String::new(),
+            size: 0,
+        };
+        let rpc = |host| upgrade(Uuid::nil(), "wifi-qcom-ac-7.16.1-arm.npk", &url(host));
+        let fits = rpc(20).expect("fits");
+        assert_eq!(fits.file_type, "1 Firmware Upgrade Image");
+        assert!(fits.url.ends_with("/upgrade.xml") && fits.target_file_name == "upgrade.xml");
+        // The list itself would fit; the longest of its packages does not.
+        assert!(rpc(MAX_URL - 34).expect_err("too long").contains("256"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::diagnose;
 use super::download::{self, TransferUrl, command_key};
 use super::refresh::Refresh;
 use super::spec::{JobSpec, SetParameter};
+use super::upgrade;
 use crate::fleet::secret::{MASK, fault_without, is_secret};
 
 /// What a machine needs to know of the device and the job.
@@ -37,8 +38,21 @@ pub struct Context {
     pub transfer: Option<TransferUrl>,
     /// For [`JobSpec::Credentials`]: what to write, in clear.
     pub credentials: Vec<ParameterValue>,
+    /// For [`JobSpec::Upgrade`].
+    pub upgrade: Upgrade,
     /// For [`JobSpec::Diagnose`]: the test is said to be over, its figures are to be read.
     pub reported: bool,
+}
+
+/// What an upgrade depends on beside its job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The version that the device runs, as it says.
+    pub runs: Option<String>,
+    /// Why the packages must not be sent: they are gone, withdrawn, or for other boards.
+    pub obstacle: Option<String>,
+    /// The longest name among the packages.
+    pub longest: String,
 }
 
 /// What the session learned on the way; stored whatever the job's outcome.
@@ -76,6 +90,17 @@ pub enum Outcome {
     Failed(String),
     /// It cannot be sent at all.
     Impossible(String),
+}
+
+/// What an impossible job has as its result: who ordered it is to tell it from one that its device
+/// failed.
+pub fn impossible() -> Value {
+    json!({ "impossible": true })
+}
+
+/// Whether this is the result of one.
+pub fn is_impossible(result: Option<&Value>) -> bool {
+    result.is_some_and(|result| result["impossible"] == true)
 }
 
 /// The next thing to do for a job.
@@ -159,6 +184,7 @@ impl Machine {
                 download::rpc(self.context.job_id, d, self.transfer()?)
                     .map_err(Outcome::Impossible)?,
             ),
+            JobSpec::Upgrade { version, .. } => self.upgrade(version)?,
             JobSpec::Upload { file } => Request::Upload(
                 download::upload(self.context.job_id, file, self.transfer()?)
                     .map_err(Outcome::Impossible)?,
@@ -189,6 +215,22 @@ impl Machine {
             .transfer
             .as_ref()
             .ok_or_else(|| Outcome::Impossible("the file is no longer stored".into()))
+    }
+
+    /// A device that runs the version already is left alone: that is how one that was upgraded, and
+    /// whose report was lost, is not upgraded again.
+    fn upgrade(&self, version: &str) -> Result<Request, Outcome> {
+        let known = &self.context.upgrade;
+        if let Some(runs) = known.runs.as_deref().filter(|runs| upgrade::is_same(version, runs)) {
+            return Err(Outcome::Done(json!({ "version": runs, "already": true })));
+        }
+        if let Some(why) = &known.obstacle {
+            return Err(Outcome::Impossible(why.clone()));
+        }
+        let url = self.transfer()?;
+        download::upgrade(self.context.job_id, &known.longest, url)
+            .map(Request::Download)
+            .map_err(Outcome::Impossible)
     }
 
     fn set_request(&self, parameters: &[SetParameter], prefix: &str) -> Request {
@@ -315,6 +357,8 @@ impl Machine {
                 }
                 Outcome::Done(json!({ "status": status }))
             }
+            // What it runs is known when it comes back, whatever it says now.
+            Response::Download(_) if matches!(spec, JobSpec::Upgrade { .. }) => Outcome::Accepted,
             Response::Download(t) | Response::Upload(t) => match t.status {
                 Status::Applied => Outcome::Done(json!({
                     "start_time": t.start_time, "complete_time": t.complete_time,
@@ -361,86 +405,4 @@ fn shown(values: &[ParameterValue]) -> Vec<ParameterValue> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use muster_cwmp::fault::FaultCode;
-
-    fn start(spec: JobSpec) -> (Machine, Step) {
-        let context = Context { root: "Device.".into(), ..Context::default() };
-        Machine::start(spec, context)
-    }
-
-    fn parameter(name: &str) -> SetParameter {
-        SetParameter { name: name.into(), value: "1".into(), kind: None }
-    }
-
-    #[test]
-    fn a_set_uses_the_type_the_device_gave() {
-        let mut context = Context::default();
-        context.types.insert("Device.X".into(), ValueType::Boolean);
-        let spec = JobSpec::Set { parameters: vec![parameter("Device.X"), parameter("Device.Y")] };
-        let (mut machine, step) = Machine::start(spec, context);
-        let Step::Send(Request::SetParameterValues(set)) = step else { panic!("{step:?}") };
-        assert_eq!(set.parameters[0].kind, ValueType::Boolean);
-        assert_eq!(set.parameters[1].kind, ValueType::String);
-        assert_eq!(set.parameter_key.len(), 32);
-        let done = machine.answer(Answer::Response(Response::SetParameterValues(Status::Applied)));
-        assert!(matches!(done, Step::Finish(Outcome::Done(_))));
-        assert_eq!(machine.learned.written, set.parameters);
-    }
-
-    #[test]
-    fn an_added_object_is_filled_by_its_own_number() {
-        let object = "Device.Routing.Router.1.IPv4Forwarding.".to_owned();
-        let spec = JobSpec::AddObject { object, parameters: vec![parameter("Enable")] };
-        let (mut machine, _) = start(spec);
-        let answer = Response::AddObject { instance_number: 153, status: Status::Applied };
-        let Step::Send(Request::SetParameterValues(set)) = machine.answer(Answer::Response(answer))
-        else {
-            panic!("no set")
-        };
-        assert_eq!(set.parameters[0].name, "Device.Routing.Router.1.IPv4Forwarding.153.Enable");
-        let fault = Fault::new(FaultCode(9007), "bad value");
-        let Step::Finish(Outcome::Partial(fault)) = machine.answer(Answer::Fault(fault)) else {
-            panic!()
-        };
-        assert!(fault.text.contains("IPv4Forwarding.153."), "{fault}");
-    }
-
-    #[test]
-    fn a_fault_does_not_repeat_the_secret_that_was_refused() {
-        let name = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase".to_owned();
-        let secret = SetParameter { name, value: "hunter2".into(), kind: None };
-        let (mut machine, _) = start(JobSpec::Set { parameters: vec![secret] });
-        let fault = Fault::new(FaultCode(9007), "hunter2 is too short");
-        let end = machine.answer(Answer::Fault(fault));
-        let masked = Fault::new(FaultCode(9007), format!("{MASK} is too short"));
-        assert_eq!(end, Step::Finish(Outcome::Fault(masked)));
-    }
-
-    #[test]
-    fn what_needs_proof_is_accepted_not_done() {
-        for (spec, response) in [
-            (JobSpec::Reboot, Response::Reboot),
-            (JobSpec::FactoryReset, Response::FactoryReset),
-            (JobSpec::ScheduleInform { delay_seconds: 5 }, Response::ScheduleInform),
-        ] {
-            assert!(spec.confirm_seconds().is_some());
-            let (mut machine, _) = start(spec);
-            let end = machine.answer(Answer::Response(response));
-            assert_eq!(end, Step::Finish(Outcome::Accepted));
-        }
-    }
-
-    #[test]
-    fn a_transfer_without_its_file_is_impossible_not_sent() {
-        let (_, step) = start(JobSpec::Upload { file: crate::jobs::spec::UploadFile::Log });
-        assert!(matches!(step, Step::Finish(Outcome::Impossible(_))));
-    }
-
-    #[test]
-    fn silence_is_told() {
-        let (mut machine, _) = start(JobSpec::Methods);
-        assert_eq!(machine.answer(Answer::None), Step::Finish(Outcome::Silent));
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 //!
 //! - [`spec`]: what can be asked, as types that cannot hold a dangerous mistake.
 //! - [`machine`], [`refresh`] and [`diagnose`]: the RPCs a job takes, as pure machines.
+//! - [`release`]: which stored packages make an upgrade; [`upgrade`]: what proves that a device took
+//!   it. Both pure.
 //! - [`retry`]: what a fault means for the job.
 //! - [`bulk`]: the same job on every device of a selector.
 //! - [`queue`]: creating, leasing, settling and closing them in the database.
@@ -15,6 +17,8 @@ pub mod download;
 pub mod machine;
 pub mod queue;
 pub mod refresh;
+pub mod release;
 pub mod retry;
 pub mod spec;
 pub mod sweep;
+pub mod upgrade;

@@ -1,10 +1,17 @@
-//! What people do with their own account: password, second factor, sessions, preferences.
+//! What people do with their own account: password, second factor, sessions, preferences, and
+//! `tokens` of their own.
 //!
 //! Owns that what guards an account is changed only by who proves it anew: a session that was left
-//! open is not enough.
+//! open is not enough, nor is a token. Where there is a second factor, a token and the password are
+//! not enough either: they would go around it.
+
+mod tokens;
+
+pub use tokens::{NewOwnToken, create_token, revoke_token, tokens};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use chrono_tz::Tz;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
@@ -16,8 +23,8 @@ use crate::error::Error;
 use crate::store::user_sessions::{self, UserSession};
 use crate::store::users::{self as store, Secrets, User};
 
-/// Bytes of a user's preferences, as JSON.
-const MAX_PREFERENCES: usize = 16_384;
+/// How the dashboard can look; `auto` = as the system does.
+pub const THEMES: [&str; 3] = ["auto", "light", "dark"];
 /// How long a second factor is offered.
 const OFFER: TimeDelta = TimeDelta::minutes(15);
 
@@ -43,22 +50,24 @@ pub fn rights(ctx: &Ctx) -> Vec<(Right, Reach)> {
 /// Who the caller is, as administrators see them.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person.
+/// [`Error::Conflict`] for who is no person.
 pub async fn get(app: &App, ctx: &Ctx) -> Result<User, Error> {
     let user_id = own(ctx)?;
     let gone = || Error::NotFound(format!("no user {user_id}"));
     store::get(&app.pool, user_id).await?.ok_or_else(gone)
 }
 
-/// Changes the caller's password and ends their other sessions.
+/// Changes the caller's password and ends their sessions, but for the one that is named. Tokens of
+/// theirs stay good.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] at `/old_password` or `/password`;
-/// [`Error::Conflict`] where there is no password, or after too many wrong ones.
+/// [`Error::Conflict`] for who is no person; [`Error::Invalid`] at `/old_password` or `/password`;
+/// [`Error::Conflict`] where there is no password, for who has a second factor and comes with a token,
+/// or after too many wrong passwords.
 pub async fn change_password(
     app: &App,
     ctx: &Ctx,
-    session_id: Uuid,
+    session_id: Option<Uuid>,
     old: String,
     new: String,
 ) -> Result<(), Error> {
@@ -76,7 +85,7 @@ pub async fn change_password(
         return Err(Error::Conflict("the password has changed meanwhile".to_owned()));
     }
     store::set_password(&mut tx, user.user_id, &hash, false, ctx.now).await?;
-    user_sessions::end_all(&mut tx, user.user_id, Some(session_id)).await?;
+    user_sessions::end_all(&mut tx, user.user_id, session_id).await?;
     let object = Object::new("user", user.user_id, &user.login);
     audit::record(&mut tx, ctx, "user.password", object, (), json!({ "must_change": false }))
         .await?;
@@ -90,7 +99,7 @@ pub async fn change_password(
 /// Offers a new second factor, for a quarter of an hour. Nothing is stored.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Conflict`] for who has no password.
+/// [`Error::Conflict`] for who is no person; [`Error::Conflict`] for who has no password.
 pub async fn offer_totp(app: &App, ctx: &Ctx) -> Result<TotpOffer, Error> {
     let user = secrets(app, ctx).await?;
     has_password(&user)?;
@@ -103,7 +112,7 @@ pub async fn offer_totp(app: &App, ctx: &Ctx) -> Result<TotpOffer, Error> {
 /// The same offer once more, for a page that is shown again.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] for what is no offer of theirs, or no
+/// [`Error::Conflict`] for who is no person; [`Error::Invalid`] for what is no offer of theirs, or no
 /// longer.
 pub async fn offer_again(app: &App, ctx: &Ctx, sealed: &str) -> Result<TotpOffer, Error> {
     let user = secrets(app, ctx).await?;
@@ -113,7 +122,7 @@ pub async fn offer_again(app: &App, ctx: &Ctx, sealed: &str) -> Result<TotpOffer
 /// Takes an offer whose code is right: from now on a code is asked for at each log-in.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] at `/password` or `/code`, and where
+/// [`Error::Conflict`] for who is no person; [`Error::Invalid`] at `/password` or `/code`, and where
 /// the offer is none any more; [`Error::Conflict`] where there is a second factor already, or no
 /// password, or after too many wrong ones or wrong codes.
 pub async fn confirm_totp(
@@ -154,8 +163,8 @@ pub async fn confirm_totp(
 /// Takes the caller's second factor away.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] at `/password`; [`Error::Conflict`]
-/// where there is none, or after too many wrong passwords.
+/// [`Error::Conflict`] for who is no person; [`Error::Invalid`] at `/password`; [`Error::Conflict`]
+/// where there is none, for who comes with a token, or after too many wrong passwords.
 pub async fn remove_totp(app: &App, ctx: &Ctx, password: String) -> Result<(), Error> {
     let user = secrets(app, ctx).await?;
     if user.totp_sealed.is_none() {
@@ -174,7 +183,7 @@ pub async fn remove_totp(app: &App, ctx: &Ctx, password: String) -> Result<(), E
 /// The caller's sessions, the one used last first.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person.
+/// [`Error::Conflict`] for who is no person.
 pub async fn sessions(app: &App, ctx: &Ctx) -> Result<Vec<UserSession>, Error> {
     super::users::sessions_of(app, ctx, own(ctx)?).await
 }
@@ -182,21 +191,39 @@ pub async fn sessions(app: &App, ctx: &Ctx) -> Result<Vec<UserSession>, Error> {
 /// Ends a session of the caller's.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person, [`Error::NotFound`].
+/// [`Error::Conflict`] for who is no person, [`Error::Denied`] for who comes with a token,
+/// [`Error::NotFound`].
 pub async fn revoke_session(app: &App, ctx: &Ctx, session_id: Uuid) -> Result<(), Error> {
-    super::users::end_session(app, ctx, own(ctx)?, session_id).await
+    let user_id = own(ctx)?;
+    if by_token(ctx) {
+        // Who stole one must not throw its owner out, who is about to revoke it.
+        let why = "a token ends no session: do this in the dashboard";
+        return Err(Error::Denied(why.to_owned()));
+    }
+    super::users::end_session(app, ctx, user_id, session_id).await
+}
+
+/// The caller's preferences: `theme`, one of [`THEMES`], and `time_zone`, by its IANA name; what is
+/// not there is as each browser has it.
+///
+/// # Errors
+/// [`Error::Conflict`] for who is no person.
+pub async fn preferences(app: &App, ctx: &Ctx) -> Result<Value, Error> {
+    let user_id = own(ctx)?;
+    let mut conn = app.pool.acquire().await?;
+    let stored = store::preferences(&mut conn, user_id).await?;
+    stored.ok_or_else(|| Error::NotFound(format!("no user {user_id}")))
 }
 
 /// Merges into the caller's preferences; null removes one.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no person; [`Error::Invalid`] for too many.
-pub async fn prefer(
-    app: &App,
-    ctx: &Ctx,
-    changes: serde_json::Map<String, Value>,
-) -> Result<Value, Error> {
+/// [`Error::Conflict`] for who is no person; [`Error::Invalid`] at the preference that cannot be.
+pub async fn prefer(app: &App, ctx: &Ctx, changes: Map<String, Value>) -> Result<Value, Error> {
     let user_id = own(ctx)?;
+    for (name, value) in &changes {
+        check_preference(name, value)?;
+    }
     let mut tx = app.pool.begin().await?;
     let stored = store::preferences(&mut tx, user_id).await?;
     let Some(before) = stored else { return Err(Error::NotFound(format!("no user {user_id}"))) };
@@ -208,9 +235,6 @@ pub async fn prefer(
         }
     }
     let after = Value::Object(fields);
-    if after.to_string().len() > MAX_PREFERENCES {
-        return Err(Error::invalid("", format!("at most {MAX_PREFERENCES} bytes of preferences")));
-    }
     if after != before {
         store::set_preferences(&mut tx, user_id, &after).await?;
         let object = Object::new("user", user_id, &ctx.actor.name);
@@ -220,11 +244,31 @@ pub async fn prefer(
     Ok(after)
 }
 
+fn check_preference(name: &str, value: &Value) -> Result<(), Error> {
+    let why = match (name, value) {
+        ("theme" | "time_zone", Value::Null) => return Ok(()),
+        ("theme", Value::String(word)) if THEMES.contains(&word.as_str()) => return Ok(()),
+        ("theme", _) => format!("there is no such theme: {}", THEMES.join(", ")),
+        ("time_zone", Value::String(zone)) if zone.parse::<Tz>().is_ok() => return Ok(()),
+        ("time_zone", _) => {
+            "there is no such time zone: they are called as in Europe/Riga".to_owned()
+        }
+        _ => "there is no such preference: theme, time_zone".to_owned(),
+    };
+    // RFC 6901: the name is a stranger's.
+    let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    Err(Error::invalid(pointer, why))
+}
+
 fn own(ctx: &Ctx) -> Result<Uuid, Error> {
-    match (ctx.actor.kind, ctx.actor.id) {
-        (ActorKind::User, Some(user_id)) => Ok(user_id),
-        _ => Err(Error::Denied("only people have an account of their own".to_owned())),
-    }
+    let why = "only people have an account, and this is a program's token: take one of your own, \
+               from your account in the dashboard";
+    ctx.actor.person().ok_or_else(|| Error::Conflict(why.to_owned()))
+}
+
+/// Whether a person comes with a token of theirs.
+fn by_token(ctx: &Ctx) -> bool {
+    matches!(ctx.actor.kind, ActorKind::Personal(_))
 }
 
 async fn secrets(app: &App, ctx: &Ctx) -> Result<Secrets, Error> {
@@ -233,7 +277,8 @@ async fn secrets(app: &App, ctx: &Ctx) -> Result<Secrets, Error> {
     store::secrets(&app.pool, user_id).await?.ok_or_else(gone)
 }
 
-/// Refuses who does not know the password. Guessing is as slow as at the log-in, but counted apart:
+/// Refuses who does not know the password, or has a second factor and comes with a token, which no
+/// code was asked for. Guessing is as slow as at the log-in, but counted apart:
 /// what strangers do there holds nobody back who is in.
 async fn prove(
     app: &App,
@@ -243,6 +288,10 @@ async fn prove(
     pointer: &str,
 ) -> Result<(), Error> {
     has_password(user)?;
+    if by_token(ctx) && user.totp_sealed.is_some() {
+        let why = "with a second factor set up, do this in the dashboard";
+        return Err(Error::Conflict(why.to_owned()));
+    }
     if let Err(seconds) = app.attempts.proofs.attempt(user.user_id, ctx.now) {
         let why = format!("too many wrong passwords: try again in {seconds} seconds");
         return Err(Error::Conflict(why));
@@ -281,4 +330,33 @@ fn opened(app: &App, user: &Secrets, sealed: &str, now: DateTime<Utc>) -> Result
 fn offer(user: &Secrets, secret: String, sealed: String) -> Result<TotpOffer, Error> {
     let url = totp::url(&secret, &user.login)?;
     Ok(TotpOffer { picture: totp::picture(&url)?, secret, url, sealed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_preferred_is_kept() {
+        for (name, value) in [
+            ("theme", json!("dark")),
+            ("theme", Value::Null),
+            ("time_zone", json!("Europe/Riga")),
+            ("time_zone", Value::Null),
+        ] {
+            assert!(check_preference(name, &value).is_ok(), "{name}: {value}");
+        }
+        for (name, value, place) in [
+            ("theme", json!("pink"), "/theme"),
+            ("theme", json!(7), "/theme"),
+            ("time_zone", json!("Mars/Olympus"), "/time_zone"),
+            ("time_zone", json!(["UTC"]), "/time_zone"),
+            ("a/b", Value::Null, "/a~1b"),
+        ] {
+            match check_preference(name, &value) {
+                Err(Error::Invalid { pointer, .. }) => assert_eq!(pointer, place),
+                other => panic!("{name}: {value}: {other:?}"),
+            }
+        }
+    }
 }

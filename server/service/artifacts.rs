@@ -2,7 +2,8 @@
 //!
 //! Owns who may see, keep and remove them, what they may be called, that a record never stands
 //! without its bytes, and that they do not fill the disk. They belong to no site: whoever may operate
-//! anywhere stores one, but to remove one, which any device may need, takes the right everywhere.
+//! anywhere stores one, and removes those that they stored themselves; to remove another's, which any
+//! device may need, takes the right everywhere.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
+use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -55,16 +57,7 @@ where
 {
     ctx.require(Right::Operate)?;
     check_name(&new.name)?;
-    let max = app.config.acs.max_artifact_bytes;
-    if new.announced.is_some_and(|length| length > max) {
-        return Err(Error::TooLarge(format!("an artifact has at most {max} bytes")));
-    }
-    let room = room(app).await?;
-    if room == 0 || new.announced.is_some_and(|length| length > room) {
-        let why = "the disk of the file store is too full: 1 GiB and 5 % of it stay free";
-        return Err(Error::TooLarge(why.to_owned()));
-    }
-    let max = max.min(room);
+    let max = most(app, new.announced).await?;
     let artifact_id = Uuid::now_v7();
     let stored = app.files.put(artifact_id, body, max).await?;
     let artifact = Artifact {
@@ -74,6 +67,7 @@ where
         sha256: stored.sha256.to_vec(),
         content_type: new.content_type,
         created_by: ctx.actor.name.clone(),
+        maker_id: maker(ctx),
         created_at: ctx.now,
     };
     if let Err(error) = record(app, ctx, &artifact).await {
@@ -82,6 +76,23 @@ where
         return Err(error);
     }
     Ok(artifact)
+}
+
+/// The most bytes that a file may have now, of which its sender announced so many.
+///
+/// # Errors
+/// [`Error::TooLarge`] where it has more, also where the disk is too full for it.
+pub(super) async fn most(app: &App, announced: Option<u64>) -> Result<u64, Error> {
+    let max = app.config.acs.max_artifact_bytes;
+    if announced.is_some_and(|length| length > max) {
+        return Err(Error::TooLarge(format!("a file has at most {max} bytes")));
+    }
+    let room = room(app).await?;
+    if room == 0 || announced.is_some_and(|length| length > room) {
+        let why = "the disk of the file store is too full: 1 GiB and 5 % of it stay free";
+        return Err(Error::TooLarge(why.to_owned()));
+    }
+    Ok(max.min(room))
 }
 
 /// How many bytes more may go to the disk.
@@ -147,17 +158,35 @@ pub async fn read(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<(Artifact, 
     Ok((artifact, bytes))
 }
 
+/// Whether the caller may remove a file: one of their own, or with the right everywhere.
+pub fn may_delete(ctx: &Ctx, artifact: &Artifact) -> bool {
+    let own = artifact.maker_id.is_some() && artifact.maker_id == maker(ctx);
+    match ctx.reach(Right::Operate) {
+        Reach::Everywhere => true,
+        within => own && !within.is_nowhere(),
+    }
+}
+
+/// Who stores files here: a person, however they come, or a program by its token. Names change
+/// hands, so that only the id says whose a file is.
+fn maker(ctx: &Ctx) -> Option<Uuid> {
+    ctx.actor.person().or(ctx.actor.id)
+}
+
 /// Removes a file.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] while an open job needs it.
 pub async fn delete(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<(), Error> {
-    ctx.require_everywhere(Right::Operate)?;
+    ctx.require(Right::Operate)?;
     let mut tx = app.pool.begin().await?;
     let gone = || unknown(artifact_id);
     let artifact = store::get(&mut *tx, artifact_id).await?.ok_or_else(gone)?;
+    if !may_delete(ctx, &artifact) {
+        ctx.require_everywhere(Right::Operate)?;
+    }
     if store::in_use(&mut *tx, artifact_id).await? {
-        return Err(Error::Conflict("an open job needs the file".to_owned()));
+        return Err(Error::Conflict("an open job or a rollout needs the file".to_owned()));
     }
     if !store::delete(&mut tx, artifact_id).await? {
         return Err(gone());
@@ -208,7 +237,47 @@ fn check_name(name: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::access::grant::{Grant, Grants, Place};
+    use crate::ctx::ActorKind;
+
+    #[test]
+    fn one_removes_what_is_ones_own_and_with_the_right_everywhere_all_of_it() {
+        let now = DateTime::UNIX_EPOCH;
+        let file = |maker_id| Artifact {
+            artifact_id: Uuid::nil(),
+            name: "m.rsc".to_owned(),
+            size: 1,
+            sha256: Vec::new(),
+            content_type: String::new(),
+            // The name of somebody is no proof that it is theirs.
+            created_by: "ann".to_owned(),
+            maker_id,
+            created_at: now,
+        };
+        let (ann, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let may = |right: Option<Right>, maker_id| {
+            let mut ctx = Ctx::nobody("ann", None, now);
+            ctx.actor.kind = ActorKind::User;
+            ctx.actor.id = Some(ann);
+            let place = Place::Site("eu.lv".parse().expect("a path"));
+            let grants = right.map(|right| Grant { rights: vec![right], place });
+            ctx.grants = Grants(grants.into_iter().collect());
+            may_delete(&ctx, &file(maker_id))
+        };
+        assert!(may(Some(Right::Operate), Some(ann)));
+        assert!(!may(Some(Right::Operate), Some(other)));
+        assert!(!may(Some(Right::Operate), None));
+        assert!(!may(Some(Right::Read), Some(ann)) && !may(None, Some(ann)));
+        assert!(may_delete(&Ctx::console(now), &file(Some(other))));
+        // A token of one's own is oneself.
+        let mut ctx = Ctx::nobody("ann", None, now);
+        ctx.actor.kind = ActorKind::Personal(ann);
+        ctx.actor.id = Some(other);
+        assert_eq!(maker(&ctx), Some(ann));
+    }
 
     #[test]
     fn some_of_the_disk_stays_free() {

@@ -76,17 +76,18 @@ pub struct Found {
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn find(app: &App, ctx: &Ctx, text: &str, limit: i64) -> Result<Found, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
-    let (pool, within) = (&app.pool, paths.as_deref());
+    let reach = ctx.require(Right::Read)?;
+    let (pool, paths) = (&app.pool, reach.paths());
     let filter = Filter { serial: Some(text.to_owned()), ..Filter::default() };
     let asked = Asked { filter, limit, ..Asked::default() };
     let mut found = device_service::list(app, ctx, &asked).await?;
     if found.is_empty() && text.chars().count() >= LEAST {
-        found = devices::beginning(pool, &[text.to_owned()], within, limit).await?;
+        found =
+            devices::beginning(pool, &[text.to_owned()], reach.within().as_ref(), limit).await?;
     }
     Ok(Found {
         devices: found,
-        sites: store::sites(pool, text, within, limit).await?,
+        sites: store::sites(pool, text, paths.as_deref(), limit).await?,
         groups: store::groups(pool, text, limit).await?,
     })
 }

@@ -1,15 +1,18 @@
 //! Groups: list, make, change, remove, and which devices are in them.
 //!
 //! A group belongs to no site: whoever reads anything may see it, and whoever operates everything
-//! may change it. Its devices are another matter: of them one sees and moves only one's own.
+//! may change it. Its devices are another matter: of them one sees and moves only one's own. But which
+//! they are in a group that bounds a grant is for those to say who operate everything: to put a
+//! device in gives it to others, or to oneself.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::devices as device_service;
 use crate::access::audit::{self, Object};
+use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -42,6 +45,16 @@ pub async fn get(app: &App, ctx: &Ctx, group_id: Uuid) -> Result<Group, Error> {
     load(&app.pool, group_id).await
 }
 
+/// The group of this name.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]
+pub async fn named(app: &App, ctx: &Ctx, name: &str) -> Result<Group, Error> {
+    ctx.require(Right::Read)?;
+    let found = store::named(&app.pool, &[name.to_owned()]).await?.pop();
+    found.ok_or_else(|| Error::NotFound(format!("no group `{name}`")))
+}
+
 async fn load(db: impl PgExecutor<'_>, group_id: Uuid) -> Result<Group, Error> {
     let unknown = || Error::NotFound(format!("no group {group_id}"));
     store::get(db, group_id).await?.ok_or_else(unknown)
@@ -69,7 +82,7 @@ pub async fn create(app: &App, ctx: &Ctx, fields: GroupFields) -> Result<Group, 
 ///
 /// # Errors
 /// As [`create`]; also [`Error::NotFound`], those of `check` and `patch`, and [`Error::Conflict`]
-/// where another group's selector could not be read then.
+/// where another group's selector, or that of a rollout that has not ended, could not be read then.
 pub async fn change(
     app: &App,
     ctx: &Ctx,
@@ -95,8 +108,8 @@ pub async fn change(
 /// Removes a group; its devices stay what they are. `check` as with [`change`].
 ///
 /// # Errors
-/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where another group's selector names
-/// it.
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where another group's selector or a
+/// rollout that has not ended names it, or somebody was granted something for its devices.
 pub async fn delete(
     app: &App,
     ctx: &Ctx,
@@ -139,7 +152,8 @@ pub async fn devices(
 }
 
 /// Puts a device (its id, or `serial:` and its serial number) into a group that is by list, or takes
-/// it out. Whoever operates the device may do so.
+/// it out. Whoever operates the device may do so, but for a group that bounds a grant: that takes the
+/// right everywhere.
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::NotFound`] for no such group or device; [`Error::Conflict`] for a
@@ -156,6 +170,7 @@ pub async fn set_member(
     store::lock(&mut tx).await?;
     let group = load(&mut *tx, group_id).await?;
     device_service::hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
+    require_members(&mut tx, ctx, &group).await?;
     let by = &ctx.actor.name;
     if group::set_member(&mut tx, &group, device.device_id, member, by, ctx.now).await? {
         let action = if member { "group.add_device" } else { "group.remove_device" };
@@ -164,4 +179,41 @@ pub async fn set_member(
         audit::record(&mut tx, ctx, action, object, state(!member), state(member)).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// Whether the caller may say which of the devices that they operate are in a group, for what its page
+/// offers.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn may_set_members(app: &App, ctx: &Ctx, group: &Group) -> Result<bool, Error> {
+    if group.selector.is_some() || ctx.reach(Right::Operate).is_nowhere() {
+        return Ok(false);
+    }
+    let mut conn = app.pool.acquire().await?;
+    match require_members(&mut conn, ctx, group).await {
+        Ok(()) => Ok(true),
+        Err(Error::Denied(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses who may not say which devices are in a group that bounds a grant: they must operate
+/// everything. Groups must be locked.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub(super) async fn require_members(
+    conn: &mut PgConnection,
+    ctx: &Ctx,
+    group: &Group,
+) -> Result<(), Error> {
+    if ctx.reach(Right::Operate) == Reach::Everywhere || !group::is_scope(conn, group).await? {
+        return Ok(());
+    }
+    Err(Error::Denied(format!(
+        "the group `{}` bounds what somebody may do: which devices are in it is said by who has the \
+         right `operate` everywhere",
+        group.name
+    )))
 }

@@ -3,7 +3,7 @@
 //!
 //! Owns the life of a key: taken before the work, kept with the answer, given back where nothing was
 //! done, left without an answer where nobody knows how much was, forgotten after a day. Answers are
-//! kept sealed: one may hold a new token.
+//! kept sealed: one may hold what not everybody may see. One with a secret is not kept.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;

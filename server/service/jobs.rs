@@ -3,26 +3,30 @@
 //! Owns who may do so, and that nobody orders what is Muster's own. A job is seen by whoever sees
 //! its device, and ordered and cancelled by whoever may operate there. What a job is, and its life,
 //! is of `crate::jobs`.
+//!
+//! - `list`: what narrows a list of them.
+
+mod list;
+
+pub use list::{JobFilter, JobTime, list};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::devices;
+use super::devices::many::{self, Which};
 use crate::access::audit::{self, Object, masked};
 use crate::access::right::Right;
 use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::fleet::selector::Expr;
-use crate::fleet::{group, online};
-use crate::jobs::bulk::{self as many, MAX_DEVICES, Made, Stopped};
+use crate::jobs::bulk::{self, Made, Stopped};
 use crate::jobs::queue::{self, Order, masked_args};
 use crate::jobs::spec::JobSpec;
 use crate::store::devices::Device;
 use crate::store::events::{self, Event};
 use crate::store::jobs::{self as store, Job};
-use crate::store::selector;
 
 /// All states of a job: the open ones, then those in which it stays.
 pub const STATES: [&str; 7] =
@@ -80,6 +84,7 @@ impl NewOrder {
             created_by: created_by.to_owned(),
             wake: self.wake.unwrap_or(true),
             own: false,
+            rollout: None,
         }
     }
 }
@@ -199,60 +204,28 @@ fn of_job(error: Error, job_id: Uuid) -> Error {
     }
 }
 
-/// What narrows a list of jobs; empty fields do not.
-#[derive(Debug, Clone, Default)]
-pub struct JobFilter {
-    /// Id of a device, or `serial:` and its serial number.
-    pub device: Option<String>,
-    /// One of [`STATES`].
-    pub state: Option<String>,
-    /// Word of a kind.
-    pub kind: Option<String>,
-    /// Only those made before this one.
-    pub before: Option<Uuid>,
-    /// How many rows at most.
-    pub limit: i64,
-}
-
-/// Jobs, newest first.
-///
-/// # Errors
-/// [`Error::Denied`], [`Error::NotFound`] for the device, [`Error::Invalid`] for the state.
-pub async fn list(app: &App, ctx: &Ctx, filter: &JobFilter) -> Result<Vec<Job>, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
-    let (state, kind) = (filter.state.as_deref(), filter.kind.as_deref());
-    if state.is_some_and(|state| !STATES.contains(&state)) {
-        return Err(Error::invalid("", format!("state is one of {}", STATES.join(", "))));
-    }
-    let device_id = match &filter.device {
-        Some(name) => Some(devices::find(app, ctx, name, Right::Read).await?.device_id),
-        None => None,
-    };
-    let (paths, before, limit) = (paths.as_deref(), filter.before, filter.limit);
-    Ok(store::list(&app.pool, device_id, state, kind, paths, before, limit).await?)
-}
-
-/// Makes a job on each device that a selector finds where the caller may operate, if and only if
-/// they are `expected`. It goes on to its end also when the call is dropped.
+/// Makes a job on each device that is meant where the caller may operate, if and only if they are
+/// `expected`. It goes on to its end also when the call is dropped.
 ///
 /// # Errors
 /// [`Stopped`] with how far it came. Pointers of [`Error::Invalid`] are into
-/// `{"selector", "expected", "job"}`; [`Error::Conflict`] names the real number of devices.
+/// `{"selector", "device_ids", "expected", "job"}`; [`Error::Conflict`] names the real number of
+/// devices.
 pub async fn bulk(
     app: &Shared,
     ctx: &Ctx,
-    selector: &str,
+    which: &Which,
     order: NewOrder,
     expected: usize,
 ) -> Result<Made, Stopped> {
     let nothing = |error: Error| Stopped { made: Made::default(), error };
-    let begun = begin(app, ctx, selector, &order, expected).await;
+    let begun = begin(app, ctx, which, &order, expected).await;
     let (bulk_id, devices) = begun.map_err(nothing)?;
     let order = order.by(&ctx.actor.name, Uuid::nil());
     let (app, ctx, reach) = (app.clone(), ctx.clone(), ctx.reach(Right::Operate));
     // A task of its own: a caller who goes away must not leave the half of it undone.
     let work = tokio::spawn(async move {
-        let result = many::create(&app.pool, &app.keys, &devices, &order, &reach, clock::now).await;
+        let result = bulk::create(&app.pool, &app.keys, &devices, &order, &reach, clock::now).await;
         app.wake_hint.notify_one();
         let result = result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
         let ctx = Ctx { now: clock::now(), ..ctx };
@@ -264,33 +237,24 @@ pub async fn bulk(
     work.await.unwrap_or_else(|e| Err(nothing(Error::Internal(e.to_string()))))
 }
 
-/// How many devices [`bulk`] would find.
-///
-/// # Errors
-/// [`Error::Denied`]; [`Error::Invalid`] at `/selector`.
-pub async fn count_bulk(app: &App, ctx: &Ctx, selector: &str) -> Result<i64, Error> {
-    let expr = operable(app, ctx, selector).await?;
-    Ok(selector::count(&app.pool, &expr, ctx.now, online::since(&app.config, ctx.now)).await?)
-}
-
 /// The devices of an order for many, once it is on record: no job of it is made before.
 async fn begin(
     app: &App,
     ctx: &Ctx,
-    selector: &str,
+    which: &Which,
     order: &NewOrder,
     expected: usize,
 ) -> Result<(Uuid, Vec<Uuid>), Error> {
     ctx.require(Right::Operate)?;
     order.check().map_err(in_job)?;
     queue::check_artifact(&app.pool, &order.spec).await.map_err(in_job)?;
-    let expr = operable(app, ctx, selector).await?;
-    let devices = found(app, ctx, &expr, expected).await?;
+    let devices = many::found(app, ctx, which, expected).await?;
     let (bulk_id, kind) = (Uuid::now_v7(), order.spec.kind());
     tracing::info!(bulk.id = %bulk_id, devices = expected, kind, by = ctx.actor.name, "bulk job");
     let spec = serde_json::to_value(&order.spec).map_err(|e| Error::Internal(e.to_string()))?;
     let after = json!({
-        "selector": selector,
+        "selector": which.selector(),
+        "device_ids": which.ids(),
         "devices": expected,
         "kind": kind,
         "args": masked_args(&spec),
@@ -321,35 +285,6 @@ async fn end(
     audit::record(&mut tx, ctx, "job.bulk_end", object, (), after).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// What the selector finds, where the caller may operate.
-async fn operable(app: &App, ctx: &Ctx, selector: &str) -> Result<Expr, Error> {
-    let reach = ctx.require(Right::Operate)?;
-    let expr = group::read(&app.pool, selector, "/selector").await?;
-    Ok(match reach.expr() {
-        Some(within) => expr.and(within),
-        None => expr,
-    })
-}
-
-/// The devices, if they are as many as expected. One statement finds them, so that those counted are
-/// those that get the job.
-async fn found(app: &App, ctx: &Ctx, expr: &Expr, expected: usize) -> Result<Vec<Uuid>, Error> {
-    if !(1..=MAX_DEVICES).contains(&expected) {
-        return Err(Error::invalid("/expected", format!("1 to {MAX_DEVICES} devices")));
-    }
-    let since = online::since(&app.config, ctx.now);
-    let limit = i64::try_from(MAX_DEVICES + 1).expect("a small number");
-    let devices = selector::ids(&app.pool, expr, None, limit, ctx.now, since).await?;
-    if devices.len() == expected {
-        return Ok(devices);
-    }
-    let count = match devices.len() {
-        more if more > MAX_DEVICES => selector::count(&app.pool, expr, ctx.now, since).await?,
-        few => i64::try_from(few).expect("a small number"),
-    };
-    Err(Error::Conflict(format!("{count} devices match, not {expected}: nothing was done")))
 }
 
 /// The error of an order that is the `job` of a greater one.

@@ -168,18 +168,13 @@ pub async fn follow(
 
 /// Where any of these rights holds.
 fn either(ctx: &Ctx, rights: &[Right]) -> Result<Reach, Error> {
-    let mut sites = Vec::new();
-    for right in rights {
-        match ctx.reach(*right) {
-            Reach::Everywhere => return Ok(Reach::Everywhere),
-            Reach::Under(more) => sites.extend(more),
-        }
-    }
-    if sites.is_empty() {
+    let reaches = rights.iter().map(|right| ctx.reach(*right));
+    let reach = reaches.fold(Reach::nowhere(), Reach::or);
+    if reach.is_nowhere() {
         let words: Vec<String> = rights.iter().map(|right| format!("`{right}`")).collect();
         return Err(Error::Denied(format!("this needs the right {}", words.join(" or "))));
     }
-    Ok(Reach::Under(sites))
+    Ok(reach)
 }
 
 /// What happened after a place, as far as it is told; first that something is missing, if so.
@@ -190,7 +185,7 @@ async fn past(
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<Vec<News>, Error> {
-    let of = Of { device_id: wanted.device_id, kind: wanted.kind.clone(), under: reach.paths() };
+    let of = Of { device_id: wanted.device_id, kind: wanted.kind.clone(), within: reach.within() };
     let (place, too_old) = clamped(place, now);
     let rows = store::since(&app.pool, place, &of, BATCH).await?;
     let missed = (too_old || is_full(&rows)).then_some(News::Missed(0));
@@ -211,7 +206,7 @@ fn is_full(rows: &[Happened]) -> bool {
 fn is_wanted(wanted: &Wanted, reach: &Reach, row: &Happened) -> bool {
     wanted.device_id.is_none_or(|id| id == row.device_id)
         && wanted.kind.as_deref().is_none_or(|kind| row.kind.starts_with(kind))
-        && reach.covers(row.site.as_deref())
+        && reach.covers_device(row.site.as_deref(), &row.groups)
 }
 
 impl News {
@@ -321,13 +316,14 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::grant::{Grant, Grants};
+    use crate::access::grant::{self, Grant, Grants, GroupName};
 
     fn row(id: u128, at: i64) -> Happened {
         Happened {
             device_id: Uuid::from_u128(1),
             serial: "S".to_owned(),
             site: Some("eu.lv".to_owned()),
+            groups: vec![Uuid::from_u128(5)],
             at: DateTime::UNIX_EPOCH + TimeDelta::seconds(at),
             event_id: Uuid::from_u128(id),
             kind: "job.done".to_owned(),
@@ -404,7 +400,7 @@ mod tests {
     fn either_right_reaches() {
         let grant = |right, site: &str| Grant {
             rights: vec![right],
-            site: Some(site.parse().expect("a path")),
+            place: grant::Place::Site(site.parse().expect("a path")),
         };
         let mut ctx = Ctx::nobody("ann", None, at(0));
         assert!(either(&ctx, &[Right::Read, Right::Support]).is_err());
@@ -418,11 +414,16 @@ mod tests {
 
     #[test]
     fn each_sees_only_what_is_in_reach_and_wanted() {
-        let under = |site: &str| Reach::Under(vec![site.parse().expect("a path")]);
+        let under = |site: &str| Reach::at(grant::Place::Site(site.parse().expect("a path")));
+        let of = |group| {
+            let group_id = Uuid::from_u128(group);
+            Reach::at(grant::Place::Group(GroupName { group_id, name: "vip".to_owned() }))
+        };
         let all = Wanted::default();
         assert!(is_wanted(&all, &Reach::Everywhere, &row(1, 0)));
         assert!(is_wanted(&all, &under("eu"), &row(1, 0)));
         assert!(!is_wanted(&all, &under("us"), &row(1, 0)));
+        assert!(is_wanted(&all, &of(5), &row(1, 0)) && !is_wanted(&all, &of(6), &row(1, 0)));
         let jobs = Wanted { kind: Some("job.".to_owned()), ..Wanted::default() };
         assert!(is_wanted(&jobs, &Reach::Everywhere, &row(1, 0)));
         let other = Wanted { device_id: Some(Uuid::from_u128(2)), ..Wanted::default() };

@@ -14,9 +14,10 @@ use crate::error::Error;
 use crate::fleet::online;
 use crate::store::jobs;
 use crate::store::nodes::{self, Node};
-use crate::store::overview::{self as store, Problem, Share};
+use crate::store::overview::{self as store, By, Problem, Share};
 use crate::store::samples::{self, Sample};
 use crate::store::selector;
+use crate::store::within::Within;
 
 /// How far back "new" and "faulted" look, and the ended jobs that are counted.
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -71,26 +72,26 @@ impl Shares {
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn figures(app: &App, ctx: &Ctx) -> Result<Figures, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
+    let within = ctx.require(Right::Read)?.within();
     let _turn = selector::turn().await?;
-    let fleet = fleet(app, paths.as_deref(), ctx.now).await?;
-    let jobs = jobs::counts(&app.pool, ctx.now - DAY, paths.as_deref()).await?;
+    let fleet = fleet(app, within.as_ref(), ctx.now).await?;
+    let jobs = jobs::counts(&app.pool, ctx.now - DAY, within.as_ref()).await?;
     Ok(Figures { fleet, jobs: jobs.into_iter().collect() })
 }
 
-/// The devices at and below these sites, counted; `None` = all of them.
+/// The devices within, counted; `None` = all of them.
 pub(super) async fn fleet(
     app: &App,
-    paths: Option<&[String]>,
+    within: Option<&Within>,
     now: DateTime<Utc>,
 ) -> Result<Fleet, Error> {
     let since = online::since(&app.config, now);
-    let counted = store::devices(&app.pool, since, now - DAY, paths).await?;
+    let counted = store::devices(&app.pool, since, now - DAY, within).await?;
     Ok(Fleet {
         devices: counted.all,
         online: counted.online,
         fresh: counted.fresh,
-        faulted: store::faulted(&app.pool, now - DAY, paths).await?,
+        faulted: store::faulted(&app.pool, now - DAY, within).await?,
     })
 }
 
@@ -99,9 +100,9 @@ pub(super) async fn fleet(
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn models(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
+    let within = ctx.require(Right::Read)?.within();
     let _turn = selector::turn().await?;
-    Ok(Shares::of(store::models(&app.pool, paths.as_deref(), SHARES).await?))
+    Ok(Shares::of(store::shares(&app.pool, By::Model, within.as_ref(), SHARES).await?))
 }
 
 /// Which software versions there are.
@@ -109,9 +110,9 @@ pub async fn models(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn versions(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
+    let within = ctx.require(Right::Read)?.within();
     let _turn = selector::turn().await?;
-    Ok(Shares::of(store::versions(&app.pool, paths.as_deref(), SHARES).await?))
+    Ok(Shares::of(store::shares(&app.pool, By::Version, within.as_ref(), SHARES).await?))
 }
 
 /// The jobs that failed or expired last, the newest first.
@@ -119,8 +120,8 @@ pub async fn versions(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn problems(app: &App, ctx: &Ctx) -> Result<Vec<Problem>, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
-    Ok(store::problems(&app.pool, paths.as_deref(), PROBLEMS).await?)
+    let within = ctx.require(Right::Read)?.within();
+    Ok(store::problems(&app.pool, within.as_ref(), PROBLEMS).await?)
 }
 
 /// The fleet since a time, minute by minute, oldest first. It was counted as a whole: whoever does
@@ -131,7 +132,7 @@ pub async fn problems(app: &App, ctx: &Ctx) -> Result<Vec<Problem>, Error> {
 pub async fn history(app: &App, ctx: &Ctx, since: DateTime<Utc>) -> Result<Vec<Sample>, Error> {
     match ctx.require(Right::Read)? {
         Reach::Everywhere => Ok(samples::since(&app.pool, since).await?),
-        Reach::Under(_) => Ok(Vec::new()),
+        Reach::Within { .. } => Ok(Vec::new()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Roles: list, make, change, remove; and which policy of the support view holds for somebody.
+//! Roles: list, make, change, remove; and which policies of the support view hold for somebody.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::devices;
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
-use crate::access::role::{self, RoleFields, SupportPolicy};
+use crate::access::role::{self, Policies, RoleFields};
 use crate::access::user::keep_admin;
-use crate::ctx::{ActorKind, App, Ctx};
+use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::store::devices::Device;
 use crate::store::roles::{self as store, Role};
 use crate::store::users;
 
@@ -141,22 +143,18 @@ pub async fn delete(
     Ok(())
 }
 
-/// What the support view of a device at this site shows the caller, and lets them change.
+/// What the support view of a device shows the caller, and lets them change.
 ///
 /// # Errors
 /// [`Error::Denied`]
-pub async fn support_policy(
-    app: &App,
-    ctx: &Ctx,
-    site: Option<&str>,
-) -> Result<SupportPolicy, Error> {
-    ctx.require_at(Right::Support, site)?;
-    match (ctx.actor.kind, ctx.actor.id) {
-        (ActorKind::User, Some(user_id)) => {
-            Ok(role::policy(&store::held(&app.pool, user_id).await?, site))
-        }
-        // A token has rights and no role.
-        _ => Ok(SupportPolicy::default()),
+pub async fn support_policies(app: &App, ctx: &Ctx, device: &Device) -> Result<Policies, Error> {
+    let site = device.site.as_deref();
+    let groups = devices::groups_of(&app.pool, ctx, device.device_id).await?;
+    ctx.require_with(Right::Support, site, &groups)?;
+    match ctx.actor.person() {
+        Some(user_id) => Ok(role::policies(&store::held(&app.pool, user_id).await?, site, &groups)),
+        // A program's token has rights and no role.
+        None => Ok(Policies::default()),
     }
 }
 

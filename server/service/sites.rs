@@ -70,9 +70,9 @@ pub struct Standing {
 /// # Errors
 /// [`Error::Denied`]
 pub async fn standing(app: &App, ctx: &Ctx) -> Result<Standing, Error> {
-    let within = ctx.require(Right::Read)?.paths();
+    let within = ctx.require(Right::Read)?.within();
     let _turn = selector::turn().await?;
-    Ok(added_up(store::devices(&app.pool, within.as_deref()).await?))
+    Ok(added_up(store::devices(&app.pool, within.as_ref()).await?))
 }
 
 /// The devices of each site with those of the sites in it.
@@ -160,8 +160,8 @@ pub async fn change(
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where something stands in it that
-/// cannot move, or a role or a token names it; [`Error::Invalid`] where `move_to` is no site outside
-/// of it.
+/// cannot move, or a role, a token or a rollout that has not ended names it; [`Error::Invalid`] where
+/// `move_to` is no site outside of it.
 pub async fn delete(
     app: &App,
     ctx: &Ctx,

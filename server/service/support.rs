@@ -6,22 +6,21 @@
 //! the role's policy hides is taken away before anything is looked for.
 //!
 //! - `find`: the device of a customer. `actions`: what can be done.
-//! - `wifi`, `clients`, `internet`: what of a data model an agent wants to know, from what of it they
-//!   may see (`seen`). `errands`: how far it is what they ordered.
+//! - `wifi`, `clients`, and `fleet::internet`: what of a data model an agent wants to know, from what
+//!   of it they may see (`seen`). `errands`: how far it is what they ordered.
 
 mod actions;
 mod clients;
 mod errands;
 mod find;
-mod internet;
 mod seen;
 mod wifi;
 
+pub use crate::fleet::internet::Internet;
 pub use actions::{look, new_password, ping, reboot, reveal, set_wifi};
 pub use clients::{Client, Medium, Signal};
 pub use errands::{Errand, What};
 pub use find::{recent, search};
-pub use internet::Internet;
 pub use wifi::{Change, Network, Protection};
 
 use std::net::IpAddr;
@@ -32,9 +31,10 @@ use url::{Host, Url};
 use self::seen::{Seen, covers};
 use super::{devices, roles};
 use crate::access::right::Right;
-use crate::access::role::SupportPolicy;
+use crate::access::role::{LEAST_WIFI_PASSWORD, Policies, SupportPolicy, any_of};
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::internet::internet;
 use crate::fleet::online;
 use crate::store::device_secrets::{self, Named};
 use crate::store::devices::Device;
@@ -49,8 +49,6 @@ const JOBS: i64 = 60;
 pub struct View {
     /// The device. Not all of it is for agents.
     pub device: Device,
-    /// What the caller's role says.
-    pub policy: SupportPolicy,
     /// What it calls itself, else its serial number.
     pub name: String,
     /// Its model, as far as that is shown.
@@ -71,6 +69,12 @@ pub struct View {
     pub read_at: Option<DateTime<Utc>>,
     /// What was ordered of it, newest first.
     pub errands: Vec<Errand>,
+    /// What the caller's roles tell agents.
+    pub notes: String,
+    /// Whether the caller may restart it.
+    pub may_reboot: bool,
+    /// The hosts that the caller may have it ping, an empty list for any; `None` = they may not.
+    pub ping_hosts: Option<Vec<String>>,
 }
 
 /// What is stored of a device, for its view.
@@ -88,34 +92,36 @@ struct Stored {
 /// As [`devices::find`], with the right to the support view.
 pub async fn view(app: &App, ctx: &Ctx, name: &str) -> Result<View, Error> {
     let device = devices::find(app, ctx, name, Right::Support).await?;
-    let policy = roles::support_policy(app, ctx, device.site.as_deref()).await?;
+    let policies = roles::support_policies(app, ctx, &device).await?;
     let id = device.device_id;
+    let of_device = jobs::Filter { device_id: Some(id), ..jobs::Filter::default() };
     let stored = Stored {
         document: parameters::get(&app.pool, id).await?.unwrap_or_default(),
         counters: parameters::counters(&app.pool, id).await?,
         secrets: device_secrets::names(&app.pool, id).await?,
-        jobs: jobs::list(&app.pool, Some(id), None, None, None, None, JOBS).await?,
+        jobs: jobs::list(&app.pool, &of_device, JOBS).await?,
     };
-    Ok(View::of(device, policy, stored, online::since(&app.config, ctx.now), ctx.now))
+    Ok(View::of(device, &policies, stored, online::since(&app.config, ctx.now), ctx.now))
 }
 
 impl View {
     fn of(
         device: Device,
-        policy: SupportPolicy,
+        policies: &Policies,
         stored: Stored,
         online_since: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Self {
-        let shown = Shown::new(&device, &policy);
+        let hidden = policies.hidden();
+        let shown = Shown::new(&device, &hidden);
         let (counters, counted_at) = match stored.counters {
             Some((counters, at)) => (counters, Some(at)),
             None => (Counters::new(), None),
         };
-        let seen = Seen::new(stored.document, counters, &policy.hidden);
+        let seen = Seen::new(stored.document, counters, &hidden);
         let mut networks = wifi::networks(&seen);
         for network in &mut networks {
-            allow(network, &policy);
+            allow(network, policies);
             network.password_known_since = known_since(network, &stored.secrets);
         }
         let own = device
@@ -134,12 +140,14 @@ impl View {
                 .last_boot
                 .filter(|_| shown.has("DeviceInfo.UpTime"))
                 .or_else(|| started(&seen, shown.root, counted_at?)),
-            internet: internet::internet(&seen, own.and_then(host_of)),
+            internet: internet(seen.reading(), own.and_then(host_of)),
             clients: clients::clients(&seen, &networks),
             read_at: read_at(&device, &stored.jobs),
             errands: errands::errands(&stored.jobs, &networks, now),
             networks,
-            policy,
+            notes: policies.notes(),
+            may_reboot: policies.may_reboot(),
+            ping_hosts: policies.ping_hosts(),
             device,
         }
     }
@@ -156,20 +164,20 @@ impl View {
     }
 }
 
-/// The facts of a device, as far as a policy shows the parameters that they come from.
+/// The facts of a device, as far as the parameters that they come from are shown.
 struct Shown<'a> {
     device: &'a Device,
-    policy: &'a SupportPolicy,
+    hidden: &'a [String],
     root: &'a str,
 }
 
 impl<'a> Shown<'a> {
-    fn new(device: &'a Device, policy: &'a SupportPolicy) -> Self {
-        Self { device, policy, root: device.root.as_deref().unwrap_or("Device.") }
+    fn new(device: &'a Device, hidden: &'a [String]) -> Self {
+        Self { device, hidden, root: device.root.as_deref().unwrap_or("Device.") }
     }
 
     fn has(&self, name: &str) -> bool {
-        !covers(&self.policy.hidden, &format!("{}{name}", self.root))
+        !covers(self.hidden, &format!("{}{name}", self.root))
     }
 
     fn name(&self) -> String {
@@ -187,11 +195,26 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Takes away what the policy does not let be changed.
-fn allow(network: &mut Network, policy: &SupportPolicy) {
-    let free = |name: &str| policy.allow_wifi && !covers(&policy.read_only, name);
-    network.may_rename &= free(&network.name_parameter);
-    network.may_set_password &= network.password_parameter.as_deref().is_some_and(free);
+/// Takes away what no role lets be changed, and says what the rest may become.
+fn allow(network: &mut Network, policies: &Policies) {
+    let names = any_of(letting(policies, &network.name_parameter).map(|role| &role.wifi_names));
+    network.may_rename &= names.is_some();
+    network.allowed_names = names.unwrap_or_default();
+    let password = network.password_parameter.as_deref().unwrap_or_default();
+    let least = letting(policies, password).map(|role| role.min_wifi_password).min();
+    network.may_set_password &= least.is_some();
+    network.min_password = least.unwrap_or(LEAST_WIFI_PASSWORD);
+}
+
+/// The policies by which a parameter of a Wi-Fi network may be changed.
+fn letting<'a>(
+    policies: &'a Policies,
+    parameter: &'a str,
+) -> impl Iterator<Item = &'a SupportPolicy> {
+    policies.each().filter(move |policy| {
+        let held_back = covers(&policy.hidden, parameter) || covers(&policy.read_only, parameter);
+        policy.allow_wifi && !held_back
+    })
 }
 
 fn known_since(network: &Network, secrets: &[Named]) -> Option<DateTime<Utc>> {

@@ -63,12 +63,12 @@ pub async fn database(app: &App, ctx: &Ctx) -> Result<DatabaseState, Error> {
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`].
 pub async fn queues(app: &App, ctx: &Ctx) -> Result<Queues, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
-    let (pool, paths) = (&app.pool, paths.as_deref());
+    let within = ctx.require(Right::Read)?.within();
+    let (pool, within) = (&app.pool, within.as_ref());
     let (jobs, jobs_due, wakes_due) = tokio::try_join!(
-        store::jobs_open(pool, paths),
-        store::jobs_due(pool, ctx.now, paths),
-        store::wakes_due(pool, ctx.now, paths),
+        store::jobs_open(pool, within),
+        store::jobs_due(pool, ctx.now, within),
+        store::wakes_due(pool, ctx.now, within),
     )?;
     Ok(Queues { jobs: jobs.into_iter().collect(), jobs_due, wakes_due })
 }

@@ -14,6 +14,7 @@ use crate::access::user::{UserFields, check_login, keep_admin, set_grants, state
 use crate::access::{first, password, session};
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::store::tokens;
 use crate::store::user_sessions::{self, UserSession};
 use crate::store::users::{self as store, Grant, NewUser, User};
 
@@ -192,7 +193,8 @@ pub async fn delete(
     Ok(())
 }
 
-/// Gives a user a password that they must change at the next log-in, and logs them out.
+/// Gives a user a password that they must change at the next log-in, logs them out and revokes the
+/// tokens of their own: whoever made one may have known the old password.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`], [`Error::Invalid`].
@@ -211,9 +213,10 @@ pub async fn set_password(
     load(&mut tx, user_id).await?;
     store::set_password(&mut tx, user_id, &hash, true, ctx.now).await?;
     user_sessions::end_all(&mut tx, user_id, None).await?;
+    let revoked = tokens::revoke_all_of(&mut tx, user_id, ctx.now).await?;
     let object = Object::new("user", user_id, &login);
-    audit::record(&mut tx, ctx, "user.password", object, (), json!({ "must_change": true }))
-        .await?;
+    let after = json!({ "must_change": true, "tokens_revoked": revoked });
+    audit::record(&mut tx, ctx, "user.password", object, (), after).await?;
     tx.commit().await?;
     first::changed(app, &login);
     // Whoever guessed at codes knew the old one.

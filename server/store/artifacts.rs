@@ -20,6 +20,8 @@ pub struct Artifact {
     pub content_type: String,
     /// Who.
     pub created_by: String,
+    /// Id of the user or the token; `None` = not known, or nobody who has one.
+    pub maker_id: Option<Uuid>,
     /// When.
     pub created_at: DateTime<Utc>,
 }
@@ -46,15 +48,17 @@ pub struct DeviceArtifact {
 /// Stores the record; the bytes are already in the file store.
 pub async fn insert(conn: &mut PgConnection, a: &Artifact) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into artifacts (artifact_id, name, size, sha256, content_type, created_by, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into artifacts (artifact_id, name, size, sha256, content_type, created_by, created_at,
+                                maker_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         a.artifact_id,
         a.name,
         a.size,
         a.sha256,
         a.content_type,
         a.created_by,
-        a.created_at
+        a.created_at,
+        a.maker_id
     )
     .execute(conn)
     .await?;
@@ -68,7 +72,7 @@ pub async fn get(
 ) -> Result<Option<Artifact>, sqlx::Error> {
     sqlx::query_as!(
         Artifact,
-        "select artifact_id, name, size, sha256, content_type, created_by, created_at
+        "select artifact_id, name, size, sha256, content_type, created_by, maker_id, created_at
          from artifacts where artifact_id = $1",
         artifact_id
     )
@@ -76,7 +80,15 @@ pub async fn get(
     .await
 }
 
-/// Newest first, before an id.
+/// Marks what comes with Muster: it is not listed among what people stored, and stays.
+pub async fn mark_builtin(conn: &mut PgConnection, artifact_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("update artifacts set builtin = true where artifact_id = $1", artifact_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Newest first, before an id; without what comes with Muster.
 pub async fn list(
     pool: &PgPool,
     before: Option<Uuid>,
@@ -84,8 +96,8 @@ pub async fn list(
 ) -> Result<Vec<Artifact>, sqlx::Error> {
     sqlx::query_as!(
         Artifact,
-        "select artifact_id, name, size, sha256, content_type, created_by, created_at
-         from artifacts where $1::uuid is null or artifact_id < $1
+        "select artifact_id, name, size, sha256, content_type, created_by, maker_id, created_at
+         from artifacts where not builtin and ($1::uuid is null or artifact_id < $1)
          order by artifact_id desc limit $2",
         before,
         limit
@@ -96,13 +108,14 @@ pub async fn list(
 
 /// Removes the record; false = there is none.
 pub async fn delete(conn: &mut PgConnection, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
-    let gone = sqlx::query!("delete from artifacts where artifact_id = $1", artifact_id)
-        .execute(conn)
-        .await?;
+    let gone =
+        sqlx::query!("delete from artifacts where artifact_id = $1 and not builtin", artifact_id)
+            .execute(conn)
+            .await?;
     Ok(gone.rows_affected() > 0)
 }
 
-/// Whether an open job names this artifact.
+/// Whether an open job names this artifact, or a rollout that may still send it.
 pub async fn in_use(executor: impl PgExecutor<'_>, artifact_id: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
@@ -111,6 +124,11 @@ pub async fn in_use(executor: impl PgExecutor<'_>, artifact_id: Uuid) -> Result<
             where state in ('queued', 'running', 'waiting')
               and kind in ('download', 'schedule_download')
               and (args ->> 'artifact_id' = $1 or args -> 'download' ->> 'artifact_id' = $1)
+        ) or exists (
+            select 1 from rollouts
+            where state not in ('aborted', 'rolled_back')
+              and (change ->> 'undo_artifact_id' = $1
+                   or (change ->> 'artifact_id' = $1 and state <> 'completed'))
         ) as "used!"
         "#,
         artifact_id.to_string()

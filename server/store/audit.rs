@@ -5,8 +5,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// How far an entry's id may lie from its time: the time is when the request began, the id is made
-/// when the entry is written, and a clock may be set in between.
+/// How far the id of what is made may lie from its time: the time is when the request began, the id
+/// is made when the row is written, and a clock may be set in between.
 const DRIFT: TimeDelta = TimeDelta::days(1);
 
 /// Who changed what.
@@ -91,7 +91,7 @@ pub async fn list(
     // A text is looked for in each entry.
     let _turn = if filter.text.is_some() { Some(super::selector::turn().await?) } else { None };
     // Never null: the index then ends the scan, in whatever plan.
-    let (first, end) = bounds(filter);
+    let (first, end) = ids_between(filter.since, filter.until);
     let end = before.map_or(end, |before| before.min(end));
     sqlx::query_as!(
         Entry,
@@ -127,12 +127,15 @@ pub async fn list(
     .await
 }
 
-/// The ids that entries of the filter's time can have: from the first, before the second.
-fn bounds(filter: &Filter) -> (Uuid, Uuid) {
+/// The UUIDv7 that rows of a time can have: from the first, before the second.
+pub(super) fn ids_between(
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+) -> (Uuid, Uuid) {
     let drift = DRIFT.num_milliseconds();
     let millis = |at: DateTime<Utc>| at.timestamp_millis();
-    let first = filter.since.map_or(Uuid::nil(), |at| smallest(millis(at).saturating_sub(drift)));
-    let end = filter.until.map_or(Uuid::max(), |at| smallest(millis(at).saturating_add(drift)));
+    let first = since.map_or(Uuid::nil(), |at| smallest(millis(at).saturating_sub(drift)));
+    let end = until.map_or(Uuid::max(), |at| smallest(millis(at).saturating_add(drift)));
     (first, end)
 }
 
@@ -157,24 +160,19 @@ mod tests {
         };
         let since = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_800_000_000_123);
         let until = since + TimeDelta::hours(1);
-        let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
-        let (first, end) = bounds(&filter);
+        let (first, end) = ids_between(Some(since), Some(until));
         for at in [since, until, since - DRIFT, until + DRIFT - TimeDelta::milliseconds(1)] {
             assert!(first <= id(at) && id(at) < end, "{at}");
         }
         assert!(id(since - DRIFT - TimeDelta::milliseconds(1)) < first);
         assert!(id(until + DRIFT) >= end);
-        assert_eq!(bounds(&Filter::default()), (Uuid::nil(), Uuid::max()));
+        assert_eq!(ids_between(None, None), (Uuid::nil(), Uuid::max()));
     }
 
     #[test]
     fn no_time_is_too_far_away() {
-        let filter = Filter {
-            since: Some(DateTime::<Utc>::MIN_UTC),
-            until: Some(DateTime::<Utc>::MAX_UTC),
-            ..Filter::default()
-        };
-        let (first, end) = bounds(&filter);
+        let (first, end) =
+            ids_between(Some(DateTime::<Utc>::MIN_UTC), Some(DateTime::<Utc>::MAX_UTC));
         assert!(first == Uuid::nil() && end > Uuid::now_v7());
     }
 }

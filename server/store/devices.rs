@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::selector;
+use super::within::Within;
 use crate::fleet::selector::{
     Expr, Test, TextField, TextTest, TimeField, TimeTest, VersionTest, VersionValue,
 };
@@ -165,12 +166,11 @@ pub async fn by_serial(pool: &PgPool, serial: &str) -> Result<Vec<Uuid>, sqlx::E
 }
 
 /// The devices whose serial number or identity begins with one of these texts, in either case: of
-/// each text the first ones only, in the order of serial numbers. Of those at and below the sites
-/// `paths`, if named.
+/// each text the first ones only, in the order of serial numbers. Of those within, if that is said.
 pub async fn beginning(
     pool: &PgPool,
     texts: &[String],
-    paths: Option<&[String]>,
+    within: Option<&Within>,
     limit: i64,
 ) -> Result<Vec<Device>, sqlx::Error> {
     if texts.is_empty() {
@@ -178,7 +178,7 @@ pub async fn beginning(
     }
     let _turn = selector::turn().await?;
     let mut q = QueryBuilder::new("");
-    push_beginning(&mut q, texts, paths, limit);
+    push_beginning(&mut q, texts, within, limit);
     let mut tx = selector::bounded(pool).await?;
     let found = q.build_query_as().persistent(false).fetch_all(&mut *tx).await?;
     tx.commit().await?;
@@ -192,7 +192,7 @@ pub async fn beginning(
 pub fn push_beginning(
     q: &mut QueryBuilder<Postgres>,
     texts: &[String],
-    paths: Option<&[String]>,
+    within: Option<&Within>,
     limit: i64,
 ) {
     push_select(q, None);
@@ -206,12 +206,22 @@ pub fn push_beginning(
         // The last of all characters: whatever begins with the text stands before it.
         let end = format!("{text}\u{10ffff}");
         q.push(column).push(" ~<~ upper(").push_bind(end).push(")");
-        if let Some(paths) = paths {
-            q.push(" and b.site <@ any(").push_bind(paths.to_vec()).push("::text[]::ltree[])");
+        if let Some(within) = within {
+            push_within(q, within);
         }
         q.push(" order by ").push(column).push(" using ~<~ limit ").push_bind(limit).push(")");
     }
     q.push(") order by f.serial, f.device_id limit ").push_bind(limit);
+}
+
+/// The same narrowing as everywhere else, of `b`.
+fn push_within(q: &mut QueryBuilder<Postgres>, within: &Within) {
+    q.push(" and (b.site <@ any(").push_bind(within.sites.clone()).push("::text[]::ltree[])");
+    if !within.groups.is_empty() {
+        q.push(" or b.device_id in (select m.device_id from group_members m");
+        q.push(" where m.group_id = any(").push_bind(within.groups.clone()).push("))");
+    }
+    q.push(")");
 }
 
 /// One device.
@@ -222,33 +232,36 @@ pub async fn get(pool: &PgPool, device_id: Uuid) -> Result<Option<Device>, sqlx:
     q.build_query_as().fetch_optional(pool).await
 }
 
-/// The names of those of these devices that stand at and below the sites `paths`, if named.
+/// The names of those of these devices that are within, if that is said.
 pub async fn names(
     pool: &PgPool,
     device_ids: &[Uuid],
-    paths: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<Vec<DeviceName>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     sqlx::query_as!(
         DeviceName,
-        "select device_id, serial, site::text as site from device_facts
+        "select device_id, serial, site::text as site from device_facts f
          where device_id = any($1)
-           and ($2::text[] is null or site <@ any($2::text[]::ltree[]))",
+           and ($2::text[] is null or f.site <@ any($2::text[]::ltree[])
+                or ($3::uuid[] is not null and f.device_id in (
+                    select m.device_id from group_members m where m.group_id = any($3::uuid[]))))",
         device_ids,
-        paths
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await
 }
 
-/// Devices in the inventory, or at and below the sites `paths`; and how many of them informed since
-/// `since`.
+/// Devices in the inventory, or within; and how many of them informed since `since`.
 pub async fn counts(
     pool: &PgPool,
     since: DateTime<Utc>,
-    paths: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<(i64, i64), sqlx::Error> {
     let _turn = selector::turn().await?;
-    let Some(paths) = paths else {
+    let (Some(sites), groups) = Within::binds(within) else {
         let row = sqlx::query!(
             r#"select count(*) as "all!", count(*) filter (where last_inform >= $1) as "online!"
                from devices"#,
@@ -261,9 +274,12 @@ pub async fn counts(
     let row = sqlx::query!(
         r#"select count(*) as "all!", count(*) filter (where d.last_inform >= $1) as "online!"
            from device_facts f join devices d using (device_id)
-           where f.site <@ any($2::text[]::ltree[])"#,
+           where f.site <@ any($2::text[]::ltree[])
+              or ($3::uuid[] is not null and f.device_id in (
+                  select m.device_id from group_members m where m.group_id = any($3::uuid[])))"#,
         since,
-        paths
+        sites,
+        groups
     )
     .fetch_one(pool)
     .await?;
@@ -330,9 +346,12 @@ pub async fn delete(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sq
         sqlx::query!("delete from connection_requests where device_id = $1", device_id),
         sqlx::query!("delete from cwmp_transcripts where device_id = $1", device_id),
         sqlx::query!("delete from device_secrets where device_id = $1", device_id),
+        sqlx::query!("delete from device_packages where device_id = $1", device_id),
     ] {
         statement.execute(&mut *conn).await?;
     }
+    // After the facts, as who moves sites locks them.
+    super::rollouts::devices::remove(conn, device_id).await?;
     Ok(gone > 0)
 }
 
@@ -366,9 +385,12 @@ mod tests {
     #[test]
     fn what_was_typed_is_bound_and_never_pushed() {
         let texts = ["x' or '%".to_owned(), "y".to_owned()];
-        for (paths, binds) in [(None, 4 * 3 + 1), (Some(["eu".to_owned()].as_slice()), 4 * 4 + 1)] {
+        let eu = Within { sites: vec!["eu".to_owned()], groups: Vec::new() };
+        let more = Within { groups: vec![Uuid::nil()], ..eu.clone() };
+        for (within, each) in [(None, 3), (Some(&eu), 4), (Some(&more), 5)] {
+            let binds = 4 * each + 1;
             let mut q = QueryBuilder::new("");
-            push_beginning(&mut q, &texts, paths, 8);
+            push_beginning(&mut q, &texts, within, 8);
             let sql = q.into_string();
             assert!(!sql.contains("x'"), "{sql}");
             assert!(sql.contains(&format!("${binds}")), "{sql}");

@@ -112,8 +112,48 @@ pub async fn update(conn: &mut PgConnection, group: &Group) -> Result<(), sqlx::
     Ok(())
 }
 
-/// Removes a group and the list of its members.
+/// Who may do something with a group's devices because they are in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// Logins of users.
+    pub users: Vec<String>,
+    /// Names of tokens that are not revoked.
+    pub tokens: Vec<String>,
+}
+
+/// Who was granted something for a group.
+pub async fn holders(conn: &mut PgConnection, group_id: Uuid) -> Result<Holders, sqlx::Error> {
+    let users = sqlx::query_scalar!(
+        r#"select distinct u.login as "login!" from user_grants g join users u using (user_id)
+           where g.group_id = $1 order by 1"#,
+        group_id
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let tokens = sqlx::query_scalar!(
+        "select name from api_tokens where group_id = $1 and revoked_at is null order by name",
+        group_id
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Holders { users, tokens })
+}
+
+/// The groups into which a device was put. With its row locked they stay the same.
+pub async fn of_device(db: impl PgExecutor<'_>, device_id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("select group_id from group_members where device_id = $1", device_id)
+        .fetch_all(db)
+        .await
+}
+
+/// Removes a group and the list of its members. Revoked tokens are good nowhere: they stop naming it.
 pub async fn delete(conn: &mut PgConnection, group_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update api_tokens set group_id = null where group_id = $1 and revoked_at is not null",
+        group_id
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!("delete from group_members where group_id = $1", group_id)
         .execute(&mut *conn)
         .await?;

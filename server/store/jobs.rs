@@ -7,8 +7,10 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 mod list;
+mod rollouts;
 
-pub use list::{counts, list};
+pub use list::{Filter, Span, counts, list};
+pub use rollouts::{tell_rollout, tell_rollouts};
 
 /// A job.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub struct Job {
     pub fault: Option<Value>,
     /// Why it is in this state, in words.
     pub note: Option<String>,
+    /// The rollout that it is part of.
+    pub rollout_id: Option<Uuid>,
 }
 
 /// A job to be made.
@@ -74,6 +78,8 @@ pub struct NewJob {
     pub idempotency_key: Option<String>,
     /// Who asked.
     pub created_by: String,
+    /// See [`Job::rollout_id`].
+    pub rollout_id: Option<Uuid>,
 }
 
 /// Locks the device's row; false = no such device.
@@ -102,8 +108,8 @@ pub async fn insert(
         Job,
         r#"
         insert into jobs (device_id, job_id, kind, args, state, not_before, expires_at,
-                          max_attempts, idempotency_key, created_by, created_at)
-        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10)
+                          max_attempts, idempotency_key, created_by, created_at, rollout_id)
+        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)
         returning *
         "#,
         new.device_id,
@@ -115,7 +121,8 @@ pub async fn insert(
         new.max_attempts,
         new.idempotency_key,
         new.created_by,
-        now
+        now,
+        new.rollout_id
     )
     .fetch_one(&mut *conn)
     .await?;
@@ -311,7 +318,8 @@ pub async fn change(
             not_before = coalesce($4, not_before),
             confirm_by = $5,
             result = coalesce($6, result),
-            fault = coalesce($7, fault),
+            -- Accepted: what an earlier attempt was refused for is past.
+            fault = case when $3 = 'waiting' then $7 else coalesce($7, fault) end,
             note = $8,
             attempts = attempts - case when $11 then 1 else 0 end,
             lease = null,

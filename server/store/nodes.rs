@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 /// A `muster serve`.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,4 +57,15 @@ pub async fn remove(pool: &PgPool, node: &str) -> Result<(), sqlx::Error> {
 pub async fn purge(pool: &PgPool, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from nodes where seen_at < $1", before).execute(pool).await?;
     Ok(())
+}
+
+/// Since when there has been a node that devices could reach, of those that were heard of since
+/// `fresh`; `None` = there is none.
+pub async fn listening_since(
+    db: impl PgExecutor<'_>,
+    fresh: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("select min(started_at) from nodes where seen_at >= $1", fresh)
+        .fetch_one(db)
+        .await
 }

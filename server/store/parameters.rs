@@ -98,6 +98,29 @@ pub async fn put(
     Ok(())
 }
 
+/// Forgets what was known, and when it was read: an empty document is no reading of the device.
+pub async fn forget(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        insert into device_parameters (device_id, doc, refreshed_at, changed_at)
+        values ($1, '{}', null, $2)
+        on conflict (device_id) do update set
+            doc = excluded.doc,
+            refreshed_at = null,
+            changed_at = excluded.changed_at
+        "#,
+        device_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes that the whole model was read and nothing had changed.
 pub async fn touch(
     conn: &mut PgConnection,

@@ -31,8 +31,12 @@ pub struct Held {
     pub rights: Vec<String>,
     /// The policy of the support view.
     pub support: Option<Value>,
-    /// Path of the site; `None` = everywhere.
+    /// Path of the site, where it is for one.
     pub site: Option<String>,
+    /// The group, where it is for one.
+    pub group_id: Option<Uuid>,
+    /// Its name.
+    pub group: Option<String>,
 }
 
 /// All of them, in order of names.
@@ -58,10 +62,12 @@ pub async fn named(db: impl PgExecutor<'_>, names: &[String]) -> Result<Vec<Role
 pub async fn held(db: impl PgExecutor<'_>, user_id: Uuid) -> Result<Vec<Held>, sqlx::Error> {
     sqlx::query_as!(
         Held,
-        r#"select r.rights as "rights!", r.support as "support?", s.path::text as "site?"
+        r#"select r.rights as "rights!", r.support as "support?", s.path::text as "site?",
+                  g.group_id as "group_id?", m.name as "group?"
            from user_grants g
            join roles r on r.role_id = g.role_id
            left join sites s on s.site_id = g.site_id
+           left join groups m on m.group_id = g.group_id
            where g.user_id = $1"#,
         user_id
     )

@@ -10,6 +10,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::within::Within;
 use crate::fleet::window::Window;
 
 /// A site.
@@ -133,16 +134,20 @@ pub async fn chain(pool: &PgPool, path: &str) -> Result<Vec<Site>, sqlx::Error> 
     .await
 }
 
-/// How many devices stand at each site, of those at and below one of `within`; `None` = at no site.
+/// How many devices stand at each site, of those within; `None` = at no site.
 pub async fn devices(
     pool: &PgPool,
-    within: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<Vec<(Option<String>, i64)>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     let rows = sqlx::query!(
-        r#"select site::text as "site?", count(*) as "devices!" from device_facts
-           where $1::text[] is null or site <@ any($1::text[]::ltree[])
+        r#"select site::text as "site?", count(*) as "devices!" from device_facts f
+           where $1::text[] is null or f.site <@ any($1::text[]::ltree[])
+              or ($2::uuid[] is not null and f.device_id in (
+                  select m.device_id from group_members m where m.group_id = any($2::uuid[])))
            group by site"#,
-        within
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await?;
@@ -325,18 +330,32 @@ pub async fn move_devices(
     Ok(done.rows_affected())
 }
 
-/// A device's site and tags; locks its facts until the transaction ends.
+/// What operators say of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Path of the site where it stands.
+    pub site: Option<String>,
+    /// In order, each once.
+    pub tags: Vec<String>,
+    /// The device through which it reaches the network.
+    pub uplink: Option<Uuid>,
+    /// Devices with the same label back each other up.
+    pub redundancy: Option<String>,
+}
+
+/// What operators say of a device; locks its facts until the transaction ends.
 pub async fn placement(
     conn: &mut PgConnection,
     device_id: Uuid,
-) -> Result<Option<(Option<String>, Vec<String>)>, sqlx::Error> {
-    let row = sqlx::query!(
-        "select site::text, tags from device_facts where device_id = $1 for update",
+) -> Result<Option<Placed>, sqlx::Error> {
+    sqlx::query_as!(
+        Placed,
+        r#"select site::text as "site?", tags, uplink, redundancy
+           from device_facts where device_id = $1 for update"#,
         device_id
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|r| (r.site, r.tags)))
+    .await
 }
 
 /// Where a device stands, which is nowhere else until the transaction ends; outer `None` = there is
@@ -355,20 +374,22 @@ pub async fn of_device(
     Ok(row.map(|row| row.site))
 }
 
-/// Puts a device into a site, or none, with these tags.
+/// Writes what operators say of a device.
 pub async fn place(
     conn: &mut PgConnection,
     device_id: Uuid,
-    site: Option<&str>,
-    tags: &[String],
+    placed: &Placed,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update device_facts set site = $2::text::ltree, tags = $3, updated_at = $4
+        "update device_facts
+         set site = $2::text::ltree, tags = $3, uplink = $4, redundancy = $5, updated_at = $6
          where device_id = $1",
         device_id,
-        site,
-        tags,
+        placed.site.as_deref(),
+        &placed.tags,
+        placed.uplink,
+        placed.redundancy.as_deref(),
         now
     )
     .execute(conn)

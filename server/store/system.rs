@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
+use super::within::Within;
+
 /// The server and the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
@@ -64,60 +66,78 @@ pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, sqlx::Error> {
     .await
 }
 
-/// Open jobs by state, of devices at and below these sites, if named.
+/// Open jobs by state, of devices within, if named.
 pub async fn jobs_open(
     pool: &PgPool,
-    paths: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     let rows = sqlx::query!(
         r#"select state as "state!", count(*) as "n!" from jobs
            where state in ('queued', 'running', 'waiting')
              and ($1::text[] is null or exists (
                  select from device_facts f
-                 where f.device_id = jobs.device_id and f.site <@ any($1::text[]::ltree[])))
+                 where f.device_id = jobs.device_id
+                   and (f.site <@ any($1::text[]::ltree[])
+                        or ($2::uuid[] is not null and f.device_id in (
+                            select m.device_id from group_members m
+                            where m.group_id = any($2::uuid[]))))))
            group by state"#,
-        paths
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|row| (row.state, row.n)).collect())
 }
 
-/// Queued jobs that may run, of devices at and below these sites, if named.
+/// Queued jobs that may run, of devices within, if named.
 pub async fn jobs_due(
     pool: &PgPool,
     now: DateTime<Utc>,
-    paths: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<Due, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     sqlx::query_as!(
         Due,
         r#"select count(*) as "count!", min(not_before) as since from jobs
            where state = 'queued' and not_before <= $1
              and ($2::text[] is null or exists (
                  select from device_facts f
-                 where f.device_id = jobs.device_id and f.site <@ any($2::text[]::ltree[])))"#,
+                 where f.device_id = jobs.device_id
+                   and (f.site <@ any($2::text[]::ltree[])
+                        or ($3::uuid[] is not null and f.device_id in (
+                            select m.device_id from group_members m
+                            where m.group_id = any($3::uuid[]))))))"#,
         now,
-        paths
+        sites,
+        groups
     )
     .fetch_one(pool)
     .await
 }
 
-/// Devices that are to be woken now, of those at and below these sites, if named.
+/// Devices that are to be woken now, of those within, if named.
 pub async fn wakes_due(
     pool: &PgPool,
     now: DateTime<Utc>,
-    paths: Option<&[String]>,
+    within: Option<&Within>,
 ) -> Result<Due, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     sqlx::query_as!(
         Due,
         r#"select count(*) as "count!", min(not_before) as since from connection_requests r
            where not_before <= $1
              and ($2::text[] is null or exists (
                  select from device_facts f
-                 where f.device_id = r.device_id and f.site <@ any($2::text[]::ltree[])))"#,
+                 where f.device_id = r.device_id
+                   and (f.site <@ any($2::text[]::ltree[])
+                        or ($3::uuid[] is not null and f.device_id in (
+                            select m.device_id from group_members m
+                            where m.group_id = any($3::uuid[]))))))"#,
         now,
-        paths
+        sites,
+        groups
     )
     .fetch_one(pool)
     .await

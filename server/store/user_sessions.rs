@@ -43,8 +43,12 @@ pub struct Resumed {
     pub must_change: bool,
     /// Words of rights; `None` = they have no role.
     pub rights: Option<Vec<String>>,
-    /// Path of the site; `None` = everywhere.
+    /// Path of the site, where it is for one.
     pub site: Option<String>,
+    /// The group, where it is for one.
+    pub group_id: Option<Uuid>,
+    /// Its name.
+    pub group: Option<String>,
 }
 
 /// Stores a new session.
@@ -84,12 +88,14 @@ pub async fn resume(
         r#"select s.session_id as "session_id!", s.seen_at as "seen_at!", u.user_id as "user_id!",
                   u.login as "login!", u.display_name as "display_name!",
                   u.preferences as "preferences!", u.must_change as "must_change!",
-                  r.rights as "rights?", t.path::text as "site?"
+                  r.rights as "rights?", t.path::text as "site?", g.group_id as "group_id?",
+                  m.name as "group?"
            from user_sessions s
            join users u on u.user_id = s.user_id and u.disabled_at is null
            left join user_grants g on g.user_id = u.user_id
            left join roles r on r.role_id = g.role_id
            left join sites t on t.site_id = g.site_id
+           left join groups m on m.group_id = g.group_id
            where s.token_hash = $1 and s.seen_at > $2 and s.expires_at > $3"#,
         token_hash,
         idle_since,

@@ -67,7 +67,7 @@ pub struct NewUser<'a> {
     pub oidc: Option<(&'a str, &'a str)>,
 }
 
-/// A role that a user has somewhere.
+/// A role that a user has somewhere: at a site and below, for a group, or everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Who has it.
@@ -76,10 +76,14 @@ pub struct Grant {
     pub role_id: Uuid,
     /// Its name.
     pub role: String,
-    /// At which site and below; `None` = everywhere.
+    /// At which site and below.
     pub site_id: Option<Uuid>,
     /// Path of the site.
     pub site: Option<String>,
+    /// For the devices of which group.
+    pub group_id: Option<Uuid>,
+    /// Name of the group.
+    pub group: Option<String>,
 }
 
 /// Keeps every other change of users, roles and grants out until the transaction ends.
@@ -99,7 +103,8 @@ pub async fn has_admin(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
                select from users u
-               join user_grants g on g.user_id = u.user_id and g.site_id is null
+               join user_grants g on g.user_id = u.user_id
+                   and g.site_id is null and g.group_id is null
                join roles r on r.role_id = g.role_id and 'admin' = any (r.rights)
                where u.disabled_at is null
                  and (u.password_hash is not null or u.oidc_subject is not null)
@@ -372,31 +377,34 @@ pub async fn delete(conn: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::
     Ok(())
 }
 
-/// What these users were granted, in order of roles and sites.
+/// What these users were granted, in order of roles, sites and groups.
 pub async fn grants(db: impl PgExecutor<'_>, user_ids: &[Uuid]) -> Result<Vec<Grant>, sqlx::Error> {
     sqlx::query_as!(
         Grant,
         r#"select g.user_id as "user_id!", g.role_id as "role_id!", r.name as "role!",
-                  g.site_id as "site_id?", s.path::text as "site?"
+                  g.site_id as "site_id?", s.path::text as "site?",
+                  g.group_id as "group_id?", m.name as "group?"
            from user_grants g
            join roles r on r.role_id = g.role_id
            left join sites s on s.site_id = g.site_id
+           left join groups m on m.group_id = g.group_id
            where g.user_id = any ($1)
-           order by r.name, s.path nulls first"#,
+           order by r.name, s.path nulls first, m.name nulls first"#,
         user_ids
     )
     .fetch_all(db)
     .await
 }
 
-/// Takes back what a user was granted everywhere, and at sites too if `all`.
+/// Takes back what a user was granted everywhere, and at sites and for groups too if `all`.
 pub async fn clear_grants(
     conn: &mut PgConnection,
     user_id: Uuid,
     all: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "delete from user_grants where user_id = $1 and ($2 or site_id is null)",
+        "delete from user_grants
+         where user_id = $1 and ($2 or (site_id is null and group_id is null))",
         user_id,
         all
     )
@@ -405,19 +413,21 @@ pub async fn clear_grants(
     Ok(())
 }
 
-/// Grants a role, at a site and below or everywhere.
+/// Grants a role, at a site and below, for the devices of a group, or everywhere.
 pub async fn grant(
     conn: &mut PgConnection,
     user_id: Uuid,
     role_id: Uuid,
     site_id: Option<Uuid>,
+    group_id: Option<Uuid>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into user_grants (user_id, role_id, site_id) values ($1, $2, $3)
+        "insert into user_grants (user_id, role_id, site_id, group_id) values ($1, $2, $3, $4)
          on conflict do nothing",
         user_id,
         role_id,
-        site_id
+        site_id,
+        group_id
     )
     .execute(conn)
     .await?;

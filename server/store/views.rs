@@ -23,13 +23,24 @@ pub struct SavedView {
     pub shared: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Keeps every other change of a user's views out until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("select 1 as one from users where user_id = $1 for no key update", user_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(())
 }
 
 /// Stores a new view; false = its owner has one of this name.
 pub async fn insert(conn: &mut PgConnection, view: &SavedView) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into saved_views (view_id, user_id, name, selector, columns, shared, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into saved_views (view_id, user_id, name, selector, columns, shared, created_at,
+                                  updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (user_id, name) do nothing",
         view.view_id,
         view.user_id,
@@ -37,7 +48,8 @@ pub async fn insert(conn: &mut PgConnection, view: &SavedView) -> Result<bool, s
         view.selector,
         &view.columns,
         view.shared,
-        view.created_at
+        view.created_at,
+        view.updated_at
     )
     .execute(conn)
     .await?;
@@ -58,7 +70,8 @@ pub async fn count(conn: &mut PgConnection, user_id: Uuid) -> Result<i64, sqlx::
 pub async fn get(db: impl PgExecutor<'_>, view_id: Uuid) -> Result<Option<SavedView>, sqlx::Error> {
     sqlx::query_as!(
         SavedView,
-        "select view_id, user_id, u.login as owner, name, selector, columns, shared, v.created_at
+        "select view_id, user_id, u.login as owner, name, selector, columns, shared, v.created_at,
+                v.updated_at
          from saved_views v join users u using (user_id)
          where view_id = $1",
         view_id
@@ -77,7 +90,8 @@ pub async fn list(
 ) -> Result<Vec<SavedView>, sqlx::Error> {
     sqlx::query_as!(
         SavedView,
-        "select view_id, user_id, u.login as owner, name, selector, columns, shared, v.created_at
+        "select view_id, user_id, u.login as owner, name, selector, columns, shared, v.created_at,
+                v.updated_at
          from saved_views v join users u using (user_id)
          where (shared or user_id = $1) and ($2::uuid is null or view_id > $2)
          order by view_id limit $3",
@@ -87,6 +101,26 @@ pub async fn list(
     )
     .fetch_all(pool)
     .await
+}
+
+/// Writes what may change of a view, under [`lock`]; false = its owner has another one of this name.
+pub async fn update(conn: &mut PgConnection, view: &SavedView) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update saved_views set name = $2, selector = $3, columns = $4, shared = $5, updated_at = $6
+         where view_id = $1 and not exists (
+             select from saved_views other
+             where other.user_id = $7 and other.name = $2 and other.view_id <> $1)",
+        view.view_id,
+        view.name,
+        view.selector,
+        &view.columns,
+        view.shared,
+        view.updated_at,
+        view.user_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Removes a view.

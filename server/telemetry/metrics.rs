@@ -31,7 +31,7 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 15] = [
+const METRICS: [(Kind, &str, &str); 16] = [
     (
         Kind::Counter,
         "muster_transcripts_dropped_total",
@@ -43,6 +43,7 @@ const METRICS: [(Kind, &str, &str); 15] = [
         "muster_login_failures_total",
         "Log-ins that failed: a wrong name, password or code, or nobody's at single sign-on.",
     ),
+    (Kind::Counter, "muster_rollout_states_total", "Rollouts that changed state, by new state."),
     (Kind::Gauge, "muster_connections_open", "Connections open, by listener."),
     (
         Kind::Counter,

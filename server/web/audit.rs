@@ -9,12 +9,12 @@ use axum::extract::{Query, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::diff::Change;
+use super::days;
 use super::failure::Failure;
 use super::form::Complaints;
 use super::format::When;
@@ -85,19 +85,14 @@ impl AuditQuery {
     /// Days are those of the zone.
     fn filter(&self, zone: Tz) -> Result<Filter, Error> {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let until = match day(&self.until, "/until")? {
-            None => None,
-            // Up to the end of the day that is named.
-            Some(date) => date.checked_add_days(Days::new(1)),
-        };
         Ok(Filter {
             actor: text(&self.actor),
             action: text(&self.action),
             object_kind: text(&self.kind),
             object_id: text(&self.object),
             text: text(&self.text),
-            since: day(&self.since, "/since")?.and_then(|date| begins(date, zone)),
-            until: until.and_then(|date| begins(date, zone)),
+            since: days::since(&self.since, zone)?,
+            until: days::until(&self.until, zone)?,
         })
     }
 
@@ -129,22 +124,6 @@ impl AuditQuery {
         fields.extend(more);
         address(path, &fields)
     }
-}
-
-fn day(text: &str, pointer: &str) -> Result<Option<NaiveDate>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let why = |_| Error::invalid(pointer, "A day is written as 2026-11-22.");
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map(Some).map_err(why)
-}
-
-/// When a day begins in a zone: at midnight, or an hour later where the clock skips that.
-fn begins(date: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
-    let midnight = date.and_time(NaiveTime::MIN);
-    let later = midnight.checked_add_signed(TimeDelta::hours(1))?;
-    let at = |local| zone.from_local_datetime(&local).earliest();
-    at(midnight).or_else(|| at(later)).map(|at| at.with_timezone(&Utc))
 }
 
 #[derive(Serialize)]
@@ -194,7 +173,7 @@ async fn page(
     let query = query.trimmed();
     let ctx = viewer.ctx();
     let before = query.before()?;
-    let zone = zone(&viewer);
+    let zone = days::zone(&viewer);
     let (found, errors) = match query.filter(zone) {
         Ok(filter) => {
             let found = service::list(&app, ctx, &filter, before, with_one_more(PAGE)).await?;
@@ -219,11 +198,6 @@ async fn page(
         errors,
     };
     answer(View::Audit, &page, &page.errors)
-}
-
-/// The zone in which somebody reads times; the server does not know that of the browser.
-fn zone(viewer: &Viewer) -> Tz {
-    viewer.preference("time_zone").parse().unwrap_or(Tz::UTC)
 }
 
 fn row(entry: &Entry, ctx: &Ctx) -> Row {
@@ -271,7 +245,7 @@ async fn export(
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Failure> {
     let query = query.trimmed();
-    let filter = query.filter(zone(&viewer))?;
+    let filter = query.filter(days::zone(&viewer))?;
     let (format, media_type, name) = match query.format.as_str() {
         "csv" => (Format::Csv, "text/csv; charset=utf-8; header=present", "audit.csv"),
         "ndjson" => (Format::Ndjson, "application/x-ndjson", "audit.ndjson"),
@@ -288,6 +262,7 @@ async fn export(
 #[cfg(test)]
 pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use super::views::sample;
+    use chrono::DateTime;
     use serde_json::json;
 
     let ctx = Ctx::console(DateTime::UNIX_EPOCH);

@@ -19,7 +19,6 @@ use super::format::{When, grouped, size};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{self, View};
-use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
@@ -189,7 +188,7 @@ pub(super) async fn file(
     let page = FilePage {
         shell: Shell::new(&viewer, &app.config, file.name.as_str(), Section::Files),
         file: view(&file, ctx.now),
-        can_delete: ctx.reach(Right::Operate) == Reach::Everywhere,
+        can_delete: service::may_delete(ctx, &file),
     };
     Ok(views::render(View::File, &page)?)
 }
@@ -238,6 +237,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         sha256: vec![0xab; 32],
         content_type: "<x-evil>".to_owned(),
         created_by: "<x-evil>".to_owned(),
+        maker_id: None,
         created_at: now,
     };
     let list = |rows, can_store, errors| FilesPage {
@@ -314,6 +314,7 @@ mod tests {
             sha256: vec![0x0f; 32],
             content_type: String::new(),
             created_by: String::new(),
+            maker_id: None,
             created_at: DateTime::UNIX_EPOCH,
         };
         let file = view(&artifact, DateTime::UNIX_EPOCH);

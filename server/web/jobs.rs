@@ -8,16 +8,18 @@ pub(super) mod words;
 
 pub(super) mod advice;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use super::days;
 use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::Form;
@@ -25,7 +27,6 @@ use super::format::When;
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{self, View};
-use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
@@ -36,21 +37,53 @@ use crate::store::jobs::Job;
 
 /// Jobs on a page.
 const PAGE: usize = 50;
+/// In a query: when a job ended is meant.
+const FINISHED: &str = "finished";
+/// What did not end well, as one choice.
+const PROBLEMS: (&str, &str) = ("failed,expired", "failed or expired");
+/// What is said where the filter names none.
+const NO_DEVICE: &str = "There is no such device. A serial number is typed as it stands on the \
+                         device, to the letter.";
+/// Which time is meant.
+const TIMES: [(&str, &str); 2] = [("created", "Ordered"), (FINISHED, "Ended")];
 
 /// The query string; empty fields narrow nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct JobsQuery {
+    /// A state, or several with commas between.
     state: String,
     kind: String,
     /// A serial number, or the id of a device.
     device: String,
+    /// `finished` where the next two mean when a job ended, not when it was ordered.
+    time: String,
+    /// Days, or exact times.
+    since: String,
+    until: String,
+    /// `yes`: of each device only the newest.
+    newest: String,
     before: String,
 }
 
 impl JobsQuery {
-    fn filter(&self) -> Result<service::JobFilter, Error> {
-        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    fn trimmed(mut self) -> Self {
+        for field in [
+            &mut self.state,
+            &mut self.kind,
+            &mut self.device,
+            &mut self.time,
+            &mut self.since,
+            &mut self.until,
+        ] {
+            *field = field.trim().to_owned();
+        }
+        self
+    }
+
+    /// Days are those of the zone.
+    fn filter(&self, zone: Tz) -> Result<service::JobFilter, Error> {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let before = match self.before.as_str() {
             "" => None,
             id => Some(Uuid::try_parse(id).map_err(|_| {
@@ -64,27 +97,53 @@ impl JobsQuery {
             }),
             state: given(&self.state),
             kind: given(&self.kind),
+            time: match self.time.as_str() {
+                FINISHED => service::JobTime::Finished,
+                _ => service::JobTime::Created,
+            },
+            since: days::since(&self.since, zone)?,
+            until: days::until(&self.until, zone)?,
+            newest: !self.newest.is_empty(),
             before,
             limit: i64::try_from(PAGE).expect("a small number") + 1,
         })
     }
 
     fn filtered(&self) -> bool {
-        [&self.state, &self.kind, &self.device].iter().any(|field| !field.trim().is_empty())
+        let narrow =
+            [&self.state, &self.kind, &self.device, &self.since, &self.until, &self.newest];
+        narrow.iter().any(|field| !field.is_empty())
     }
 
     /// The same jobs, continued before one; only what is set.
     fn text(&self, before: &str) -> String {
         let fields = [
-            ("state", self.state.trim()),
-            ("kind", self.kind.trim()),
-            ("device", self.device.trim()),
+            ("state", self.state.as_str()),
+            ("kind", self.kind.as_str()),
+            ("device", self.device.as_str()),
+            ("time", self.time.as_str()),
+            ("since", self.since.as_str()),
+            ("until", self.until.as_str()),
+            ("newest", self.newest.as_str()),
             ("before", before),
         ];
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
         query.finish()
     }
+}
+
+/// The list of the jobs in these states, with commas between, that ended at or after a time;
+/// `newest` = of each device only the newest of them.
+pub(super) fn ended_since(states: &str, since: DateTime<Utc>, newest: bool) -> String {
+    let query = JobsQuery {
+        state: states.to_owned(),
+        time: FINISHED.to_owned(),
+        since: since.to_rfc3339_opts(SecondsFormat::Micros, true),
+        newest: if newest { "yes".to_owned() } else { String::new() },
+        ..JobsQuery::default()
+    };
+    address(&query.text(""))
 }
 
 #[derive(Serialize)]
@@ -104,8 +163,29 @@ struct Wanted<'a> {
     state: &'a str,
     kind: &'a str,
     device: &'a str,
+    time: &'a str,
+    since: Moment<'a>,
+    until: Moment<'a>,
+    newest: bool,
+    /// Whose days the fields mean.
+    zone: &'static str,
     states: Vec<Choice>,
     kinds: Vec<Choice>,
+    times: Vec<Choice>,
+}
+
+/// A time in a field.
+#[derive(Serialize)]
+struct Moment<'a> {
+    text: &'a str,
+    /// It is more exact than a day, which alone a field for days could show.
+    exact: bool,
+}
+
+impl<'a> Moment<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, exact: !text.is_empty() && !days::is_day(text) }
+    }
 }
 
 #[derive(Serialize)]
@@ -145,7 +225,7 @@ struct Row {
 type Asked = Result<Query<JobsQuery>, QueryRejection>;
 
 fn asked(query: Asked) -> Result<JobsQuery, Error> {
-    query.map(|Query(query)| query).map_err(|e| Error::invalid("", e.body_text()))
+    query.map(|Query(query)| query.trimmed()).map_err(|e| Error::invalid("", e.body_text()))
 }
 
 /// `GET /jobs`
@@ -155,10 +235,11 @@ pub(super) async fn page(
     query: Asked,
 ) -> Result<Html<String>, Failure> {
     let query = asked(query)?;
+    let zone = days::zone(&viewer);
     let page = JobsPage {
         shell: Shell::new(&viewer, &app.config, "Jobs", Section::Jobs),
-        wanted: wanted(&query),
-        list: list(&app, viewer.ctx(), &query).await?,
+        wanted: wanted(&query, zone),
+        list: list(&app, viewer.ctx(), &query, zone).await?,
     };
     Ok(views::render(View::Jobs, &page)?)
 }
@@ -169,28 +250,35 @@ pub(super) async fn fragment(
     State(app): State<Shared>,
     query: Asked,
 ) -> Result<Html<String>, Failure> {
-    let list = list(&app, viewer.ctx(), &asked(query)?).await?;
+    let list = list(&app, viewer.ctx(), &asked(query)?, days::zone(&viewer)).await?;
     Ok(views::render(View::JobsList, &ListFragment { list })?)
 }
 
-fn wanted(query: &JobsQuery) -> Wanted<'_> {
+fn wanted(query: &JobsQuery, zone: Tz) -> Wanted<'_> {
     let choice = |&(value, label): &(&'static str, &'static str)| Choice { value, label };
+    let states = service::STATES.iter().map(|state| choice(&(*state, *state)));
     Wanted {
-        state: query.state.trim(),
-        kind: query.kind.trim(),
-        device: query.device.trim(),
-        states: service::STATES.iter().map(|state| choice(&(*state, *state))).collect(),
+        state: &query.state,
+        kind: &query.kind,
+        device: &query.device,
+        time: &query.time,
+        since: Moment::of(&query.since),
+        until: Moment::of(&query.until),
+        newest: !query.newest.is_empty(),
+        zone: zone.name(),
+        states: states.chain([choice(&PROBLEMS)]).collect(),
         kinds: words::KINDS.iter().map(choice).collect(),
+        times: TIMES.iter().map(choice).collect(),
     }
 }
 
-async fn list(app: &App, ctx: &Ctx, query: &JobsQuery) -> Result<List, Error> {
-    let filter = query.filter()?;
-    let (mut jobs, complaint) = match service::list(app, ctx, &filter).await {
+async fn list(app: &App, ctx: &Ctx, query: &JobsQuery, zone: Tz) -> Result<List, Error> {
+    let (mut jobs, complaint) = match found(app, ctx, query, zone).await {
         Ok(jobs) => (jobs, String::new()),
-        // The filter names no device, or several: the form says so, and can be mended there.
-        Err(Error::NotFound(_)) => (Vec::new(), "There is no such device.".to_owned()),
+        // The form says what is wrong with it, and can be mended there.
+        Err(Error::NotFound(_)) => (Vec::new(), NO_DEVICE.to_owned()),
         Err(Error::Conflict(why)) => (Vec::new(), why),
+        Err(Error::Invalid { pointer, message }) if !pointer.is_empty() => (Vec::new(), message),
         Err(other) => return Err(other),
     };
     // One more than shown tells whether there is a next page.
@@ -199,9 +287,9 @@ async fn list(app: &App, ctx: &Ctx, query: &JobsQuery) -> Result<List, Error> {
     let last = jobs.last().filter(|_| more).map(|job| job.job_id.to_string());
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.device_id).collect();
     let names = devices::names(app, ctx, &ids).await?;
-    let reach = ctx.reach(Right::Operate);
+    let operable = devices::among(app, ctx, Right::Operate, &ids).await?;
     Ok(List {
-        rows: jobs.iter().map(|job| row(job, &names, &reach, ctx.now)).collect(),
+        rows: jobs.iter().map(|job| row(job, &names, &operable, ctx.now)).collect(),
         query: query.text(&query.before),
         first: if query.before.is_empty() { String::new() } else { address(&query.text("")) },
         next: last.map(|id| address(&query.text(&id))).unwrap_or_default(),
@@ -210,13 +298,21 @@ async fn list(app: &App, ctx: &Ctx, query: &JobsQuery) -> Result<List, Error> {
     })
 }
 
+async fn found(app: &App, ctx: &Ctx, query: &JobsQuery, zone: Tz) -> Result<Vec<Job>, Error> {
+    service::list(app, ctx, &query.filter(zone)?).await
+}
+
 fn address(query: &str) -> String {
     if query.is_empty() { "/jobs".to_owned() } else { format!("/jobs?{query}") }
 }
 
-fn row(job: &Job, names: &HashMap<Uuid, DeviceName>, operable: &Reach, now: DateTime<Utc>) -> Row {
+fn row(
+    job: &Job,
+    names: &HashMap<Uuid, DeviceName>,
+    operable: &HashSet<Uuid>,
+    now: DateTime<Utc>,
+) -> Row {
     let device = names.get(&job.device_id);
-    let site = device.and_then(|device| device.site.as_deref());
     Row {
         id: job.job_id,
         state: job.state.clone(),
@@ -229,7 +325,7 @@ fn row(job: &Job, names: &HashMap<Uuid, DeviceName>, operable: &Reach, now: Date
         by: job.created_by.clone(),
         note: words::why(job.note.as_deref(), job.fault.as_ref()),
         next: next_try(job).map(|at| When::new(at.max(now), now)),
-        can_cancel: can_cancel(job) && device.is_some() && operable.covers(site),
+        can_cancel: can_cancel(job) && device.is_some() && operable.contains(&job.device_id),
     }
 }
 

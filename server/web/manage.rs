@@ -1,5 +1,5 @@
 //! What the pages have in common that keep people, places and groups in order: facts, rights to
-//! choose from, sites by their paths, which version of a thing a form was filled in for, and the name
+//! choose from, sites by their paths and places of grants by one word, which version of a thing a form was filled in for, and the name
 //! that is typed before a thing is removed.
 
 use axum::http::StatusCode;
@@ -13,14 +13,14 @@ use super::failure::Failure;
 use super::form::Complaints;
 use super::viewer::Viewer;
 use super::views::{self, View};
-use crate::access::grant::Reach;
+use crate::access::grant::{GROUP, Reach};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::fleet::site::SitePath;
-use crate::service::sites;
+use crate::service::{groups, sites};
 
-/// Sites that are offered where one is typed; any other can be typed too.
+/// Sites, and groups, that are offered where one is typed; any other can be typed too.
 const OFFERED: i64 = 1_000;
 
 /// Label and value, as `ui.facts` shows them.
@@ -47,12 +47,17 @@ pub(super) struct RightBox {
 
 /// All rights, with those that are chosen.
 pub(super) fn rights(chosen: &[Right]) -> Vec<RightBox> {
-    let right_box = |right: Right| RightBox {
+    rights_of(&Right::ALL, chosen)
+}
+
+/// These rights, with those that are chosen.
+pub(super) fn rights_of(offered: &[Right], chosen: &[Right]) -> Vec<RightBox> {
+    let right_box = |right: &Right| RightBox {
         word: right.word(),
         meaning: right.meaning(),
-        checked: chosen.contains(&right),
+        checked: chosen.contains(right),
     };
-    Right::ALL.map(right_box).into_iter().collect()
+    offered.iter().map(right_box).collect()
 }
 
 /// Whether somebody may do this everywhere: for what belongs to no site.
@@ -146,12 +151,7 @@ pub(super) async fn site_paths(app: &App, ctx: &Ctx) -> Result<Vec<String>, Erro
 }
 
 /// The site with this path; none for no path. What is wrong with it stands at `pointer`.
-pub(super) async fn site_id(
-    app: &App,
-    ctx: &Ctx,
-    path: &str,
-    pointer: &str,
-) -> Result<Option<Uuid>, Error> {
+async fn site_id(app: &App, ctx: &Ctx, path: &str, pointer: &str) -> Result<Option<Uuid>, Error> {
     let path = path.trim();
     if path.is_empty() {
         return Ok(None);
@@ -167,10 +167,63 @@ pub(super) async fn site_id(
     }
 }
 
+/// Where somebody may be granted something, as a form says it in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) site_id: Option<Uuid>,
+    pub(super) group_id: Option<Uuid>,
+}
+
+/// Words to choose from for [`bounds`]: paths of sites, and the groups that can bound a grant.
+pub(super) async fn places(app: &App, ctx: &Ctx) -> Result<Vec<String>, Error> {
+    let mut places = site_paths(app, ctx).await?;
+    let mut groups = groups::list(app, ctx, None, OFFERED).await?;
+    groups.retain(|group| group.selector.is_none());
+    places.extend(groups.iter().map(|group| format!("{GROUP}{}", group.name)));
+    Ok(places)
+}
+
+/// The site with this path, or the group named after `group:`; neither for no word. What is wrong with
+/// it stands at `pointer`.
+pub(super) async fn bounds(
+    app: &App,
+    ctx: &Ctx,
+    word: &str,
+    pointer: &str,
+) -> Result<Bounds, Error> {
+    let Some(name) = word.trim().strip_prefix(GROUP) else {
+        return Ok(Bounds { site_id: site_id(app, ctx, word, pointer).await?, group_id: None });
+    };
+    match groups::named(app, ctx, name.trim()).await {
+        Ok(group) => Ok(Bounds { site_id: None, group_id: Some(group.group_id) }),
+        Err(Error::NotFound(_)) => {
+            Err(Error::invalid(pointer, format!("There is no group {}.", name.trim())))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// The word for a stored place; empty = everywhere.
+pub(super) fn place_word(site: Option<&str>, group: Option<&str>) -> String {
+    match (site, group) {
+        (Some(site), _) => site.to_owned(),
+        (None, Some(group)) => format!("{GROUP}{group}"),
+        (None, None) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_place_is_one_word() {
+        assert_eq!(place_word(None, None), "");
+        assert_eq!(place_word(Some("eu.lv"), None), "eu.lv");
+        assert_eq!(place_word(None, Some("vip line")), "group:vip line");
+        assert!("group:vip".parse::<SitePath>().is_err(), "no site can be called so");
+    }
 
     #[test]
     fn a_form_is_for_the_version_that_it_was_filled_in_for() {

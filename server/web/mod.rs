@@ -7,11 +7,13 @@
 //! - `viewer`: who looks. `guard`: which requests are heard, and what browsers are told. `cookie`,
 //!   `flash`, `form`: what browsers carry and send.
 //! - `shell`: the frame of each page. `views`: the templates. `failure`: errors as pages. `format`,
-//!   `chart`: times, sizes and numbers as people read them. `assets`: static files. `live`: hints
-//!   that something changed.
+//!   `chart`: times, sizes and numbers as people read them; `days`: as they write them. `assets`:
+//!   static files. `live`: hints that something changed. `compress`: answers smaller on the way.
 //! - `login`, `oidc`, `password`, `factor`, `account`: getting in, and one's own account.
 //! - `overview`, `system`, `jobs`, `files`: the fleet and the installation at a glance, work, and what
-//!   devices fetch. `search`: finding by name. `devices`, `device`: the list, and one of it.
+//!   devices fetch. `releases`: versions of RouterOS. `rollouts`: changes
+//!   brought to many devices. `search`: finding by name. `devices`, `device`:
+//!   the list, and one of it.
 //! - `support`: one page for who has a customer on the line.
 //! - `users`, `roles`, `tokens`, `audit`, `sites`, `groups`: keeping people, places and groups in
 //!   order; `manage`: what these have in common.
@@ -22,7 +24,9 @@ mod account;
 mod assets;
 mod audit;
 mod chart;
+mod compress;
 mod cookie;
+mod days;
 mod device;
 mod devices;
 mod factor;
@@ -42,7 +46,9 @@ mod manage;
 mod oidc;
 mod overview;
 mod password;
+mod releases;
 mod roles;
+mod rollouts;
 mod search;
 mod shell;
 mod sites;
@@ -58,6 +64,8 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
+
+pub use compress::compressed;
 
 use crate::access::oidc::CALLBACK;
 use crate::access::right::Right;
@@ -141,6 +149,9 @@ fn own(routes: Routes) -> Routes {
         .on(known, Method::POST, "/account/totp", post(factor::offer))
         .on(known, Method::POST, "/account/totp/confirm", post(factor::confirm))
         .on(known, Method::POST, "/account/totp/remove", post(factor::remove))
+        .on(known, Method::POST, "/account/tokens", post(account::tokens::create))
+        .on(known, Method::GET, "/account/tokens/new", get(account::tokens::new))
+        .on(known, Method::POST, "/account/tokens/{id}/revoke", post(account::tokens::revoke))
         .on(known, Method::GET, "/search", get(search::page))
         .on(known, Method::GET, "/search.json", get(search::json))
 }
@@ -175,6 +186,8 @@ fn pages(routes: Routes) -> Routes {
         support::routes,
         sites::routes,
         groups::routes,
+        releases::routes,
+        rollouts::routes,
         users::routes,
         roles::routes,
         tokens::routes,

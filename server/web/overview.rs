@@ -133,7 +133,7 @@ pub(super) async fn problems(
 
 async fn figures_part(app: &App, ctx: &Ctx) -> Result<FiguresPart, Error> {
     // The right is asked for here too, as what is kept is given without a call.
-    let place = ctx.require(Right::Read)?.paths();
+    let place = ctx.require(Right::Read)?.within();
     let everywhere = place.is_none();
     let pulse = PULSE.get(place, pulse(app, ctx)).await?;
     Ok(view::figures(&pulse, &app.config, everywhere, ctx.now))
@@ -145,7 +145,7 @@ async fn pulse(app: &App, ctx: &Ctx) -> Result<Pulse, Error> {
 }
 
 async fn shares_part(app: &App, ctx: &Ctx) -> Result<SharesPart, Error> {
-    let place = ctx.require(Right::Read)?.paths();
+    let place = ctx.require(Right::Read)?.within();
     let having = HAVING.get(place, having(app, ctx)).await?;
     Ok(view::shares(&having))
 }
@@ -157,7 +157,7 @@ async fn having(app: &App, ctx: &Ctx) -> Result<Having, Error> {
 }
 
 async fn problems_part(app: &App, ctx: &Ctx) -> Result<Vec<ProblemItem>, Error> {
-    let place = ctx.require(Right::Read)?.paths();
+    let place = ctx.require(Right::Read)?.within();
     let newest = PROBLEMS.get(place, service::problems(app, ctx)).await?;
     Ok(newest.iter().map(|problem| view::problem(problem, ctx.now)).collect())
 }

@@ -60,7 +60,7 @@ pub(super) async fn change(
     if sent.password != sent.again {
         return again(Complaints::field("again", "The two are not the same."));
     }
-    let session_id = viewer.session.session_id;
+    let session_id = Some(viewer.session.session_id);
     let (old, new) = (sent.old_password, sent.password);
     match service::change_password(&app, viewer.ctx(), session_id, old, new).await {
         Ok(()) => {

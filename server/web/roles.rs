@@ -169,6 +169,9 @@ async fn shown(
             allow_reboot: sent.allow_reboot,
             allow_wifi: sent.allow_wifi,
             allow_ping: sent.allow_ping,
+            wifi_names: sent.wifi_names,
+            min_wifi_password: sent.min_wifi_password,
+            ping_hosts: sent.ping_hosts,
             ..stored
         },
         Some(sent) => sent,
@@ -270,7 +273,13 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         may_change: true,
         rights: rights(&[]),
     };
-    let policy = SupportPolicy { hidden: vec![evil()], notes: evil(), ..SupportPolicy::default() };
+    let policy = SupportPolicy {
+        hidden: vec![evil()],
+        notes: evil(),
+        wifi_names: vec![evil()],
+        ping_hosts: vec![evil()],
+        ..SupportPolicy::default()
+    };
     let form = RoleForm { name: evil(), description: evil(), version: evil(), ..RoleForm::new() };
     let form = form.with(policy);
     let one = |new: bool, shipped: bool, action: &str, errors: Complaints| {

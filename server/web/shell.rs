@@ -26,6 +26,10 @@ pub(super) enum Section {
     Groups,
     /// Work on devices.
     Jobs,
+    /// Versions of RouterOS.
+    Releases,
+    /// A change brought to many devices, wave by wave.
+    Rollouts,
     /// Files for devices.
     Files,
     /// People.
@@ -70,6 +74,8 @@ static PARTS: [(&str, &[Entry]); 4] = [
         "Work",
         &[
             entry(Section::Jobs, "Jobs", "/jobs", Right::Read),
+            entry(Section::Releases, "Releases", "/releases", Right::Read),
+            entry(Section::Rollouts, "Rollouts", "/rollouts", Right::Read),
             entry(Section::Files, "Files", "/files", Right::Read),
         ],
     ),
@@ -202,13 +208,13 @@ fn nav(ctx: &Ctx, at: Section) -> Vec<Part> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::access::grant::{Grant, Grants};
+    use crate::access::grant::{Grant, Grants, Place};
     use crate::ctx::{Actor, ActorKind};
     use chrono::DateTime;
 
     fn ctx(rights: &[Right]) -> Ctx {
         let actor = Actor { kind: ActorKind::User, id: None, name: "ann".to_owned() };
-        let grants = Grants(vec![Grant { rights: rights.to_vec(), site: None }]);
+        let grants = Grants(vec![Grant { rights: rights.to_vec(), place: Place::Everywhere }]);
         Ctx { actor, grants, from: None, now: DateTime::UNIX_EPOCH }
     }
 
@@ -221,9 +227,12 @@ mod tests {
     fn the_navigation_is_what_somebody_may() {
         assert_eq!(labels(&[Right::Support]), ["Support"]);
         assert_eq!(labels(&[Right::Audit]), ["Audit log"]);
-        let read = ["Overview", "Devices", "Sites", "Groups", "Jobs", "Files", "System"];
+        let read = [
+            "Overview", "Devices", "Sites", "Groups", "Jobs", "Releases", "Rollouts", "Files",
+            "System",
+        ];
         assert_eq!(labels(&[Right::Read]), read);
-        assert_eq!(labels(&[Right::Admin]).len(), 12);
+        assert_eq!(labels(&[Right::Admin]).len(), 14);
         assert!(labels(&[]).is_empty());
     }
 

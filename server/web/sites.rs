@@ -41,7 +41,7 @@ static STANDING: LazyLock<Cache<Standing>> = LazyLock::new(Cache::default);
 /// How many devices stand where, as it was lately.
 async fn standing(app: &App, ctx: &Ctx) -> Result<Arc<Standing>, Error> {
     // The right is asked for here too, as what is kept is given without a call.
-    let place = ctx.require(Right::Read)?.paths();
+    let place = ctx.require(Right::Read)?.within();
     STANDING.get(place, service::standing(app, ctx)).await
 }
 
@@ -331,7 +331,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::grant::{Grant, Grants};
+    use crate::access::grant::{Grant, Grants, Place};
     use chrono::DateTime;
     use serde_json::json;
     use sqlx::types::Json;
@@ -352,7 +352,10 @@ mod tests {
     #[test]
     fn a_tree_begins_where_somebody_sees_it_and_offers_what_they_may() {
         let sites = [site("eu.lv", "Latvia"), site("eu.lv.riga", "riga")];
-        let grant = |right, site: &str| Grant { rights: vec![right], site: site.parse().ok() };
+        let grant = |right, site: &str| Grant {
+            rights: vec![right],
+            place: Place::Site(site.parse().expect("a path")),
+        };
         let grants = vec![grant(Right::Read, "eu.lv"), grant(Right::Operate, "eu.lv.riga")];
         let ctx = Ctx { grants: Grants(grants), ..Ctx::console(DateTime::UNIX_EPOCH) };
         let mut standing = Standing::default();

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
 use super::format::When;
-use super::manage::{RightBox, answer, everywhere, rights, site_id, site_paths};
+use super::manage::{Bounds, RightBox, answer, bounds, everywhere, places, rights};
 use super::shell::{Section, Shell};
 use super::viewer::{Viewer, Visit, text};
 use super::views::View;
@@ -36,7 +36,7 @@ const PAST: usize = 50;
 const LIVES: [(&str, &str); 5] =
     [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "for ever")];
 /// What is chosen at first.
-const USUAL: u16 = 365;
+pub(super) const USUAL: u16 = 365;
 
 /// The routes of tokens.
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -60,8 +60,13 @@ struct TokensPage {
 struct Row {
     id: Uuid,
     name: String,
+    /// It is a person's, who may by it what they may themselves at most.
+    personal: bool,
     rights: Vec<String>,
+    /// Path of a site; empty = none.
     site: String,
+    /// Name of a group; empty = none.
+    group: String,
     by: String,
     made: When,
     used: Option<When>,
@@ -85,7 +90,7 @@ async fn page(viewer: Viewer, State(app): State<Shared>) -> Result<Response, Fai
     answer(View::Tokens, &page, &Complaints::default())
 }
 
-fn is_good(token: &Token, now: DateTime<Utc>) -> bool {
+pub(super) fn is_good(token: &Token, now: DateTime<Utc>) -> bool {
     token.revoked_at.is_none() && token.expires_at.is_none_or(|end| now < end)
 }
 
@@ -93,8 +98,10 @@ fn row(token: Token, now: DateTime<Utc>) -> Row {
     Row {
         id: token.token_id,
         name: token.name,
+        personal: token.user_id.is_some(),
         rights: token.scopes,
         site: token.site.unwrap_or_default(),
+        group: token.group.unwrap_or_default(),
         by: token.created_by,
         made: When::new(token.created_at, now),
         used: token.last_used_at.map(|at| When::new(at, now)),
@@ -109,14 +116,15 @@ fn row(token: Token, now: DateTime<Utc>) -> Row {
 struct TokenForm {
     name: String,
     scopes: Vec<Right>,
-    site: String,
+    /// Path of a site, or `group:` and a name; empty = everywhere.
+    place: String,
     /// For so many days; none = for ever.
     days: Option<u16>,
 }
 
 impl Default for TokenForm {
     fn default() -> Self {
-        Self { name: String::new(), scopes: Vec::new(), site: String::new(), days: Some(USUAL) }
+        Self { name: String::new(), scopes: Vec::new(), place: String::new(), days: Some(USUAL) }
     }
 }
 
@@ -125,15 +133,15 @@ struct NewTokenPage<'a> {
     shell: Shell,
     name: &'a str,
     rights: Vec<RightBox>,
-    site: &'a str,
-    sites: Vec<String>,
+    place: &'a str,
+    places: Vec<String>,
     lives: Vec<Choice>,
     days: String,
     errors: Complaints,
 }
 
 #[derive(Serialize)]
-struct Choice {
+pub(super) struct Choice {
     value: &'static str,
     label: &'static str,
 }
@@ -153,8 +161,8 @@ async fn form(
         shell: Shell::new(viewer, &app.config, "New API token", Section::Tokens),
         name: &sent.name,
         rights: rights(&sent.scopes),
-        site: &sent.site,
-        sites: site_paths(app, viewer.ctx()).await?,
+        place: &sent.place,
+        places: places(app, viewer.ctx()).await?,
         lives: lives(),
         days: sent.days.map(|days| days.to_string()).unwrap_or_default(),
         errors,
@@ -162,7 +170,7 @@ async fn form(
     answer(View::TokenNew, &page, &page.errors)
 }
 
-fn lives() -> Vec<Choice> {
+pub(super) fn lives() -> Vec<Choice> {
     LIVES.map(|(value, label)| Choice { value, label }).into()
 }
 
@@ -195,31 +203,38 @@ async fn create(
             answer(View::TokenMade, &page, &Complaints::default())
         }
         Err(error) => {
-            let errors = Complaints::of(error, &["name", "scopes", "site"])?;
+            let errors = Complaints::of(error, &["name", "scopes", "place"])?;
             form(&app, &viewer, &sent, errors).await
         }
     }
 }
 
 async fn make(app: &App, ctx: &Ctx, sent: &TokenForm) -> Result<(String, Token), Error> {
+    let Bounds { site_id, group_id } = bounds(app, ctx, &sent.place, "/place").await?;
     let new = NewToken {
         name: sent.name.trim().to_owned(),
         scopes: sent.scopes.clone(),
-        site_id: site_id(app, ctx, &sent.site, "/site").await?,
+        site_id,
+        group_id,
         expires_at: sent.days.map(|days| ctx.now + TimeDelta::days(i64::from(days))),
     };
-    service::create(app, ctx, new).await
+    service::create(app, ctx, new).await.map_err(|error| match error {
+        Error::Invalid { pointer, message } if pointer == "/group_id" => {
+            Error::invalid("/place", message)
+        }
+        other => other,
+    })
 }
 
 /// What browsers call this server: the configured address, or the one that was just asked.
-fn server(config: &Config, https: bool, host: Option<&str>) -> String {
+pub(super) fn server(config: &Config, https: bool, host: Option<&str>) -> String {
     let scheme = if https { "https" } else { "http" };
     let asked = || format!("{scheme}://{}", host.unwrap_or("localhost:8080"));
     config.web.public_url.clone().unwrap_or_else(asked)
 }
 
 /// A first request with a token, for a shell.
-fn curl(server: &str, token: &str, scopes: &[Right]) -> String {
+pub(super) fn curl(server: &str, token: &str, scopes: &[Right]) -> String {
     let reads = scopes.iter().any(|right| right.includes(Right::Read));
     let path = if reads { "devices?limit=5" } else { "me" };
     format!("curl -H 'Authorization: Bearer {token}' '{server}/api/v1/{path}'")
@@ -250,8 +265,10 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let row = |plain: bool| Row {
         id: Uuid::nil(),
         name: evil(),
+        personal: plain,
         rights: vec![evil()],
         site: if plain { String::new() } else { evil() },
+        group: if plain { evil() } else { String::new() },
         by: evil(),
         made: When::new(now, now),
         used: (!plain).then(|| When::new(now, now)),
@@ -267,8 +284,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             shell: Shell::sample(),
             name: "<x-evil>",
             rights: rights(&[Right::Read]),
-            site: "<x-evil>",
-            sites: vec![evil()],
+            place: "<x-evil>",
+            places: vec![evil()],
             lives: lives(),
             days: USUAL.to_string(),
             errors,
@@ -285,7 +302,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         list(vec![row(true), row(false)], vec![row(true), row(false)]),
         list(Vec::new(), Vec::new()),
         new(Complaints::field("scopes", "<x-evil>")),
-        new(Complaints::field("site", "<x-evil>")),
+        new(Complaints::field("place", "<x-evil>")),
         sample(View::TokenMade, &made),
     ]
 }
@@ -300,9 +317,12 @@ mod tests {
         let token = |expires_at, revoked_at| Token {
             token_id: Uuid::nil(),
             name: "ci".to_owned(),
+            user_id: None,
             scopes: vec!["read".to_owned()],
             site_id: None,
             site: None,
+            group_id: None,
+            group: None,
             created_by: "ann".to_owned(),
             created_at: now,
             expires_at,

@@ -17,7 +17,9 @@ use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
 use super::format::When;
-use super::manage::{address, answer, cut, everywhere, site_id, site_paths, with_one_more};
+use super::manage::{
+    Bounds, address, answer, bounds, cut, everywhere, place_word, places, with_one_more,
+};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -125,9 +127,10 @@ fn row(person: &Person, now: DateTime<Utc>) -> Row {
 
 /// A role and where it holds, in words.
 fn granted(grant: &Grant) -> String {
-    match &grant.site {
-        None => grant.role.clone(),
-        Some(site) => format!("{} at {site}", grant.role),
+    match (&grant.site, &grant.group) {
+        (Some(site), _) => format!("{} at {site}", grant.role),
+        (None, Some(group)) => format!("{} for group {group}", grant.role),
+        (None, None) => grant.role.clone(),
     }
 }
 
@@ -140,7 +143,7 @@ struct NewUser {
     /// They log in by single sign-on only.
     sign_on: bool,
     role: Vec<Option<Uuid>>,
-    site: Vec<String>,
+    place: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -160,13 +163,23 @@ struct NewUserPage<'a> {
 struct Grants {
     rows: Vec<GrantRow>,
     roles: Vec<RoleChoice>,
-    sites: Vec<String>,
+    places: Vec<String>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct GrantRow {
     role: String,
-    site: String,
+    /// As [`place_word`] writes it.
+    place: String,
+}
+
+impl GrantRow {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            role: grant.role_id.to_string(),
+            place: place_word(grant.site.as_deref(), grant.group.as_deref()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -178,24 +191,24 @@ struct RoleChoice {
 impl Grants {
     /// With rows, and a few more for further roles.
     async fn of(app: &App, ctx: &Ctx, mut rows: Vec<GrantRow>) -> Result<Self, Error> {
-        rows.extend((0..BLANK).map(|_| GrantRow { role: String::new(), site: String::new() }));
+        rows.extend((0..BLANK).map(|_| GrantRow::default()));
         let roles = roles::list(app, ctx).await?;
         let choice = |role: Role| RoleChoice { id: role.role_id, name: role.name };
         Ok(Self {
             rows,
             roles: roles.into_iter().map(choice).collect(),
-            sites: site_paths(app, ctx).await?,
+            places: places(app, ctx).await?,
         })
     }
 }
 
-/// The rows that were sent, but those without a role and a site.
-fn sent_rows(roles: &[Option<Uuid>], sites: &[String]) -> Vec<GrantRow> {
+/// The rows that were sent, but those without a role and a place.
+fn sent_rows(roles: &[Option<Uuid>], places: &[String]) -> Vec<GrantRow> {
     let rows = roles.iter().enumerate().map(|(i, role)| GrantRow {
         role: role.map(|id| id.to_string()).unwrap_or_default(),
-        site: sites.get(i).map(|site| site.trim().to_owned()).unwrap_or_default(),
+        place: places.get(i).map(|place| place.trim().to_owned()).unwrap_or_default(),
     });
-    rows.filter(|row| !row.role.is_empty() || !row.site.is_empty()).collect()
+    rows.filter(|row| !row.role.is_empty() || !row.place.is_empty()).collect()
 }
 
 /// What the rows that were sent grant.
@@ -203,18 +216,19 @@ async fn granting(
     app: &App,
     ctx: &Ctx,
     roles: &[Option<Uuid>],
-    sites: &[String],
+    places: &[String],
 ) -> Result<Vec<GrantFields>, Error> {
     let mut grants = Vec::new();
     for (i, role) in roles.iter().enumerate() {
-        let site = sites.get(i).map(String::as_str).unwrap_or_default();
+        let place = places.get(i).map(String::as_str).unwrap_or_default();
         let Some(role_id) = *role else {
-            if site.trim().is_empty() {
+            if place.trim().is_empty() {
                 continue;
             }
-            return Err(Error::invalid("/grants", format!("Which role at {}?", site.trim())));
+            return Err(Error::invalid("/grants", format!("Which role at {}?", place.trim())));
         };
-        grants.push(GrantFields { role_id, site_id: site_id(app, ctx, site, "/grants").await? });
+        let Bounds { site_id, group_id } = bounds(app, ctx, place, "/grants").await?;
+        grants.push(GrantFields { role_id, site_id, group_id });
     }
     Ok(grants)
 }
@@ -230,7 +244,7 @@ async fn form(
     sent: &NewUser,
     errors: Complaints,
 ) -> Result<Response, Failure> {
-    let rows = sent_rows(&sent.role, &sent.site);
+    let rows = sent_rows(&sent.role, &sent.place);
     let page = NewUserPage {
         shell: Shell::new(viewer, &app.config, "New user", Section::Users),
         login: &sent.login,
@@ -270,7 +284,7 @@ async fn make(app: &App, ctx: &Ctx, sent: &NewUser) -> Result<(User, Option<Stri
     let fields = UserFields {
         display_name: Some(sent.display_name.trim().to_owned()),
         disabled: None,
-        grants: Some(granting(app, ctx, &sent.role, &sent.site).await?),
+        grants: Some(granting(app, ctx, &sent.role, &sent.place).await?),
     };
     let password = (!sent.sign_on).then(new_password);
     let person = service::create(app, ctx, sent.login.trim(), password.clone(), fields).await?;
@@ -309,12 +323,9 @@ fn sample_grants() -> Grants {
     let id = Uuid::from_u128(1);
     let evil = || "<x-evil>".to_owned();
     Grants {
-        rows: vec![
-            GrantRow { role: id.to_string(), site: evil() },
-            GrantRow { role: String::new(), site: String::new() },
-        ],
+        rows: vec![GrantRow { role: id.to_string(), place: evil() }, GrantRow::default()],
         roles: vec![RoleChoice { id, name: evil() }],
-        sites: vec![evil()],
+        places: vec![evil()],
     }
 }
 
@@ -375,25 +386,30 @@ mod tests {
 
     #[test]
     fn a_role_is_told_with_its_place() {
-        let grant = |site: Option<&str>| Grant {
+        let grant = |site: Option<&str>, group: Option<&str>| Grant {
             user_id: Uuid::nil(),
             role_id: Uuid::nil(),
             role: "operator".to_owned(),
             site_id: None,
             site: site.map(str::to_owned),
+            group_id: None,
+            group: group.map(str::to_owned),
         };
-        assert_eq!(granted(&grant(None)), "operator");
-        assert_eq!(granted(&grant(Some("eu.lv"))), "operator at eu.lv");
+        assert_eq!(granted(&grant(None, None)), "operator");
+        assert_eq!(granted(&grant(Some("eu.lv"), None)), "operator at eu.lv");
+        let vip = grant(None, Some("vip"));
+        assert_eq!(granted(&vip), "operator for group vip");
+        assert_eq!(GrantRow::of(&vip).place, "group:vip");
     }
 
     #[test]
     fn rows_that_say_nothing_are_left_out() {
         let id = Uuid::from_u128(7);
-        let sites = ["eu ".to_owned(), String::new(), "us".to_owned()];
-        let rows = sent_rows(&[Some(id), None, None, Some(id)], &sites);
+        let places = ["eu ".to_owned(), String::new(), "us".to_owned()];
+        let rows = sent_rows(&[Some(id), None, None, Some(id)], &places);
         let expected = [(id.to_string(), "eu"), (String::new(), "us"), (id.to_string(), "")];
-        let expected = expected.map(|(role, site)| GrantRow { role, site: site.to_owned() });
+        let expected = expected.map(|(role, place)| GrantRow { role, place: place.to_owned() });
         assert_eq!(rows, expected);
-        assert!(sent_rows(&[], &sites).is_empty());
+        assert!(sent_rows(&[], &places).is_empty());
     }
 }

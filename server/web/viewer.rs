@@ -257,7 +257,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::access::grant::{Grant, Grants};
+    use crate::access::grant::{Grant, Grants, Place};
     use crate::ctx::{Actor, ActorKind};
     use chrono::DateTime;
     use serde_json::json;
@@ -265,7 +265,7 @@ mod tests {
 
     fn session(right: Right, must_change: bool) -> Session {
         let actor = Actor { kind: ActorKind::User, id: None, name: "ann".to_owned() };
-        let grants = Grants(vec![Grant { rights: vec![right], site: None }]);
+        let grants = Grants(vec![Grant { rights: vec![right], place: Place::Everywhere }]);
         Session {
             session_id: Uuid::nil(),
             user_id: Uuid::nil(),

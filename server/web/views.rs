@@ -72,6 +72,8 @@ macro_rules! views {
 
 views! {
     Account => "account.html",
+    AccountToken => "account_token.html",
+    AccountTokenNew => "account_token_new.html",
     Again => "again.html",
     Audit => "audit.html",
     Device => "device.html",
@@ -86,6 +88,7 @@ views! {
     DeviceJobs => "device_jobs.html",
     DeviceParameters => "device_parameters.html",
     DevicePlacement => "device_placement.html",
+    DeviceRollouts => "device_rollouts.html",
     DeviceRow => "device_row.html",
     DeviceScript => "device_script.html",
     DeviceSecret => "device_secret.html",
@@ -98,6 +101,7 @@ views! {
     DevicesCount => "devices_count.html",
     DevicesDone => "devices_done.html",
     DevicesTable => "devices_table.html",
+    DevicesKept => "devices_view.html",
     Error => "error.html",
     File => "files_one.html",
     Files => "files.html",
@@ -117,8 +121,20 @@ views! {
     OverviewProblems => "overview_problems.html",
     OverviewShares => "overview_shares.html",
     Password => "password.html",
+    Release => "release.html",
+    Releases => "releases.html",
+    ReleasesSent => "releases_sent.html",
     Role => "role.html",
     Roles => "roles.html",
+    Rollout => "rollout.html",
+    RolloutBuild => "rollout_build.html",
+    RolloutDevices => "rollout_devices.html",
+    RolloutDryRun => "rollout_dry_run.html",
+    RolloutState => "rollout_state.html",
+    RolloutStory => "rollout_story.html",
+    Rollouts => "rollouts.html",
+    RolloutsList => "rollouts_list.html",
+    RolloutsNow => "rollouts_now.html",
     Search => "search.html",
     Site => "site.html",
     SiteNew => "sites_new.html",
@@ -159,7 +175,8 @@ mod tests {
     use super::*;
     use crate::web::{
         account, assets, audit, device, devices, factor, failure, files, groups, jobs, login,
-        overview, password, roles, search, sites, support, system, tokens, users, viewer,
+        overview, password, releases, roles, rollouts, search, sites, support, system, tokens,
+        users, viewer,
     };
     use serde_json::Value;
 
@@ -179,7 +196,9 @@ mod tests {
             login::samples(),
             overview::samples(),
             password::samples(),
+            releases::samples(),
             roles::samples(),
+            rollouts::samples(),
             search::samples(),
             sites::samples(),
             support::samples(),

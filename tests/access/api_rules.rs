@@ -71,17 +71,27 @@ async fn a_post_with_a_key_is_done_once_and_answered_again() {
 #[tokio::test]
 async fn an_answer_is_kept_where_nobody_can_read_it() {
     let world = World::start().await;
-    let body = json!({ "name": "ci", "scopes": ["read"] });
-    let first: Value = post(&world.api, "/api/v1/tokens", "t-1", &body).await.json().await.unwrap();
-    let again: Value = post(&world.api, "/api/v1/tokens", "t-1", &body).await.json().await.unwrap();
+    let body = json!({ "path": "north" });
+    let first: Value = post(&world.api, "/api/v1/sites", "s-1", &body).await.json().await.unwrap();
+    let again: Value = post(&world.api, "/api/v1/sites", "s-1", &body).await.json().await.unwrap();
     assert_eq!(first, again);
-    let token = first["token"].as_str().unwrap();
-    let kept: Vec<u8> = sqlx::query_scalar("select body from idempotency_keys where key = 't-1'")
-        .fetch_one(&world.muster.pool)
-        .await
-        .unwrap();
-    let holds = |text: &str| kept.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(kept.len() > token.len() && !holds(token) && !holds("token_id"));
+    let kept = async |key: &str| -> Option<Vec<u8>> {
+        sqlx::query_scalar("select body from idempotency_keys where key = $1")
+            .bind(key)
+            .fetch_one(&world.muster.pool)
+            .await
+            .unwrap()
+    };
+    let body = kept("s-1").await.unwrap();
+    let holds = |text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(!holds("north") && !holds("site_id"));
+
+    // A new token is not kept at all, and not made twice.
+    let body = json!({ "name": "ci", "scopes": ["read"] });
+    let first = post(&world.api, "/api/v1/tokens", "t-1", &body).await;
+    assert_eq!((first.status().as_u16(), header(&first, "cache-control")), (201, Some("no-store")));
+    assert_eq!(post(&world.api, "/api/v1/tokens", "t-1", &body).await.status().as_u16(), 409);
+    assert_eq!(kept("t-1").await, None);
     let made = "select count(*) from api_tokens where name = 'ci'";
     let made: i64 = sqlx::query_scalar(made).fetch_one(&world.muster.pool).await.unwrap();
     assert_eq!(made, 1);

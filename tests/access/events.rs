@@ -18,21 +18,21 @@ use crate::harness::kit::Api;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Server-sent events as they come.
-struct Events {
+pub(super) struct Events {
     response: Response,
     bytes: Vec<u8>,
 }
 
 /// One of them.
 #[derive(Debug)]
-struct Event {
-    kind: String,
-    id: String,
-    data: Value,
+pub(super) struct Event {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) data: Value,
 }
 
 impl Events {
-    async fn follow(api: &Api, query: &str, last: Option<&str>) -> Self {
+    pub(super) async fn follow(api: &Api, query: &str, last: Option<&str>) -> Self {
         let request = api.request("GET", &format!("/api/v1/events?{query}"));
         let request = match last {
             Some(id) => request.header("last-event-id", id),
@@ -44,7 +44,7 @@ impl Events {
         Self { response, bytes: Vec::new() }
     }
 
-    async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> Event {
         loop {
             while let Some(end) = self.bytes.windows(2).position(|two| two == b"\n\n") {
                 let block: Vec<u8> = self.bytes.drain(..end + 2).collect();

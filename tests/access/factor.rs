@@ -10,7 +10,7 @@ use crate::harness::Muster;
 use crate::harness::session::{Page, Session};
 
 /// What an authenticator app shows so many seconds from then.
-fn code(secret: &str, then: i64, seconds: i64) -> String {
+pub(super) fn code(secret: &str, then: i64, seconds: i64) -> String {
     let secret = Secret::try_from_base32(secret).unwrap();
     let app = Builder::new().with_secret(secret).build().unwrap();
     app.generate(u64::try_from(then + seconds).unwrap()).to_string()

@@ -4,13 +4,19 @@
 mod api_rules;
 mod events;
 mod factor;
+mod group_scope;
 mod login;
 mod matrix;
+mod own;
 mod scoped;
+mod support;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use muster::access::right::Right;
+use muster_routeros::arch::Arch;
+use muster_routeros::version::RosVersion;
+use muster_sim::packages;
 use reqwest::Response;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,6 +41,7 @@ enum Sent {
     Nothing,
     Json(Value),
     File,
+    Package(Vec<u8>),
 }
 
 /// A server, and things of every kind in it, made when they are wanted.
@@ -57,6 +64,17 @@ impl World {
     /// A word that was not used before.
     fn word(&self) -> String {
         format!("w{}", self.made.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A version that was not used before.
+    fn version(&self) -> RosVersion {
+        let n = u16::try_from(self.made.fetch_add(1, Ordering::Relaxed)).unwrap();
+        RosVersion::release(7, n / 250, n % 250)
+    }
+
+    /// A package of such a version.
+    fn package(&self) -> Vec<u8> {
+        packages::file("routeros", &self.version(), Arch::Arm, 10).1
     }
 
     /// Makes a device known; gives its id.
@@ -139,6 +157,16 @@ impl World {
             ("sites", _) => self.site(&word).await,
             ("groups", _) => self.make("/api/v1/groups", json!({ "name": word }), "group_id").await,
             ("artifacts" | "files", ("", _)) => self.api.store(&word, b"x").await,
+            ("releases", _) => {
+                let release = json!({ "version": self.version().to_string() });
+                self.make("/api/v1/releases", release, "version").await
+            }
+            ("packages", _) => {
+                let request = self.api.request("POST", "/api/v1/releases/packages");
+                let sent = request.body(self.package()).send().await.unwrap();
+                let told: Value = sent.json().await.unwrap();
+                told["items"][0]["package"]["package_id"].as_str().unwrap().to_owned()
+            }
             ("users", _) => self.make("/api/v1/users", json!({ "login": word }), "user_id").await,
             ("roles", _) => {
                 let role = json!({ "name": word, "rights": ["read"] });
@@ -149,6 +177,7 @@ impl World {
                 self.make("/api/v1/tokens", token, "token_id").await
             }
             ("views", _) => self.view(&word, whose).await,
+            ("rollouts", _) => self.make("/api/v1/rollouts", rollout(&word), "rollout_id").await,
             ("sessions", ("users", user)) => self.session(user).await,
             // What a device did, or the caller: there is none.
             ("artifacts" | "files" | "sessions", _) => Uuid::nil().to_string(),
@@ -156,7 +185,7 @@ impl World {
         }
     }
 
-    /// A view that everybody sees; no token could make one.
+    /// A view that everybody sees; no program's token could make one.
     async fn view(&self, name: &str, whose: &str) -> String {
         let view_id = Uuid::now_v7();
         sqlx::query(
@@ -209,6 +238,7 @@ impl World {
             Sent::Nothing => request,
             Sent::Json(body) => request.json(&body),
             Sent::File => request.body("x"),
+            Sent::Package(bytes) => request.body(bytes),
         };
         request.send().await.unwrap()
     }
@@ -223,25 +253,52 @@ impl World {
             | ("put", "/groups/{group_id}/devices/{device_id}")
             | (
                 "post",
-                "/devices/{device_id}/wake"
+                "/account/totp"
+                | "/devices/{device_id}/wake"
+                | "/devices/{device_id}/inspect"
+                | "/rollouts/{rollout_id}/dry-run"
+                | "/rollouts/{rollout_id}/start"
+                | "/rollouts/{rollout_id}/approve"
+                | "/rollouts/{rollout_id}/approve-wave"
                 | "/devices/{device_id}/support/look"
                 | "/devices/{device_id}/support/reboot"
                 | "/jobs/{job_id}/cancel"
                 | "/jobs/{job_id}/again",
             ) => return Sent::Nothing,
+            ("put", "/account/password") => {
+                json!({ "old_password": word, "password": "heron walks home late" })
+            }
+            ("post", "/account/totp/confirm") => {
+                json!({ "offer": word, "password": word, "code": "000000" })
+            }
+            ("post", "/account/totp/remove") => json!({ "password": word }),
+            ("post", "/account/tokens") => {
+                json!({ "name": word, "scopes": ["read"], "password": word })
+            }
+            ("patch", "/account/preferences") => json!({ "theme": "dark" }),
             ("post", "/devices/{device_id}/support/wifi") => {
                 json!({ "network": "1", "name": word })
             }
             ("post", "/devices/{device_id}/support/reveal") => json!({ "network": "1" }),
             ("post", "/devices/{device_id}/support/ping") => json!({ "host": "192.0.2.1" }),
             ("post", "/artifacts") => return Sent::File,
+            ("post", "/releases/packages") => return Sent::Package(self.package()),
+            ("post", "/releases") => json!({ "version": self.version().to_string() }),
+            ("patch", "/releases/{version}") => json!({ "notes": word }),
             ("post", "/devices/{device_id}/allow-enrolment") => json!({ "hours": 1 }),
             ("post", "/devices/{device_id}/jobs") => json!({ "kind": "reboot", "wake": false }),
             ("post", "/devices/{device_id}/reveal") => json!({ "name": "Device.X_Password" }),
+            ("post", "/devices/bulk") => {
+                let change = json!({ "kind": "add_tags", "tags": [word] });
+                json!({ "selector": "serial = STANDING", "change": change, "expected": 1 })
+            }
             ("post", "/jobs/bulk") => {
                 json!({ "selector": "serial = STANDING", "job": reboot, "expected": 1,
                         "wake": false })
             }
+            ("post", "/rollouts" | "/rollouts/dry-run") => rollout(&word),
+            ("post", "/devices/{device_id}/upgrade") => json!({ "version": "7.16.1" }),
+            ("post", path) if path.starts_with("/rollouts/") => json!({ "reason": word }),
             ("post", "/sites") => json!({ "path": word }),
             ("post", "/groups" | "/views") => json!({ "name": word }),
             ("post", "/tokens") => json!({ "name": word, "scopes": ["read"] }),
@@ -255,6 +312,13 @@ impl World {
         };
         Sent::Json(body)
     }
+}
+
+/// A rollout for nobody.
+fn rollout(name: &str) -> Value {
+    let parameter = json!({ "name": "Device.DeviceInfo.ProvisioningCode", "value": name });
+    json!({ "name": name, "change": { "kind": "parameters", "parameters": [parameter] },
+            "audience": { "selector": "serial = NOBODY" } })
 }
 
 /// Status, media type and text of an answer, in which an id is like any other.

@@ -62,7 +62,8 @@ impl Region {
     }
 }
 
-fn texts(page: &Value, field: &str) -> Vec<String> {
+/// A field of each thing on a page.
+pub(super) fn texts(page: &Value, field: &str) -> Vec<String> {
     let items = page["items"].as_array().unwrap();
     items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
@@ -162,10 +163,40 @@ async fn lists_numbers_and_bulk_jobs_end_at_the_border() {
     assert_eq!(done, (200, json!({ "created": 1, "skipped": 0 })));
     let made = region.get("/api/v1/jobs?kind=get").await;
     assert_eq!(texts(&made, "device_id"), [region.devices[0].as_str()]);
+
+    let change = |change: Value, expected: u64| {
+        let body = json!({ "selector": "not serial = X", "expected": expected, "change": change });
+        api.call("POST", "/api/v1/devices/bulk", Some(body))
+    };
+    let tag = json!({ "kind": "add_tags", "tags": ["seen"] });
+    let (status, problem) = change(tag.clone(), 4).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("1 devices match, not 4"), "{problem}");
+    let (status, done) = change(tag.clone(), 1).await;
+    assert_eq!((status, &done["changed"]), (200, &json!(1)), "{done}");
+    let seen = region.get("/api/v1/devices?q=tag%20%3D%20seen").await;
+    assert_eq!(texts(&seen, "serial"), ["INSIDE1"]);
+    for (place, end) in [
+        (json!({ "kind": "move", "site": "x" }), "at x"),
+        (json!({ "kind": "move", "site": "gone" }), "at gone"),
+        (json!({ "kind": "move_out" }), "outside of all sites"),
+    ] {
+        let (status, problem) = change(place, 1).await;
+        let why = format!("this needs the right `operate` {end}");
+        assert_eq!((status, &problem["detail"]), (403, &json!(why)));
+    }
+    // Those that somebody names and may not see are as those that are not there.
+    let named = json!({ "device_ids": region.devices, "expected": 3, "change": tag });
+    let (status, done) = api.call("POST", "/api/v1/devices/bulk", Some(named)).await;
+    assert_eq!((status, &done["unchanged"], &done["skipped"]), (200, &json!(1), &json!(2)));
+    for reason in done["reasons"].as_array().unwrap() {
+        let why = format!("no device {}", reason["device_id"].as_str().unwrap());
+        assert_eq!(reason["why"], why);
+    }
 }
 
 /// Waits until somebody waits for a lock that somebody else holds.
-async fn somebody_waits(pool: &PgPool) {
+pub(super) async fn somebody_waits(pool: &PgPool) {
     eventually("somebody waits for a row", || async {
         let waiting = "select exists (select from pg_stat_activity \
                        where datname = current_database() and wait_event_type = 'Lock')";
@@ -188,6 +219,10 @@ async fn a_device_that_is_moved_away_meanwhile_is_out_of_reach() {
     let bulk = json!({ "selector": "serial = INSIDE1", "expected": 1, "wake": false,
                        "job": { "kind": "queued_transfers" } });
     let skipped = json!({ "created": 0, "skipped": 1 });
+    let change = json!({ "selector": "serial = INSIDE1", "expected": 1,
+                         "change": { "kind": "add_tags", "tags": ["x"] } });
+    let reasons = json!([{ "device_id": id, "why": format!("no device {id}") }]);
+    let unchanged = json!({ "changed": 0, "unchanged": 0, "skipped": 1, "reasons": reasons });
     for (method, path, body, expected) in [
         ("DELETE", device.clone(), None, None),
         ("POST", format!("{device}/wake"), None, None),
@@ -197,6 +232,7 @@ async fn a_device_that_is_moved_away_meanwhile_is_out_of_reach() {
         ("POST", format!("/api/v1/jobs/{job}/cancel"), None, None),
         ("PUT", format!("/api/v1/groups/{group}/devices/{id}"), None, None),
         ("POST", "/api/v1/jobs/bulk".to_owned(), Some(bulk), Some(skipped)),
+        ("POST", "/api/v1/devices/bulk".to_owned(), Some(change), Some(unchanged)),
     ] {
         let mut tx = pool.begin().await.unwrap();
         let lock = "select from devices where device_id = $1 for update";
@@ -272,8 +308,8 @@ async fn only_the_region_is_moved_and_what_is_of_all_is_only_seen() {
     let moved = api.call("PATCH", &inside, Some(json!({ "site": "a.b" }))).await;
     assert_eq!((moved.0, &moved.1["site"]), (200, &json!("a.b")));
 
-    // Files and groups are of all: each sees them, and stores a file; whoever operates everything
-    // takes them away.
+    // Files and groups are of all: each sees them, stores a file, and takes their own away; those of
+    // others takes whoever operates everything. A name is no proof of whose a file is.
     let file = format!("/api/v1/artifacts/{}", world.api.store("all.rsc", b"x").await);
     let stored = format!("/api/v1/artifacts/{}", api.store("own.rsc", b"x").await);
     let group = world.make("/api/v1/groups", json!({ "name": "all" }), "group_id").await;
@@ -282,10 +318,14 @@ async fn only_the_region_is_moved_and_what_is_of_all_is_only_seen() {
         let path = format!("{group}/devices/serial:{serial}");
         assert_eq!(world.api.call("PUT", &path, None).await.0, 204);
     }
-    for path in [&file, &stored, &group] {
+    for path in [&file, &group] {
         api.get(path).await;
         denied("DELETE", path, None, root).await;
     }
+    let (me, namesake) = (api.get("/api/v1/me").await, region.with(Right::Operate).await);
+    assert_eq!(namesake.get("/api/v1/me").await["name"], me["name"]);
+    assert_eq!(namesake.call("DELETE", &stored, None).await.0, 403);
+    assert_eq!(api.call("DELETE", &stored, None).await.0, 204);
     denied("PATCH", &group, Some(json!({ "name": "n" })), root).await;
     denied("POST", "/api/v1/groups", Some(json!({ "name": "n" })), root).await;
     let own = format!("{group}/devices/serial:INSIDE1");

@@ -4,6 +4,7 @@
 mod accounts;
 mod flows;
 mod pages;
+mod rollouts;
 mod stops;
 mod support;
 

@@ -1,6 +1,6 @@
 //! Every page of the dashboard, on a wide screen, in the dark and on a phone: nothing that the
-//! console complains of, no barrier that axe finds, nothing wider than a phone; and a picture of
-//! each in `target/screenshots`.
+//! console complains of, no barrier that axe finds, nothing wider than a phone, nothing heavy; and a
+//! picture of each in `target/screenshots`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,13 @@ use crate::harness::session::{ADMIN, Session};
 
 /// What is asked for by GET and is no page by itself: parts of pages, files, streams, and what only
 /// leads elsewhere.
-const NO_PAGES: [&str; 26] = [
+const NO_PAGES: [&str; 32] = [
+    "/rollouts/list",
+    "/rollouts/now",
+    "/rollouts/count",
+    "/rollouts/{id}/state",
+    "/rollouts/{id}/report.csv",
+    "/rollouts/{id}/report.json",
     "/static/{*path}",
     "/manifest.webmanifest",
     "/sw.js",
@@ -39,6 +45,10 @@ const NO_PAGES: [&str; 26] = [
     "/support/{id}/now",
     "/audit/export",
 ];
+/// Bytes of a page as it is sent, its assets apart: `docs/design-system.md`.
+const HEAVY: usize = 150_000;
+/// Bytes that may be sent as they are.
+const LIGHT: usize = 1_000;
 /// Pages that are answers to a mistake: to the console each of them is an error.
 const MISTAKES: [&str; 2] = ["devices-mistake", "nothing"];
 
@@ -93,12 +103,15 @@ async fn every_page_is_whole_quiet_and_without_barriers_wherever_one_looks_at_it
     let (login, stops) = stops.split_first().unwrap();
     walk.visit(login.0, &login.1).await;
     walk.browser.enter_as(&Session::opened(&net.muster, ADMIN).await).await;
+    let admin = Session::opened(&net.muster, ADMIN).await;
     for (name, path) in stops {
         walk.visit(name, path).await;
+        walk.findings.extend(weigh(&admin, name, path).await);
     }
     let device = format!("/devices/{}", id(&net, &net.with_wifi().serial).await);
     open_what_opens(&mut walk, &device).await;
-    send_forms(&mut walk).await;
+    let given = std::fs::read_to_string(net.muster.data_dir().join("admin-password")).unwrap();
+    send_forms(&mut walk, given.trim()).await;
 
     // Swagger UI: not of Muster's making, but it must work under its rules.
     walk.browser.open("/api/docs").await;
@@ -110,6 +123,18 @@ async fn every_page_is_whole_quiet_and_without_barriers_wherever_one_looks_at_it
     let findings = walk.findings.join("\n");
     assert!(findings.is_empty(), "{} findings:\n{findings}", walk.findings.len());
     walk.browser.close().await;
+}
+
+/// What is wrong with the weight of a page on its way.
+async fn weigh(admin: &Session, name: &str, path: &str) -> Option<String> {
+    let request = admin.ask("GET", path).header("accept-encoding", "gzip");
+    let page = request.send().await.unwrap();
+    let gzipped = page.headers().get("content-encoding").is_some_and(|by| by == "gzip");
+    let bytes = page.bytes().await.unwrap().len();
+    if bytes > LIGHT && !gzipped {
+        return Some(format!("{name}: {bytes} bytes, which are not gzipped"));
+    }
+    (bytes >= HEAVY).then(|| format!("{name}: {bytes} bytes, gzipped"))
 }
 
 /// Dialogs, menus and lists that stand over a page.
@@ -142,8 +167,8 @@ async fn open_what_opens(walk: &mut Walk, device: &str) {
     walk.examine("over-suggestions").await;
 }
 
-/// Pages that answer to a form, and show what is shown only once.
-async fn send_forms(walk: &mut Walk) {
+/// Pages that answer to a form, and show what is shown only once, to who has this password.
+async fn send_forms(walk: &mut Walk, password: &str) {
     walk.browser.open("/devices").await;
     walk.browser.click("[name=all]").await;
     walk.browser.choose("#action", "Add a tag").await;
@@ -153,12 +178,27 @@ async fn send_forms(walk: &mut Walk) {
     walk.browser.press(&format!("Add a tag: {DEVICES} devices")).await;
     walk.browser.sees(".stats", "devices changed").await;
     walk.examine("devices-bulk-done").await;
+    let forms = [("Run a script", "devices-bulk-script"), ("Ping a host", "devices-bulk-test")];
+    for (action, name) in forms {
+        walk.browser.open("/devices").await;
+        walk.browser.click("[name=all]").await;
+        walk.browser.choose("#action", action).await;
+        walk.browser.press("Go on").await;
+        walk.examine(name).await;
+    }
     walk.browser.open("/tokens/new").await;
     walk.browser.fill("#name", "monitoring").await;
     walk.browser.click("[name=scopes][value=read]").await;
     walk.browser.press("Make the token").await;
     walk.browser.sees("h1", "The token monitoring").await;
     walk.examine("token-made").await;
+    walk.browser.open("/account/tokens/new").await;
+    walk.browser.fill("#name", "my scripts").await;
+    walk.browser.click("[name=scopes][value=read]").await;
+    walk.browser.fill("#password", password).await;
+    walk.browser.press("Make the token").await;
+    walk.browser.sees("h1", "The token my scripts").await;
+    walk.examine("account-token-made").await;
     walk.browser.open("/users/new").await;
     walk.browser.fill("#login", "bob").await;
     walk.browser.press("Make the user").await;

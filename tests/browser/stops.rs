@@ -1,9 +1,13 @@
 //! Something of everything that the dashboard can show, and where that is.
 
 use chrono::{TimeDelta, Utc};
+use muster_routeros::arch::Arch;
+use muster_routeros::version::RosVersion;
+use muster_sim::packages;
 use serde_json::json;
 
 use super::{Net, SSID, made};
+use crate::harness::eventually;
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
 
@@ -28,7 +32,9 @@ pub(super) async fn furnish(net: &Net) -> Vec<Stop> {
     stops.extend(places(net).await);
     stops.extend(work(net, &serial).await);
     stops.extend(groups(net, &serial).await);
+    stops.extend(releases(net).await);
     stops.extend(people(net).await);
+    stops.extend(rollouts(net).await);
     stops.extend(of_device(net, &serial).await);
     remember(net, &net.fleet.serial(DEVICES - 1)).await;
     stops
@@ -46,7 +52,18 @@ fn of_lists() -> Vec<Stop> {
         ("jobs", "/jobs"),
         ("jobs-failed", "/jobs?state=failed"),
         ("jobs-none", "/jobs?state=expired"),
+        (
+            "jobs-ended",
+            "/jobs?state=failed%2Cexpired&time=finished&since=2026-01-01T00%3A00%3A00Z&newest=yes",
+        ),
         ("files", "/files"),
+        ("rollouts", "/rollouts"),
+        ("rollouts-none", "/rollouts?state=rolled_back"),
+        ("rollout-new", "/rollouts/new?selector=online"),
+        ("rollout-new-script", "/rollouts/new?what=script"),
+        ("rollout-new-parameters", "/rollouts/new?what=parameters"),
+        ("releases", "/releases"),
+        ("releases-older", "/releases?before=5.1"),
         ("sites", "/sites"),
         ("site-new", "/sites/new?in=eu.lv"),
         ("groups", "/groups"),
@@ -61,6 +78,7 @@ fn of_lists() -> Vec<Stop> {
         ("audit-none", "/audit?text=never"),
         ("system", "/system"),
         ("account", "/account"),
+        ("account-token-new", "/account/tokens/new"),
         ("password", "/password"),
         ("search", "/search?q=MikroTik"),
         ("search-none", "/search?q=nobody"),
@@ -132,7 +150,39 @@ async fn groups(net: &Net, serial: &str) -> Vec<Stop> {
     let mut admin = Session::opened(&net.muster, ADMIN).await;
     let view = [("name", "Trial in Riga"), ("q", "site under eu.lv.riga and tag = trial")];
     assert_eq!(admin.post("/devices/views", &view).await.status, 303);
-    vec![("group-found", format!("/groups/{found}")), ("group-listed", format!("/groups/{listed}"))]
+    let views = api.get("/api/v1/views").await;
+    assert_eq!(views["items"], json!([]), "it is not shared");
+    let view: String = sqlx::query_scalar("select view_id::text from saved_views")
+        .fetch_one(&net.muster.pool)
+        .await
+        .unwrap();
+    vec![
+        ("group-found", format!("/groups/{found}")),
+        ("group-listed", format!("/groups/{listed}")),
+        ("view", format!("/devices/views/{view}")),
+    ]
+}
+
+/// A release that devices run, and one that was withdrawn.
+async fn releases(net: &Net) -> Vec<Stop> {
+    for (version, names) in [
+        (RosVersion::release(7, 16, 1), &["routeros", "tr069-client", "wifi-qcom"][..]),
+        (RosVersion::release(7, 15, 3), &["routeros"][..]),
+    ] {
+        for (name, arch) in names.iter().flat_map(|n| [(n, Arch::Arm), (n, Arch::Arm64)]) {
+            let (file, content) = packages::file(name, &version, arch, 1_000);
+            let path = format!("/api/v1/releases/packages?name={file}");
+            let sent = net.api.request("POST", &path).body(content).send().await.unwrap();
+            assert_eq!(sent.status(), 201);
+        }
+    }
+    let withdrawn = json!({ "withdrawn": "hAP ac2 reboots", "notes": "Not before June" });
+    let path = "/api/v1/releases/7.15.3";
+    assert_eq!(net.api.call("PATCH", path, Some(withdrawn)).await.0, 200);
+    vec![
+        ("release", "/releases/7.16.1".to_owned()),
+        ("release-withdrawn", "/releases/7.15.3".to_owned()),
+    ]
 }
 
 /// A user with a role, and a program with a token.
@@ -150,6 +200,41 @@ async fn people(net: &Net) -> Vec<Stop> {
         ("user", format!("/users/{user}")),
         ("role", format!("/roles/{role}")),
         ("role-support", format!("/roles/{SUPPORT}")),
+    ]
+}
+
+/// A rollout that has stopped by itself, and a draft.
+async fn rollouts(net: &Net) -> Vec<Stop> {
+    let api = &net.api;
+    // What no device lets be set.
+    let version = json!([{ "name": "Device.DeviceInfo.SoftwareVersion", "value": "9.9" }]);
+    let mut fields = json!({
+        "name": "version in trial", "description": "To see what becomes of it",
+        "change": { "kind": "parameters", "parameters": version },
+        "audience": { "selector": "tag = trial" },
+        "plan": { "error": { "percent": null, "count": 1 }, "heed_windows": false },
+    });
+    let paused = made(api, "/api/v1/rollouts", fields.clone(), "rollout_id").await;
+    let path = format!("/api/v1/rollouts/{paused}");
+    let (status, started) = api.call("POST", &format!("{path}/start"), None).await;
+    assert_eq!(status, 200, "{started}");
+    eventually("the rollout has stopped", || async {
+        let rollout = api.found(&path).await?;
+        (rollout["state"] == "paused").then_some(())
+    })
+    .await;
+    fields["name"] = json!("version of all");
+    fields["audience"]["selector"] = json!("online");
+    let draft = made(api, "/api/v1/rollouts", fields, "rollout_id").await;
+    let of = |id: &str, end: &str| format!("/rollouts/{id}{end}");
+    vec![
+        ("rollout", of(&paused, "")),
+        ("rollout-devices", of(&paused, "/devices")),
+        ("rollout-devices-none", of(&paused, "/devices?state=healthy")),
+        ("rollout-story", of(&paused, "/story")),
+        ("rollout-draft", of(&draft, "")),
+        ("rollout-dry-run", of(&draft, "/dry-run")),
+        ("rollout-edit", of(&draft, "/edit")),
     ]
 }
 
@@ -174,6 +259,7 @@ async fn of_device(net: &Net, serial: &str) -> Vec<Stop> {
         ("device-session", at(&format!("/sessions/{session}"))),
         ("device-jobs", at("/jobs")),
         ("device-files", at("/files")),
+        ("device-rollouts", at("/rollouts")),
         ("device-script", at("/script")),
         ("device-placement", at("/placement")),
         ("support-device", format!("/support/{id}")),

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use muster_routeros::npk::{self, NewNpk};
+use muster_routeros::package::{PackageName, file_name, parse_file_name};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -11,7 +13,21 @@ use crate::harness::kit::{Lab, device_path};
 
 const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
 
-/// Serves some bytes for every path but those that hold `missing`, as a vendor's server would.
+/// A package that is what this file name says.
+fn package(name: &str) -> Vec<u8> {
+    let PackageName { name, version, arch } = parse_file_name(name).unwrap();
+    npk::build(&NewNpk {
+        name,
+        version,
+        arch,
+        built_at: 1_700_000_000,
+        description: String::new(),
+        payload: 1_000,
+    })
+}
+
+/// Serves the package of every name but those whose path holds `missing`, as a vendor's server
+/// would.
 async fn packages() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -22,11 +38,18 @@ async fn packages() -> SocketAddr {
                 let Ok(byte) = stream.read_u8().await else { break };
                 head.push(byte);
             }
-            let missing = String::from_utf8_lossy(&head).contains("missing");
-            let status = if missing { "404 Not Found" } else { "200 OK" };
-            let reply =
-                format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 3\r\n\r\nNPK");
-            let _ = stream.write_all(reply.as_bytes()).await;
+            let head = String::from_utf8_lossy(&head);
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = if path.contains("missing") {
+                ("404 Not Found", Vec::new())
+            } else {
+                ("200 OK", package(path))
+            };
+            let length = body.len();
+            let reply = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            );
+            let _ = stream.write_all(&[reply.as_bytes(), &body[..]].concat()).await;
         }
     });
     address
@@ -45,17 +68,21 @@ fn download(artifact_id: &str, file: Value) -> Value {
 #[tokio::test]
 async fn firmware_is_fetched_by_its_manifest_and_booted() {
     let lab = Lab::start().await;
-    let arch = lab.fleet.handle().identity(0).profile().arch;
-    let names = ["routeros", "tr069-client"].map(|n| format!("{n}-9.9.1-{arch}.npk"));
+    let identity = lab.fleet.handle().identity(0);
+    // What it can become in one step.
+    let version = if identity.version.starts_with('6') { "6.99.1" } else { "7.99.1" };
+    let of = |name| file_name(name, &version.parse().unwrap(), identity.arch());
+    let names = ["routeros", "tr069-client"].map(of);
     let text = manifest(packages().await, &names);
     let artifact = lab.api.store("upgrade.xml", text.as_bytes()).await;
     let job = lab.run(download(&artifact, json!({ "type": "firmware" }))).await;
     assert_eq!(job["result"]["fault"], Value::Null, "{job}");
     let device = lab.api.ready(&lab.serial).await;
-    assert_eq!(device["software_version"], "9.9.1");
+    assert_eq!(device["software_version"], version);
     let stats = lab.fleet.handle().stats();
     assert_eq!((stats.boots, stats.transfers, stats.dark), (2, 1, 0));
-    assert_eq!(stats.transfer_bytes, text.len() as u64 + 6);
+    let bytes = text.len() + names.iter().map(|name| package(name).len()).sum::<usize>();
+    assert_eq!(stats.transfer_bytes, bytes as u64);
     assert!(lab.api.events(&lab.serial).await.contains(&"transfer_complete".to_owned()));
 }
 

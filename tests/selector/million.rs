@@ -2,6 +2,7 @@
 //! list it is.
 
 use muster::fleet::selector::{GroupMeaning, parse};
+use muster::store::within::Within;
 use muster::store::{devices, selector};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
@@ -99,7 +100,7 @@ async fn plan(pool: &PgPool, text: &str, after: Option<Uuid>) -> Value {
 }
 
 /// How it finds those that begin so.
-async fn plan_of_beginning(pool: &PgPool, text: &str, within: Option<&[String]>) -> Value {
+async fn plan_of_beginning(pool: &PgPool, text: &str, within: Option<&Within>) -> Value {
     let mut q = QueryBuilder::<Postgres>::new(EXPLAIN);
     devices::push_beginning(&mut q, &[text.to_owned()], within, 20);
     explained(pool, q).await
@@ -147,9 +148,9 @@ async fn of_a_million_devices_a_page_is_found_by_the_indexes() {
         }
     }
     // Of one device, of ten thousand, of all, and of none; half of the fleet stands below the site.
-    let eu = ["eu".to_owned()];
+    let eu = Within { sites: vec!["eu".to_owned()], groups: Vec::new() };
     for text in ["s77777", "S77", "S", "nobody"] {
-        for within in [None, Some(eu.as_slice())] {
+        for within in [None, Some(&eu)] {
             let plan = plan_of_beginning(pool, text, within).await;
             bounded(&format!("what begins with {text} within {within:?}"), &plan, PAGE);
         }

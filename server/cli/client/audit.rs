@@ -84,7 +84,7 @@ pub(super) async fn run(api: &Api, command: Audit) -> anyhow::Result<()> {
 }
 
 /// The server writes it; here it is only seen to that nothing in it steers a terminal.
-async fn export(api: &Api, entries: &List<'_>, format: Format) -> anyhow::Result<()> {
+pub(super) async fn export(api: &Api, entries: &List<'_>, format: Format) -> anyhow::Result<()> {
     let word = match format {
         Format::Ndjson => "ndjson",
         Format::Csv => "csv",

@@ -1,4 +1,4 @@
-//! What `muster devices` shows of one device beside its parameters: sessions, secrets, files.
+//! What `muster devices` shows of one device beside its parameters: sessions, secrets, files, packages.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::devices::named;
 use super::files;
 use super::http::{Api, List, Span};
-use super::output::{clean, compact, fields, list, maybe, show, table, time};
+use super::jobs::{self, Waiting};
+use super::output::{clean, compact, fields, list, maybe, maybe_time, show, table, time, yes};
 
 /// `muster devices files NAME`
 #[derive(Debug, Subcommand)]
@@ -73,6 +74,36 @@ struct SentFile {
     size: i64,
     job_id: Uuid,
     created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Packages {
+    packages: Vec<Package>,
+    assumed: bool,
+    unknown: Option<String>,
+    source: Option<String>,
+    learned_at: Option<DateTime<Utc>>,
+    booter_current: Option<String>,
+    booter_upgrade: Option<String>,
+    device_mode: Option<String>,
+    allowed_versions: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    enabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Inspection {
+    log: Ordered,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ordered {
+    job_id: Uuid,
 }
 
 /// The sessions of a device, or what was said in one.
@@ -148,4 +179,34 @@ pub(super) async fn device_files(
         vec![id, f.name, f.file_type, size, job, time(f.created_at)]
     })
     .await
+}
+
+/// Shows what is installed on a device.
+pub(super) async fn packages(api: &Api, name: &str) -> anyhow::Result<()> {
+    let path = ["devices", &named(name), "packages"];
+    show(api, &api.get(&path, &[]).await?, installed)
+}
+
+fn installed(known: Packages) -> String {
+    let about = fields(&[
+        ("assumed", yes(known.assumed)),
+        ("unknown", maybe(known.unknown)),
+        ("source", maybe(known.source)),
+        ("learned_at", maybe_time(known.learned_at)),
+        ("booter_current", maybe(known.booter_current)),
+        ("booter_upgrade", maybe(known.booter_upgrade)),
+        ("device_mode", maybe(known.device_mode)),
+        ("allowed_versions", maybe(known.allowed_versions)),
+    ]);
+    let row = |p: Package| vec![p.name, p.version, yes(p.enabled)];
+    let rows: Vec<Vec<String>> = known.packages.into_iter().map(row).collect();
+    format!("{about}\n\n{}", table(&["name", "version", "enabled"], &rows))
+}
+
+/// Has a device tell what is installed on it; shows the job that brings it.
+pub(super) async fn inspect(api: &Api, name: &str, waiting: &Waiting) -> anyhow::Result<()> {
+    let path = ["devices", &named(name), "inspect"];
+    let ordered: Inspection = api.call(Method::POST, &path, None).await?.read()?;
+    let job = ordered.log.job_id.to_string();
+    jobs::follow(api, api.get(&["jobs", &job], &[]).await?, waiting).await
 }

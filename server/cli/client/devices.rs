@@ -5,16 +5,19 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::columns::{Columns, Device, all_fields, show_devices};
 use super::device_more::{self, DeviceFile};
+use super::device_place::{self, Place};
 use super::http::{Api, List, Span};
 use super::jobs::{self, Waiting};
+use super::many::{self, Changes};
 use super::output::{
     clean, compact, done, fields, hint, joined, list, maybe, maybe_time, show, table, time, yes,
 };
+use super::rollouts::{self, Upgrade};
 
 /// `muster devices`. NAME is a serial number, or a device's id.
 #[derive(Debug, Subcommand)]
@@ -95,25 +98,10 @@ pub enum Devices {
         #[command(flatten)]
         span: Span,
     },
-    /// Say where a device stands, and tag it.
-    Place {
-        /// Serial number or id.
-        name: String,
-        /// Path of its site.
-        #[arg(long, value_name = "PATH", required_unless_present_any = ["no_site", "tags"])]
-        site: Option<String>,
-        /// Take it out of its site.
-        #[arg(long, conflicts_with = "site")]
-        no_site: bool,
-        /// +TAG puts a tag on, -TAG takes it off; may be repeated.
-        #[arg(
-            long = "tag",
-            value_name = "+TAG|-TAG",
-            allow_hyphen_values = true,
-            value_parser = tag_change
-        )]
-        tags: Vec<TagChange>,
-    },
+    /// Say where a device stands, tag it, and say what it hangs on and what backs it up.
+    Place(Place),
+    #[command(flatten)]
+    Changes(Changes),
     /// Have a device come now.
     Wake {
         /// Serial number or id.
@@ -134,6 +122,25 @@ pub enum Devices {
         name: String,
         #[command(flatten)]
         waiting: Waiting,
+    },
+    /// Show what is installed on a device: packages, RouterBOOT, device-mode.
+    Packages {
+        /// Serial number or id.
+        name: String,
+    },
+    /// Have a device tell what is installed on it: by a script, and its log.
+    Inspect {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Bring a device to a RouterOS release now: a rollout of one device.
+    Upgrade {
+        /// Serial number or id.
+        name: String,
+        #[command(flatten)]
+        upgrade: Upgrade,
     },
     /// Set a device back to its factory settings.
     FactoryReset {
@@ -158,33 +165,16 @@ pub enum Devices {
 /// A parameter and the value that it is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    name: String,
-    value: String,
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
-fn assignment(text: &str) -> Result<Assignment, String> {
+pub(super) fn assignment(text: &str) -> Result<Assignment, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => {
             Ok(Assignment { name: name.to_owned(), value: value.to_owned() })
         }
         _ => Err("a name and a value, as in Device.DeviceInfo.ProvisioningCode=riga-7".to_owned()),
-    }
-}
-
-/// What becomes of a tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TagChange {
-    /// The device has it.
-    On(String),
-    /// It has not.
-    Off(String),
-}
-
-fn tag_change(text: &str) -> Result<TagChange, String> {
-    match (text.strip_prefix('+'), text.strip_prefix('-')) {
-        (Some(tag), _) if !tag.is_empty() => Ok(TagChange::On(tag.to_owned())),
-        (_, Some(tag)) if !tag.is_empty() => Ok(TagChange::Off(tag.to_owned())),
-        _ => Err("+TAG to put it on, -TAG to take it off".to_owned()),
     }
 }
 
@@ -195,11 +185,13 @@ pub(super) fn named(name: &str) -> String {
 }
 
 #[derive(Debug, Deserialize)]
-struct Detail {
+pub(super) struct Detail {
     #[serde(flatten)]
     device: Device,
     methods: Option<Vec<String>>,
     connection_request: Option<WakeState>,
+    uplink: Option<Uuid>,
+    redundancy: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -263,9 +255,8 @@ pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
         Devices::Files { name, wanted, span } => {
             device_more::device_files(api, &name, wanted, &span).await
         }
-        Devices::Place { name, site, no_site, tags } => {
-            place(api, &name, site, no_site, &tags).await
-        }
+        Devices::Place(place) => device_place::run(api, place).await,
+        Devices::Changes(changes) => many::change(api, changes).await,
         Devices::Wake { name, waiting } => {
             let path = ["devices", &named(&name), "wake"];
             let answer = api.call(Method::POST, &path, None).await?;
@@ -277,6 +268,9 @@ pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
         Devices::Refresh { name, waiting } => {
             jobs::order(api, &name, &json!({ "kind": "refresh" }), &waiting).await
         }
+        Devices::Packages { name } => device_more::packages(api, &name).await,
+        Devices::Inspect { name, waiting } => device_more::inspect(api, &name, &waiting).await,
+        Devices::Upgrade { name, upgrade } => rollouts::upgrade(api, &name, upgrade).await,
         Devices::FactoryReset { name, confirm, waiting } => {
             let id = confirmed(api, &name, &confirm).await?.to_string();
             jobs::order(api, &id, &json!({ "kind": "factory_reset" }), &waiting).await
@@ -289,9 +283,11 @@ pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
     }
 }
 
-fn detail(detail: Detail) -> String {
+pub(super) fn detail(detail: Detail) -> String {
     let mut all = all_fields(&detail.device);
     all.push(("methods".to_owned(), joined(&detail.methods.unwrap_or_default())));
+    all.push(("uplink".to_owned(), maybe(detail.uplink.map(|id| id.to_string()))));
+    all.push(("redundancy".to_owned(), maybe(detail.redundancy)));
     if let Some(wake) = detail.connection_request {
         let error = wake.last_error.map(|e| format!(": {e}")).unwrap_or_default();
         let words = format!("since {}, {} attempts{error}", time(wake.asked_at), wake.attempts);
@@ -332,38 +328,6 @@ async fn events(api: &Api, name: &str, span: &Span) -> anyhow::Result<()> {
     .await
 }
 
-async fn place(
-    api: &Api,
-    name: &str,
-    site: Option<String>,
-    no_site: bool,
-    tags: &[TagChange],
-) -> anyhow::Result<()> {
-    let name = named(name);
-    let path = ["devices", name.as_str()];
-    let mut change = Map::new();
-    if no_site || site.is_some() {
-        change.insert("site".to_owned(), Value::from(site));
-    }
-    if !tags.is_empty() {
-        let now: Device = api.get(&path, &[]).await?.read()?;
-        change.insert("tags".to_owned(), Value::from(tagged(now.tags, tags)));
-    }
-    let answer = api.call(Method::PATCH, &path, Some(&Value::Object(change))).await?;
-    show(api, &answer, detail)
-}
-
-fn tagged(mut tags: Vec<String>, changes: &[TagChange]) -> Vec<String> {
-    for change in changes {
-        match change {
-            TagChange::On(tag) if !tags.contains(tag) => tags.push(tag.clone()),
-            TagChange::On(_) => {}
-            TagChange::Off(tag) => tags.retain(|has| has != tag),
-        }
-    }
-    tags
-}
-
 /// The id of the device, if it is the one whose serial number was said.
 async fn confirmed(api: &Api, name: &str, serial: &str) -> anyhow::Result<Uuid> {
     let device: Device = api.get(&["devices", &named(name)], &[]).await?.read()?;
@@ -401,15 +365,5 @@ mod tests {
         assert_eq!((one.name.as_str(), one.value.as_str()), ("Device.X", "a=b c"));
         assert_eq!(assignment("Device.X=").unwrap().value, "");
         assert!(assignment("=1").is_err() && assignment("Device.X").is_err());
-    }
-
-    #[test]
-    fn tags_are_put_on_and_taken_off() {
-        let change = |text: &str| tag_change(text).unwrap();
-        let changes = [change("+a"), change("--b"), change("-c"), change("+d")];
-        assert_eq!(changes[1], TagChange::Off("-b".to_owned()));
-        let had = ["a", "c", "x"].map(str::to_owned).to_vec();
-        assert_eq!(tagged(had, &changes), ["a", "x", "d"]);
-        assert!(tag_change("a").is_err() && tag_change("+").is_err() && tag_change("").is_err());
     }
 }

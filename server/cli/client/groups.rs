@@ -145,7 +145,8 @@ fn view(group: Group) -> String {
     ])
 }
 
-async fn id_of(api: &Api, name: &str) -> anyhow::Result<String> {
+/// The id of the group of this name.
+pub(super) async fn id_of(api: &Api, name: &str) -> anyhow::Result<String> {
     let found: Option<Group> = api.find(&all(), |group: &Group| group.name == name).await?;
     let group = found.with_context(|| format!("no group {}", clean(name)))?;
     Ok(group.group_id.to_string())

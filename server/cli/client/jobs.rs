@@ -1,21 +1,21 @@
 //! `muster jobs`, and what every command that orders a job does with it.
 
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
-use chrono::{DateTime, Utc};
+use anyhow::{bail, ensure};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::devices::named;
 use super::http::{Answer, Api, List, Span};
+use super::many::Many;
+use super::order::Order;
 use super::output::{
-    agreed, clean, compact, fields, list, maybe, maybe_time, pretty, show, show_page, time,
+    clean, compact, fields, list, maybe, maybe_time, pretty, show, show_page, time,
 };
 
 /// Between two looks at a job that is waited for: at first, and at most.
@@ -27,15 +27,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 pub enum Jobs {
     /// List jobs, newest first.
     List {
-        /// Only those of this device: serial number or id.
-        #[arg(long, value_name = "NAME")]
-        device: Option<String>,
-        /// Only those in this state: queued, running, waiting, done, failed, cancelled or expired.
-        #[arg(long)]
-        state: Option<String>,
-        /// Only those of this kind, such as download.
-        #[arg(long)]
-        kind: Option<String>,
+        #[command(flatten)]
+        narrow: Narrow,
         #[command(flatten)]
         span: Span,
     },
@@ -65,28 +58,63 @@ pub enum Jobs {
     Create {
         /// Serial number or id of the device.
         device: String,
-        /// File with the job as JSON, as the API takes it; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
+        #[command(flatten)]
+        order: Order,
         #[command(flatten)]
         waiting: Waiting,
     },
     /// Order a job on all devices that a selector finds.
     Bulk {
-        /// Which devices.
-        #[arg(short, long = "query", value_name = "SELECTOR")]
-        query: String,
-        /// File with the job as JSON, as for one device; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
-        /// How many devices you saw match; where they are not as many, nothing is done. Without it
-        /// they are counted, and you are asked.
-        #[arg(long, value_name = "N")]
-        expected: Option<u64>,
-        /// Do not ask: go on with as many as are counted.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        many: Many,
+        #[command(flatten)]
+        order: Order,
     },
+}
+
+/// Which jobs.
+#[derive(Debug, Args)]
+pub struct Narrow {
+    /// Only those of this device: serial number or id.
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Only those in this state, or these with commas between: queued, running, waiting, done,
+    /// failed, cancelled, expired.
+    #[arg(long, value_name = "STATE,...")]
+    state: Option<String>,
+    /// Only those of this kind, such as download.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only those that were ordered at or after this time, such as 2030-01-31T02:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only those that were ordered before this time.
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+    /// --since and --until say when a job ended, not when it was ordered.
+    #[arg(long)]
+    ended: bool,
+    /// Of each device only the newest of those.
+    #[arg(long)]
+    newest: bool,
+}
+
+impl Narrow {
+    fn query(self) -> Vec<(&'static str, String)> {
+        let time = |at: Option<DateTime<Utc>>| {
+            at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        };
+        let query = [
+            ("device_id", self.device.as_deref().map(named)),
+            ("state", self.state),
+            ("kind", self.kind),
+            ("since", time(self.since)),
+            ("until", time(self.until)),
+            ("time", self.ended.then(|| "finished".to_owned())),
+            ("newest", self.newest.then(|| "true".to_owned())),
+        ];
+        query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 /// Whether a job's end is waited for.
@@ -151,18 +179,9 @@ struct Made {
     skipped: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct Count {
-    count: u64,
-}
-
 pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
     match command {
-        Jobs::List { device, state, kind, span } => {
-            let device = device.as_deref().map(named);
-            let narrow = [("device_id", &device), ("state", &state), ("kind", &kind)];
-            list_jobs(api, &narrow, &span).await
-        }
+        Jobs::List { narrow, span } => list_jobs(api, &narrow.query(), &span).await,
         Jobs::Get { job } => show(api, &api.get(&["jobs", &job.to_string()], &[]).await?, view),
         Jobs::Cancel { job } => {
             let path = ["jobs", &job.to_string(), "cancel"];
@@ -178,16 +197,13 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
                 vec![time(e.at), e.kind, compact(&e.detail)]
             })
         }
-        Jobs::Create { device, file, waiting } => {
-            order(api, &device, &read_job(&file)?, &waiting).await
+        Jobs::Create { device, order: asked, waiting } => {
+            order(api, &device, &asked.job()?, &waiting).await
         }
-        Jobs::Bulk { query, file, expected, yes } => {
-            let job = read_job(&file)?;
-            let expected = match expected {
-                Some(expected) => expected,
-                None => counted(api, &query, &job, yes).await?,
-            };
-            let body = bulk(&query, job, expected);
+        Jobs::Bulk { many, order } => {
+            let job = order.job()?;
+            let devices = many.agreed(api, &compact(&job["kind"])).await?;
+            let body = bulk(devices, job);
             let answer = api.call(Method::POST, &["jobs", "bulk"], Some(&body)).await?;
             show(api, &answer, |made: Made| {
                 format!("on {} devices, {} skipped", made.created, made.skipped)
@@ -198,10 +214,10 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
 
 async fn list_jobs(
     api: &Api,
-    narrow: &[(&str, &Option<String>)],
+    narrow: &[(&'static str, String)],
     span: &Span,
 ) -> anyhow::Result<()> {
-    let query = narrow.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let query = narrow.iter().map(|(name, value)| (*name, value.as_str()));
     let jobs = List { path: vec!["jobs"], query: query.collect(), cursor: "before" };
     let header = ["job_id", "device_id", "kind", "state", "created_at", "created_by", "note"];
     list(api, &jobs, span, &header, |job: Job| {
@@ -276,45 +292,19 @@ fn view(job: Job) -> String {
     }
 }
 
-/// The job in a file, or on standard input.
-fn read_job(file: &Path) -> anyhow::Result<Value> {
-    let place = || file.display().to_string();
-    let text = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).with_context(place)?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(place)?
-    };
-    let job: Value = serde_json::from_str(&text).with_context(place)?;
-    ensure!(job.is_object(), "{}: a job is a JSON object", place());
-    Ok(job)
-}
-
 /// The body of a bulk job. What a file says of `wake` is meant for all devices.
-fn bulk(selector: &str, mut job: Value, expected: u64) -> Value {
+fn bulk(mut devices: Value, mut job: Value) -> Value {
     let wake = job.as_object_mut().and_then(|fields| fields.remove("wake"));
-    json!({ "selector": selector, "job": job, "expected": expected, "wake": wake })
-}
-
-/// How many devices there are, if whoever asks goes on with so many.
-async fn counted(api: &Api, query: &str, job: &Value, yes: bool) -> anyhow::Result<u64> {
-    let Count { count } = api.get(&["devices", "count"], &[("q", query)]).await?.read()?;
-    ensure!(count > 0, "no device matches: nothing was done");
-    if yes {
-        return Ok(count);
-    }
-    let kind = compact(&job["kind"]);
-    if !std::io::stdin().is_terminal() {
-        bail!("{count} devices match: --expected {count} orders `{}` on them", clean(&kind));
-    }
-    ensure!(agreed(&format!("{kind} on {count} devices?"))?, "nothing was done");
-    Ok(count)
+    devices["wake"] = Value::from(wake);
+    devices["job"] = job;
+    devices
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
     use super::*;
 
     fn job(state: &str, result: Value) -> Job {
@@ -360,24 +350,12 @@ mod tests {
     #[test]
     fn one_file_serves_one_device_and_many() {
         let file = json!({ "kind": "reboot", "wake": false, "idempotency_key": "k" });
-        let body = bulk("tag = a", file, 7);
+        let devices = || json!({ "selector": "tag = a", "expected": 7 });
         let expected = json!({
             "selector": "tag = a", "expected": 7, "wake": false,
             "job": { "kind": "reboot", "idempotency_key": "k" },
         });
-        assert_eq!(body, expected);
-        assert_eq!(bulk("x", json!({ "kind": "reboot" }), 1)["wake"], Value::Null);
-    }
-
-    #[test]
-    fn a_job_is_read_from_a_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("job.json");
-        std::fs::write(&file, r#"{"kind":"reboot"}"#).unwrap();
-        assert_eq!(read_job(&file).unwrap()["kind"], "reboot");
-        for bad in ["", "[]", "{"] {
-            std::fs::write(&file, bad).unwrap();
-            assert!(format!("{:#}", read_job(&file).unwrap_err()).contains("job.json"), "{bad}");
-        }
+        assert_eq!(bulk(devices(), file), expected);
+        assert_eq!(bulk(devices(), json!({ "kind": "reboot" }))["wake"], Value::Null);
     }
 }

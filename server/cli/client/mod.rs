@@ -4,19 +4,25 @@
 //! configuration of a server, nor know a rule that the API knows: what may be done is for the server
 //! to say.
 
+mod account;
 mod audit;
 mod columns;
 mod completion;
 mod connection;
 mod device_more;
+mod device_place;
 mod devices;
 mod events;
 mod files;
 mod groups;
 mod http;
 mod jobs;
+mod many;
+mod order;
 mod output;
+mod releases;
 mod roles;
+mod rollouts;
 mod sites;
 mod support;
 mod system;
@@ -39,18 +45,24 @@ pub enum Remote {
     Devices(On<devices::Devices>),
     /// Jobs: list, look at, order on one device or many, cancel.
     Jobs(On<jobs::Jobs>),
+    /// Rollouts: write, try, start, follow, pause, take back, report.
+    Rollouts(On<rollouts::Rollouts>),
     /// What happens to devices, as it happens.
     Events(On<events::Events>),
     /// A device as an agent with the customer on the line sees it.
     Support(support::Support),
+    /// Releases of RouterOS: upload packages, list, withdraw, remove; the way of a device to one.
+    Releases(On<releases::Releases>),
     /// Files for devices: store, list, fetch, remove.
     Files(On<files::Files>),
     /// Sites: the tree of places where devices stand.
     Sites(On<sites::Sites>),
     /// Groups: named sets of devices.
     Groups(On<groups::Groups>),
-    /// Saved views of the device list.
+    /// Saved views of the device list: list, keep, change, remove.
     Views(On<views::Views>),
+    /// One's own account: password, second factor, sessions, preferences, tokens.
+    Account(On<account::Account>),
     /// People: make, change, list, grant roles, shut out, remove.
     Users(On<users::Users>),
     /// Roles: what they allow; make, change, remove.
@@ -81,12 +93,15 @@ pub async fn remote(command: Remote) -> anyhow::Result<()> {
     let done = match command {
         Remote::Devices(on) => devices::run(&on.connection.open()?, on.command).await,
         Remote::Jobs(on) => jobs::run(&on.connection.open()?, on.command).await,
+        Remote::Rollouts(on) => rollouts::run(&on.connection.open()?, on.command).await,
         Remote::Events(on) => events::run(&on.connection.open()?, on.command).await,
         Remote::Support(on) => support::run(&on.connection.open()?, &on).await,
+        Remote::Releases(on) => releases::run(&on.connection.open()?, on.command).await,
         Remote::Files(on) => files::run(&on.connection.open()?, on.command).await,
         Remote::Sites(on) => sites::run(&on.connection.open()?, on.command).await,
         Remote::Groups(on) => groups::run(&on.connection.open()?, on.command).await,
         Remote::Views(on) => views::run(&on.connection.open()?, on.command).await,
+        Remote::Account(on) => account::run(&on.connection.open()?, on.command).await,
         Remote::Users(on) => users::run(&on.connection.open()?, on.command).await,
         Remote::Roles(on) => roles::run(&on.connection.open()?, on.command).await,
         Remote::Tokens(on) => tokens::run(&on.connection.open()?, on.command).await,
@@ -195,6 +210,8 @@ mod tests {
             "muster devices set X =1",
             "muster devices place X",
             "muster devices place X --tag a+b",
+            "muster devices place X --uplink Y --no-uplink",
+            "muster devices upgrade X",
             "muster devices place X --site eu --no-site",
             "muster devices factory-reset X",
             "muster devices delete X",
@@ -213,7 +230,23 @@ mod tests {
             "muster users password",
             "muster jobs get seven",
             "muster jobs again seven",
+            "muster jobs list --since yesterday",
+            "muster views change",
+            "muster views create x --shared=perhaps",
+            "muster account password",
+            "muster account totp confirm x 123456",
+            "muster account tokens create --name x",
+            "muster account end-session seven",
             "muster jobs bulk -q online",
+            "muster jobs bulk -q online --ping a --traceroute b",
+            "muster devices tag pilot",
+            "muster devices tag -q online",
+            "muster devices move -q online",
+            "muster devices move eu --no-site -q online",
+            "muster devices group-add -q online",
+            "muster releases upload",
+            "muster releases withdraw 7.16.1",
+            "muster releases path X",
             "muster sites create",
             "muster sites change eu --var ntp",
             "muster groups add pilot",
@@ -221,6 +254,13 @@ mod tests {
             "muster tokens create",
             "muster tokens revoke x",
             "muster audit export --format xml",
+            "muster rollouts create --release 7.16.1",
+            "muster rollouts create --where online",
+            "muster rollouts pause spring",
+            "muster rollouts exclude spring -m dead",
+            "muster rollouts start spring --at noon",
+            "muster rollouts devices spring --wave 0",
+            "muster rollouts report spring --format xml",
         ] {
             let refused = parsed(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::http::Api;
+use super::http::{Answer, Api};
 use super::output::{done, fields, joined, maybe, maybe_time, show, show_page};
-use super::sites;
+use super::{groups, sites};
 
 /// `muster tokens`
 #[derive(Debug, Subcommand)]
@@ -26,9 +26,12 @@ pub enum Tokens {
         /// audit, admin.
         #[arg(long, value_delimiter = ',', value_name = "RIGHT,...", default_value = "operate")]
         scope: Vec<Right>,
-        /// Path of the site at and below which it may do that; everywhere when absent.
-        #[arg(long, value_name = "PATH")]
+        /// Path of the site at and below which it may do that.
+        #[arg(long, value_name = "PATH", conflicts_with = "group")]
         site: Option<String>,
+        /// Name of the group with whose devices it may do that; everywhere without a site and a group.
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
         /// Days until it ends; never when absent.
         #[arg(long)]
         days: Option<u32>,
@@ -47,6 +50,7 @@ struct Token {
     name: String,
     scopes: Vec<String>,
     site: Option<String>,
+    group: Option<String>,
     created_by: String,
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
@@ -62,23 +66,25 @@ struct Created {
 
 pub(super) async fn run(api: &Api, command: Tokens) -> anyhow::Result<()> {
     match command {
-        Tokens::List => list_tokens(api).await,
-        Tokens::Create { name, scope, site, days } => {
+        Tokens::List => list_tokens(api, &["tokens"]).await,
+        Tokens::Create { name, scope, site, group, days } => {
             let site_id = match site {
                 Some(path) => Some(sites::id_of(api, &path).await?),
                 None => None,
             };
+            let group_id = match group {
+                Some(name) => Some(groups::id_of(api, &name).await?),
+                None => None,
+            };
             let end = days.map(|days| muster::clock::now() + TimeDelta::days(i64::from(days)));
-            let body =
-                json!({ "name": name, "scopes": scope, "site_id": site_id, "expires_at": end });
-            let answer = api.call(Method::POST, &["tokens"], Some(&body)).await?;
-            show(api, &answer, |made: Created| {
-                fields(&[
-                    ("token", made.token),
-                    ("token_id", made.token_id.to_string()),
-                    ("expires_at", maybe_time(made.expires_at)),
-                ])
-            })
+            let body = json!({
+                "name": name,
+                "scopes": scope,
+                "site_id": site_id,
+                "group_id": group_id,
+                "expires_at": end,
+            });
+            show_made(api, &api.call(Method::POST, &["tokens"], Some(&body)).await?)
         }
         // Not `token`: an option of all commands has that name.
         Tokens::Revoke { token_id } => {
@@ -88,10 +94,31 @@ pub(super) async fn run(api: &Api, command: Tokens) -> anyhow::Result<()> {
     }
 }
 
-async fn list_tokens(api: &Api) -> anyhow::Result<()> {
-    let answer = api.get(&["tokens"], &[]).await?;
-    let header =
-        ["token_id", "name", "scopes", "site", "created_by", "expires_at", "last_used_at", "state"];
+/// Shows a token that was made, with its secret.
+pub(super) fn show_made(api: &Api, answer: &Answer) -> anyhow::Result<()> {
+    show(api, answer, |made: Created| {
+        fields(&[
+            ("token", made.token),
+            ("token_id", made.token_id.to_string()),
+            ("expires_at", maybe_time(made.expires_at)),
+        ])
+    })
+}
+
+/// Lists the tokens that there are at this path.
+pub(super) async fn list_tokens(api: &Api, path: &[&str]) -> anyhow::Result<()> {
+    let answer = api.get(path, &[]).await?;
+    let header = [
+        "token_id",
+        "name",
+        "scopes",
+        "site",
+        "group",
+        "created_by",
+        "expires_at",
+        "last_used_at",
+        "state",
+    ];
     show_page(api, &answer, &header, |t: Token| {
         let state = match t.revoked_at {
             Some(_) => "revoked",
@@ -102,6 +129,7 @@ async fn list_tokens(api: &Api) -> anyhow::Result<()> {
             t.name,
             joined(&t.scopes),
             maybe(t.site),
+            maybe(t.group),
             t.created_by,
             maybe_time(t.expires_at),
             maybe_time(t.last_used_at),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::http::{Api, List, Page, Span};
 use super::output::{clean, done, fields, hint, joined, list, maybe, maybe_time, show, yes};
-use super::{roles, sites};
+use super::{groups, roles, sites};
 
 /// `muster users`
 #[derive(Debug, Subcommand)]
@@ -31,8 +31,9 @@ pub enum Users {
         /// Their name.
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
-        /// What they may do: a role, everywhere or at a site and below; may be repeated.
-        #[arg(long, value_name = "ROLE[@SITE]")]
+        /// What they may do: a role, everywhere, at a site and below, or for the devices of a group;
+        /// may be repeated.
+        #[arg(long, value_name = "ROLE[@SITE|@group:NAME]")]
         grant: Vec<RoleAt>,
         /// File whose first line is the password; - is standard input. Made up when absent.
         #[arg(long, value_name = "FILE")]
@@ -82,8 +83,8 @@ pub enum Users {
     Grant {
         /// Their login.
         login: String,
-        /// A role, everywhere or at a site and below.
-        #[arg(required = true, value_name = "ROLE[@SITE]")]
+        /// A role, everywhere, at a site and below, or for the devices of a group.
+        #[arg(required = true, value_name = "ROLE[@SITE|@group:NAME]")]
         roles: Vec<RoleAt>,
         /// These and no others.
         #[arg(long)]
@@ -96,25 +97,33 @@ pub enum Users {
     },
 }
 
-/// A role at a site and below, or everywhere.
+/// A role at a site and below, for the devices of a group, or everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleAt {
     role: String,
     site: Option<String>,
+    group: Option<String>,
 }
+
+/// What stands before the name of a group.
+const GROUP: &str = "@group:";
 
 impl std::str::FromStr for RoleAt {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (role, site) = match text.rsplit_once('@') {
-            Some((role, site)) => (role, Some(site.to_owned())),
-            None => (text, None),
+        // A group may have any name, also one with an `@`.
+        let (role, site, group) = match (text.split_once(GROUP), text.rsplit_once('@')) {
+            (Some((role, group)), _) => (role, None, Some(group.to_owned())),
+            (None, Some((role, site))) => (role, Some(site.to_owned()), None),
+            (None, None) => (text, None, None),
         };
-        if role.is_empty() || site.as_deref() == Some("") {
-            return Err("a role, or a role and a site as in operator@eu.lv".to_owned());
+        if role.is_empty() || [&site, &group].into_iter().any(|at| at.as_deref() == Some("")) {
+            let why = "a role, a role and a site as in operator@eu.lv, or a role and a group as in \
+                       operator@group:vip";
+            return Err(why.to_owned());
         }
-        Ok(Self { role: role.to_owned(), site })
+        Ok(Self { role: role.to_owned(), site, group })
     }
 }
 
@@ -134,13 +143,16 @@ struct Grant {
     role: String,
     site_id: Option<Uuid>,
     site: Option<String>,
+    group_id: Option<Uuid>,
+    group: Option<String>,
 }
 
 impl Grant {
     fn text(&self) -> String {
-        match &self.site {
-            Some(site) => format!("{}@{site}", self.role),
-            None => self.role.clone(),
+        match (&self.site, &self.group) {
+            (Some(site), _) => format!("{}@{site}", self.role),
+            (None, Some(group)) => format!("{}{GROUP}{group}", self.role),
+            (None, None) => self.role.clone(),
         }
     }
 }
@@ -260,7 +272,11 @@ async fn resolved(api: &Api, grants: &[RoleAt]) -> anyhow::Result<Vec<Value>> {
             Some(path) => Some(sites::id_of(api, path).await?),
             None => None,
         };
-        resolved.push(json!({ "role_id": role_id, "site_id": site_id }));
+        let group_id = match &grant.group {
+            Some(name) => Some(groups::id_of(api, name).await?),
+            None => None,
+        };
+        resolved.push(json!({ "role_id": role_id, "site_id": site_id, "group_id": group_id }));
     }
     Ok(resolved)
 }
@@ -274,7 +290,7 @@ async fn grant(api: &Api, login: &str, roles: &[RoleAt], only: bool) -> anyhow::
     let user = find(api, login).await?;
     let mut grants = Vec::new();
     if !only {
-        let had = |g: &Grant| json!({ "role_id": g.role_id, "site_id": g.site_id });
+        let had = |g: &Grant| json!({ "role_id": g.role_id, "site_id": g.site_id, "group_id": g.group_id });
         grants.extend(user.grants.iter().map(had));
     }
     for grant in resolved(api, roles).await? {
@@ -313,7 +329,7 @@ async fn set_password(api: &Api, login: &str, file: Option<&Path>) -> anyhow::Re
 }
 
 /// A password in a file, or on standard input.
-fn first_line(file: &Path) -> anyhow::Result<String> {
+pub(super) fn first_line(file: &Path) -> anyhow::Result<String> {
     let place = || file.display().to_string();
     let mut text = String::new();
     if file.as_os_str() == "-" {
@@ -332,13 +348,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_granted_everywhere_or_at_a_site() {
+    fn a_role_is_granted_everywhere_at_a_site_or_for_a_group() {
         let parse = |text: &str| text.parse::<RoleAt>();
-        let everywhere = RoleAt { role: "viewer".to_owned(), site: None };
+        let everywhere = RoleAt { role: "viewer".to_owned(), site: None, group: None };
         assert_eq!(parse("viewer").unwrap(), everywhere);
         let at = parse("night shift@eu.lv").unwrap();
         assert_eq!((at.role.as_str(), at.site.as_deref()), ("night shift", Some("eu.lv")));
-        for bad in ["", "@", "@eu", "viewer@"] {
+        let of = parse("night shift@group:vip @ home").unwrap();
+        assert_eq!(
+            (of.role.as_str(), of.site, of.group.as_deref()),
+            ("night shift", None, Some("vip @ home"))
+        );
+        for bad in ["", "@", "@eu", "viewer@", "viewer@group:", "@group:vip"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::settle::{awaited, close, retried};
-use super::{args, report};
+use super::{args, report, upgraded};
 use crate::error::Error;
 use crate::fleet::secret::Keys;
 use crate::jobs::retry;
@@ -63,7 +63,7 @@ async fn advance_for(
                 continue;
             }
             _ if job.confirm_by.is_none_or(|t| t <= now) => {
-                close(conn, &job, unreported(), now).await?;
+                close(conn, &job, unreported(&job), now).await?;
                 continue;
             }
             _ => report::next_step_at(&job, job.confirm_by.unwrap_or(now)),
@@ -78,8 +78,9 @@ fn expired() -> Change {
     Change { state: "expired", note: Some(note), ..Change::default() }
 }
 
-fn unreported() -> Change {
-    let note = "the device accepted it, but never reported the outcome".to_owned();
+fn unreported(job: &Job) -> Change {
+    let note = upgraded::overdue(job)
+        .unwrap_or_else(|| "the device accepted it, but never reported the outcome".to_owned());
     Change { state: "failed", note: Some(note), ..Change::default() }
 }
 
@@ -107,7 +108,7 @@ pub async fn expire_behind_head(
         if job.state == "queued" && job.expires_at <= now {
             close(conn, &job, expired(), now).await?;
         } else if late {
-            close(conn, &job, unreported(), now).await?;
+            close(conn, &job, unreported(&job), now).await?;
         }
     }
     Ok(())

@@ -10,29 +10,32 @@
 //! - `line`: whose turn it is, leases, lost sessions.
 //! - `settle`: how an attempt or a report ends a job.
 //! - `report`: reports that only say that there is something to read.
+//! - `upgraded`: reports on an upgrade, which ends with the version on which its device comes back.
 //! - `args`: arguments with their secrets sealed.
 
 mod args;
 mod line;
 mod report;
 mod settle;
+mod upgraded;
 
 pub use args::{masked_args, opened};
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use report::{awaits_end_of_test, is_reported, reported};
 pub use settle::{proven, settle};
+pub use upgraded::heard;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::retry;
 use super::spec::JobSpec;
+use super::{release, retry};
 use crate::error::Error;
 use crate::fleet::secret::Keys;
 use crate::store::jobs::{Change, Job, NewJob};
-use crate::store::{artifacts, connection_requests, events, jobs as store};
+use crate::store::{artifacts, connection_requests, events, jobs as store, packages};
 
 /// How long a job waits for its device unless the caller says otherwise.
 pub const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
@@ -58,6 +61,8 @@ pub struct Order {
     pub wake: bool,
     /// Muster itself wants it; see [`Order::own`].
     pub own: bool,
+    /// The rollout that it is part of, which is told when it is accepted and when it ends.
+    pub rollout: Option<Uuid>,
 }
 
 impl Order {
@@ -72,6 +77,7 @@ impl Order {
             created_by: "muster".to_owned(),
             wake: false,
             own: true,
+            rollout: None,
         }
     }
 }
@@ -117,6 +123,7 @@ pub async fn create(
         max_attempts: retry::max_attempts(&order.spec),
         idempotency_key: order.idempotency_key,
         created_by: order.created_by,
+        rollout_id: order.rollout,
     };
     let (job, made) = store::insert(conn, &new, now).await?;
     if made {
@@ -161,8 +168,15 @@ pub async fn cancel(
     store::of_device(conn, device_id, job_id).await?.ok_or_else(unknown)
 }
 
-/// Refuses a job whose file does not exist.
+/// Refuses a job whose file does not exist, and an upgrade whose packages do not make one.
 pub async fn check_artifact(pool: &sqlx::PgPool, spec: &JobSpec) -> Result<(), Error> {
+    if let JobSpec::Upgrade { version, packages: ids } = spec {
+        let stored = packages::by_ids(pool, ids).await?;
+        return match release::obstacle(version, ids, &stored, None) {
+            Some(why) => Err(Error::invalid("/packages", why)),
+            None => Ok(()),
+        };
+    }
     let (JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. }) = spec else {
         return Ok(());
     };

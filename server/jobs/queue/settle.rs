@@ -5,14 +5,17 @@ use muster_cwmp::fault::Fault;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::report;
+use super::{report, upgraded};
 use crate::error::Error;
-use crate::jobs::machine::Outcome;
+use crate::jobs::machine::{self, Outcome};
 use crate::jobs::retry::{self, Verdict};
 use crate::jobs::spec::{DownloadFile, JobSpec};
+use crate::jobs::upgrade::Report;
 use crate::store::jobs::{Change, Job};
 use crate::store::{connection_requests, credentials, events, jobs as store};
 
+/// The kind of [`JobSpec::Upgrade`].
+const UPGRADE: &str = "upgrade";
 /// How long a device that was ordered to reset may take to enrol again.
 const RESET_WINDOW: TimeDelta = TimeDelta::days(1);
 
@@ -53,8 +56,13 @@ pub async fn settle(
             };
             retried(conn, job, note, None, verdict, now).await
         }
-        Outcome::Failed(why) | Outcome::Impossible(why) => {
+        Outcome::Failed(why) => {
             let change = Change { state: "failed", note: Some(why), ..Change::default() };
+            close(conn, job, change, now).await
+        }
+        Outcome::Impossible(why) => {
+            let result = Some(machine::impossible());
+            let change = Change { state: "failed", note: Some(why), result, ..Change::default() };
             close(conn, job, change, now).await
         }
     }
@@ -119,6 +127,8 @@ pub async fn proven(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     match fault {
+        // That it has the files is no proof that it took them.
+        None if job.kind == UPGRADE => upgraded::heard(conn, job, Report::Complete, now).await,
         None => {
             finish(conn, job, result, now).await?;
             match serde_json::from_value(job.args.clone()) {
@@ -128,7 +138,11 @@ pub async fn proven(
         }
         Some(fault) => {
             let attempts = job.attempts.max(1);
-            let verdict = retry::after_fault(fault.code, attempts, job.max_attempts, jitter);
+            let verdict = match job.kind.as_str() {
+                // Once a device has accepted it, whoever ordered it decides about another attempt.
+                UPGRADE => Verdict::GiveUp,
+                _ => retry::after_fault(fault.code, attempts, job.max_attempts, jitter),
+            };
             faulted(conn, job, fault, verdict, now).await
         }
     }
@@ -207,5 +221,11 @@ pub(super) async fn close(
     let detail = json!({ "kind": job.kind, "note": change.note, "fault": change.fault });
     let kind = format!("job.{}", change.state);
     events::append(conn, job.device_id, &kind, Some(job.job_id), &detail, now).await?;
+    // What waits for its next attempt is no news to a rollout.
+    if let Some(rollout_id) = job.rollout_id
+        && change.state != "queued"
+    {
+        store::tell_rollout(conn, job, rollout_id, now).await?;
+    }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub use diagnose::DiagnosticTest;
 pub use file::{
     DownloadFile, DownloadSpec, FactoryConfirmation, OverwriteConfirmation, UploadFile,
 };
-pub use validate::{MAX_NAME, MAX_PARAMETERS, MAX_VALUE};
+pub use validate::{MAX_NAME, MAX_PACKAGES, MAX_PARAMETERS, MAX_VALUE};
 
 /// One piece of work on one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -99,6 +99,14 @@ pub enum JobSpec {
         #[schema(value_type = Vec<Object>)]
         windows: Vec<TimeWindow>,
     },
+    /// Bring RouterOS to a version: the device fetches a list of packages that is made for it, and
+    /// the packages. Done when it says that it runs that version.
+    Upgrade {
+        /// Such as `7.16.1`.
+        version: String,
+        /// Stored packages, all of that version and of one architecture, `tr069-client` among them.
+        packages: Vec<Uuid>,
+    },
     /// Install, update or remove software modules (CWMP 1.2).
     ChangeDuState {
         /// At least one.
@@ -165,6 +173,7 @@ impl JobSpec {
             Self::QueuedTransfers => "queued_transfers",
             Self::CancelTransfer { .. } => "cancel_transfer",
             Self::ScheduleDownload { .. } => "schedule_download",
+            Self::Upgrade { .. } => "upgrade",
             Self::ChangeDuState { .. } => "change_du_state",
             Self::Diagnose { .. } => "diagnose",
             Self::ConnectionRequest => "connection_request",
@@ -236,6 +245,7 @@ impl JobSpec {
             | Self::Download(_)
             | Self::ScheduleInform { .. }
             | Self::ScheduleDownload { .. }
+            | Self::Upgrade { .. }
             | Self::ChangeDuState { .. } => false,
         }
     }
@@ -252,7 +262,7 @@ impl JobSpec {
             Self::ScheduleDownload { windows, .. } => {
                 Some(3_600 + i64::from(windows.iter().map(|w| w.end).max().unwrap_or(0)))
             }
-            Self::ChangeDuState { .. } => Some(3_600),
+            Self::Upgrade { .. } | Self::ChangeDuState { .. } => Some(3_600),
             Self::Diagnose { test } => Some(300 + test.longest_seconds()),
             Self::Get { .. }
             | Self::Set { .. }
@@ -307,6 +317,7 @@ mod tests {
             JobSpec::Refresh { path: None },
             JobSpec::Upload { file: UploadFile::Configuration },
             JobSpec::Diagnose { test: DiagnosticTest::DownloadSpeed { url: String::new() } },
+            JobSpec::Upgrade { version: "7.16.1".to_owned(), packages: vec![Uuid::nil()] },
             JobSpec::ConnectionRequest,
             JobSpec::Credentials,
         ] {
@@ -327,5 +338,26 @@ mod tests {
         }
         assert!(JobSpec::DeleteObject { object: "Device.X.1".into() }.validate().is_err());
         assert!(JobSpec::Get { names: vec![] }.validate().is_err());
+    }
+
+    #[test]
+    fn an_upgrade_names_a_version_and_each_package_once() {
+        let one = Uuid::from_u128(1);
+        let upgrade = |version: &str, packages: &[Uuid]| JobSpec::Upgrade {
+            version: version.to_owned(),
+            packages: packages.to_vec(),
+        };
+        let good = upgrade("7.16.1", &[one, Uuid::nil()]);
+        assert!(good.validate().is_ok());
+        assert!(!good.idempotent() && good.confirm_seconds().is_some());
+        for (bad, at) in [
+            (upgrade("latest", &[one]), "/version"),
+            (upgrade("7.16.1", &[]), "/packages"),
+            (upgrade("7.16.1", &[one; 65]), "/packages"),
+            (upgrade("7.16.1", &[one, one]), "/packages/1"),
+        ] {
+            let Err(Error::Invalid { pointer, .. }) = bad.validate() else { panic!("{bad:?}") };
+            assert_eq!(pointer, at);
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! What no device could take is refused before it is stored, with a pointer to the field.
 
+use muster_routeros::version::RosVersion;
+use uuid::Uuid;
+
 use super::{JobSpec, SetParameter};
 use crate::error::Error;
 
@@ -7,6 +10,8 @@ use crate::error::Error;
 pub const MAX_PARAMETERS: usize = 1_000;
 /// TR-069: names and object paths have at most 256 characters.
 pub const MAX_NAME: usize = 256;
+/// Packages in one upgrade: RouterOS has fewer.
+pub const MAX_PACKAGES: usize = 64;
 /// A value longer than this is no setting but a file.
 pub const MAX_VALUE: usize = 65_536;
 
@@ -46,6 +51,7 @@ impl JobSpec {
                 Err(Error::invalid("/windows", "one or two windows"))
             }
             Self::ChangeDuState { operations } => count("/operations", operations.len()),
+            Self::Upgrade { version, packages } => upgrade(version, packages),
             Self::ScheduleInform { delay_seconds: 0 } => {
                 Err(Error::invalid("/delay_seconds", "more than 0"))
             }
@@ -71,6 +77,20 @@ fn count(pointer: &str, n: usize) -> Result<(), Error> {
         return Err(Error::invalid(pointer, format!("1 to {MAX_PARAMETERS} entries, not {n}")));
     }
     Ok(())
+}
+
+fn upgrade(version: &str, packages: &[Uuid]) -> Result<(), Error> {
+    let known: Result<RosVersion, _> = version.parse();
+    known.map_err(|e| Error::invalid("/version", e.to_string()))?;
+    if !(1..=MAX_PACKAGES).contains(&packages.len()) {
+        let why = format!("1 to {MAX_PACKAGES} packages, not {}", packages.len());
+        return Err(Error::invalid("/packages", why));
+    }
+    let mut seen = std::collections::HashSet::new();
+    match packages.iter().position(|package| !seen.insert(package)) {
+        Some(i) => Err(Error::invalid(format!("/packages/{i}"), "each package once")),
+        None => Ok(()),
+    }
 }
 
 fn name(pointer: &str, text: &str) -> Result<(), Error> {

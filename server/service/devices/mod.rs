@@ -1,18 +1,26 @@
-//! Devices: find, list, count, place, remove, let enrol again, wake; and what is known of one
-//! (`known`).
+//! Devices: find, list, count, place, remove, let enrol again, wake; what somebody may do with one
+//! (`reach`), what is known of one (`known`), and what is changed of many (`many`, `change`).
 //!
 //! Owns by what a device is named, and that one that somebody may not see is to them as one that is
 //! not there: by its id, by its serial number, in a list and in a number alike.
 
+mod change;
 mod known;
+pub(super) mod many;
+mod reach;
+mod uplink;
 
+pub use change::{Change, Changed, Skipped, change_many};
 pub use known::{DeviceParameters, events, file, files, parameters};
+pub use many::{Which, count_many};
+pub use reach::{among, rights};
+use reach::{check, sight};
+pub(super) use reach::{groups_of, hold, hold_in_place};
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
@@ -27,7 +35,8 @@ use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::JobSpec;
 use crate::store::connection_requests::{self, Request};
 use crate::store::devices::{self as store, Device, DeviceName, Filter};
-use crate::store::jobs::{self, Job};
+use crate::store::jobs::Job;
+use crate::store::uplinks::{self, Ties};
 use crate::store::{artifacts, credentials, events as history, selector, sites};
 
 /// Longest time for which enrolment can be opened to a device, in hours.
@@ -55,6 +64,8 @@ pub struct Detail {
     pub device: Device,
     /// The open connection request; `None` = nobody wants the device now.
     pub connection_request: Option<Request>,
+    /// With which others it goes together.
+    pub ties: Ties,
 }
 
 /// The device of this name: its id, or `serial:` and its serial number where only one of the
@@ -72,7 +83,8 @@ pub async fn find(app: &App, ctx: &Ctx, name: &str, right: Right) -> Result<Devi
         (None, Err(_)) => None,
     };
     let device = device.ok_or_else(|| unknown(name))?;
-    check(ctx, name, right, device.site.as_deref())?;
+    let groups = groups_of(&app.pool, ctx, device.device_id).await?;
+    check(ctx, name, right, device.site.as_deref(), &groups)?;
     Ok(device)
 }
 
@@ -92,54 +104,8 @@ async fn with_serial(
     Ok(found.pop())
 }
 
-/// Where the caller sees devices with which they mean to do this.
-fn sight(ctx: &Ctx, right: Right) -> Reach {
-    ctx.reach(if right == Right::Support { Right::Support } else { Right::Read })
-}
-
-/// That the caller may do this with the device of this name, which stands at `site`.
-fn check(ctx: &Ctx, name: &str, right: Right, site: Option<&str>) -> Result<(), Error> {
-    if !sight(ctx, right).covers(site) {
-        return Err(unknown(name));
-    }
-    ctx.require_at(right, site)
-}
-
 fn unknown(name: &str) -> Error {
     Error::NotFound(format!("no device {name}"))
-}
-
-/// Holds a device in its place until the transaction ends, and asks there once more: it may have been
-/// moved since it was found. Gives its site.
-///
-/// # Errors
-/// As [`find`].
-pub(super) async fn hold(
-    tx: &mut PgConnection,
-    ctx: &Ctx,
-    device_id: Uuid,
-    right: Right,
-) -> Result<Option<String>, Error> {
-    let name = device_id.to_string();
-    jobs::lock_device(tx, device_id).await?;
-    let site = sites::of_device(tx, device_id).await?.ok_or_else(|| unknown(&name))?;
-    check(ctx, &name, right, site.as_deref())?;
-    Ok(site)
-}
-
-/// The same for the support view, in which the place says what is shown and let be changed.
-///
-/// # Errors
-/// As [`find`]; [`Error::Conflict`] where the device stands elsewhere than when it was found.
-pub(super) async fn hold_in_place(
-    tx: &mut PgConnection,
-    ctx: &Ctx,
-    device: &Device,
-) -> Result<(), Error> {
-    if hold(tx, ctx, device.device_id, Right::Support).await? == device.site {
-        return Ok(());
-    }
-    Err(Error::Conflict("the device was moved to another site just now".to_owned()))
 }
 
 /// A page of the devices that the caller sees, in order of their ids.
@@ -179,8 +145,8 @@ pub async fn names(
     ctx: &Ctx,
     device_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, DeviceName>, Error> {
-    let paths = ctx.require(Right::Read)?.paths();
-    let names = store::names(&app.pool, device_ids, paths.as_deref()).await?;
+    let within = ctx.require(Right::Read)?.within();
+    let names = store::names(&app.pool, device_ids, within.as_ref()).await?;
     Ok(names.into_iter().map(|name| (name.device_id, name)).collect())
 }
 
@@ -192,7 +158,7 @@ pub async fn count(app: &App, ctx: &Ctx, selector: Option<&str>) -> Result<i64, 
     let reach = ctx.require(Right::Read)?;
     let since = online::since(&app.config, ctx.now);
     let Some(text) = selector else {
-        return Ok(store::counts(&app.pool, since, reach.paths().as_deref()).await?.0);
+        return Ok(store::counts(&app.pool, since, reach.within().as_ref()).await?.0);
     };
     let mut conditions = vec![group::read(&app.pool, text, "/q").await?];
     conditions.extend(reach.expr());
@@ -206,15 +172,17 @@ pub async fn count(app: &App, ctx: &Ctx, selector: Option<&str>) -> Result<i64, 
 pub async fn detail(app: &App, ctx: &Ctx, name: &str) -> Result<Detail, Error> {
     let device = find(app, ctx, name, Right::Read).await?;
     let connection_request = connection_requests::get(&app.pool, device.device_id).await?;
-    Ok(Detail { device, connection_request })
+    let ties = uplinks::ties(&app.pool, device.device_id).await?;
+    Ok(Detail { device, connection_request, ties })
 }
 
-/// Gives a device another place, or other tags: `change` makes the new ones of what they are. The
-/// caller must be allowed to operate where the device stands and where it comes to stand.
+/// Gives a device another place, other tags, another uplink or set of redundancy: `change` makes the
+/// new ones of what they are. The caller must be allowed to operate where the device stands and where
+/// it comes to stand, and see the uplink.
 ///
 /// # Errors
-/// As [`find`]; what `change` gives; [`Error::Invalid`] for a site that is not there, or what is no
-/// tag.
+/// As [`find`]; what `change` gives; [`Error::Invalid`] for a site or an uplink that is not there, or
+/// what is no tag.
 pub async fn place(
     app: &App,
     ctx: &Ctx,
@@ -227,10 +195,18 @@ pub async fn place(
     sites::share_tree(&mut tx).await?;
     let current = placement::of(&mut tx, device_id).await?;
     // It may have been moved since it was found; from here on it stays where it is.
-    check(ctx, name, Right::Operate, current.site.as_deref())?;
-    let wanted = change(current.clone())?;
-    // Before it is looked whether that site exists, which is not for everybody to know.
-    ctx.require_at(Right::Operate, wanted.site.as_deref())?;
+    let groups = groups_of(&mut *tx, ctx, device_id).await?;
+    check(ctx, name, Right::Operate, current.site.as_deref(), &groups)?;
+    let mut wanted = change(current.clone())?;
+    if wanted.site != current.site {
+        // Before it is looked whether that site exists, which is not for everybody to know.
+        ctx.require_at(Right::Operate, wanted.site.as_deref())?;
+    }
+    if wanted.uplink != current.uplink
+        && let Some(name) = &wanted.uplink
+    {
+        wanted.uplink = Some(uplink::named(&mut tx, ctx, name).await?.to_string());
+    }
     placement::change(&mut tx, device_id, &current, wanted, &ctx.actor.name, ctx.now).await?;
     let placed = placement::of(&mut tx, device_id).await?;
     if placed != current {
@@ -352,43 +328,4 @@ fn state(device: &Device) -> Value {
         "first_inform": device.first_inform,
         "last_inform": device.last_inform,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::grant::{Grant, Grants};
-
-    /// Reads below `eu`, operates below `eu.lv`, supports below `us`.
-    fn somebody() -> Ctx {
-        let at = |site: &str, right| Grant { rights: vec![right], site: site.parse().ok() };
-        let grants =
-            vec![at("eu", Right::Read), at("eu.lv", Right::Operate), at("us", Right::Support)];
-        Ctx { grants: Grants(grants), ..Ctx::nobody("ann", None, DateTime::UNIX_EPOCH) }
-    }
-
-    #[test]
-    fn what_is_not_seen_is_not_there_and_what_is_seen_may_still_be_denied() {
-        let ctx = somebody();
-        let outcome = |right, site: Option<&str>| match check(&ctx, "serial:S1", right, site) {
-            Ok(()) => "done",
-            Err(Error::NotFound(why)) if why == "no device serial:S1" => "not there",
-            Err(Error::Denied(_)) => "denied",
-            Err(other) => panic!("{other}"),
-        };
-        for (right, site, expected) in [
-            (Right::Read, Some("eu.de"), "done"),
-            (Right::Operate, Some("eu.lv.riga"), "done"),
-            (Right::Operate, Some("eu.de"), "denied"),
-            (Right::Admin, Some("eu.lv"), "denied"),
-            (Right::Operate, Some("us"), "not there"),
-            (Right::Read, Some("us"), "not there"),
-            (Right::Read, None, "not there"),
-            (Right::Support, Some("us"), "done"),
-            (Right::Support, Some("eu.lv"), "done"),
-            (Right::Support, Some("eu.de"), "not there"),
-        ] {
-            assert_eq!(outcome(right, site), expected, "{right} at {site:?}");
-        }
-    }
 }

@@ -11,7 +11,7 @@ use super::wifi::{self, Change};
 use super::{Network, view};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
-use crate::access::role::SupportPolicy;
+use crate::access::role::{Policies, check_allowed};
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::jobs::queue::{self, Order};
@@ -72,9 +72,6 @@ pub async fn set_wifi(
     change: &Change,
 ) -> Result<Errand, Error> {
     let view = view(app, ctx, name).await?;
-    if !view.policy.allow_wifi {
-        return Err(denied("change Wi-Fi networks"));
-    }
     let network = view.network(network)?;
     let parameters = wifi::parameters(network, change)?;
     let spec = JobSpec::Set { parameters };
@@ -104,9 +101,9 @@ pub async fn reveal(app: &App, ctx: &Ctx, name: &str, network: &str) -> Result<S
     secrets::reveal_wifi(app, ctx, &view.device, parameter).await
 }
 
-/// A new password that can be told by telephone. It is nobody's until it is set.
-pub fn new_password() -> String {
-    wifi::readable(&rand::random::<[u8; 16]>())
+/// A new password for a network that can be told by telephone. It is nobody's until it is set.
+pub fn new_password(network: &Network) -> String {
+    wifi::readable(&rand::random::<[u8; 64]>(), network.min_password)
 }
 
 /// Restarts a device; gives the errand, and whether it is new.
@@ -115,8 +112,8 @@ pub fn new_password() -> String {
 /// As [`devices::find`], with the right to the support view; [`Error::Denied`] where the role does
 /// not let it.
 pub async fn reboot(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), Error> {
-    let (device, policy) = find(app, ctx, name).await?;
-    if !policy.allow_reboot {
+    let (device, policies) = find(app, ctx, name).await?;
+    if !policies.may_reboot() {
         return Err(denied("restart devices"));
     }
     let wanted = Wanted::once(JobSpec::Reboot, "reboot".to_owned());
@@ -131,10 +128,9 @@ pub async fn reboot(app: &App, ctx: &Ctx, name: &str) -> Result<(Errand, bool), 
 /// As [`devices::find`], with the right to the support view; [`Error::Invalid`] at `/host`;
 /// [`Error::Denied`] where the role does not let it.
 pub async fn ping(app: &App, ctx: &Ctx, name: &str, host: &str) -> Result<(Errand, bool), Error> {
-    let (device, policy) = find(app, ctx, name).await?;
-    if !policy.allow_ping {
-        return Err(denied("have devices ping"));
-    }
+    let (device, policies) = find(app, ctx, name).await?;
+    let hosts = policies.ping_hosts().ok_or_else(|| denied("have devices ping"))?;
+    check_allowed(&hosts, "/host", host)?;
     let host = host.to_owned();
     let after = json!({ "host": host });
     let test = DiagnosticTest::Ping { host, count: 4, size: 64, timeout_ms: 1_000 };
@@ -180,10 +176,10 @@ fn parts(document: &Document) -> Vec<&'static str> {
     PARTS.into_iter().filter(has).collect()
 }
 
-async fn find(app: &App, ctx: &Ctx, name: &str) -> Result<(Device, SupportPolicy), Error> {
+async fn find(app: &App, ctx: &Ctx, name: &str) -> Result<(Device, Policies), Error> {
     let device = devices::find(app, ctx, name, Right::Support).await?;
-    let policy = roles::support_policy(app, ctx, device.site.as_deref()).await?;
-    Ok((device, policy))
+    let policies = roles::support_policies(app, ctx, &device).await?;
+    Ok((device, policies))
 }
 
 fn denied(what: &str) -> Error {
@@ -214,6 +210,7 @@ async fn order(
             created_by: ctx.actor.name.clone(),
             wake: true,
             own: false,
+            rollout: None,
             not_before: None,
             device_id: device.device_id,
             spec,
@@ -281,16 +278,21 @@ mod tests {
             result: None,
             fault: None,
             note: None,
+            rollout_id: None,
         }
     }
 
-    #[test]
-    fn a_network_has_few_open_changes() {
+    fn attic() -> Network {
         let (document, counters) = sample(&[
             (SSID, "Attic"),
             ("Device.WiFi.AccessPoint.1.SSIDReference", "Device.WiFi.SSID.1."),
         ]);
-        let network = &wifi::networks(&Seen::new(document, counters, &[]))[0];
+        wifi::networks(&Seen::new(document, counters, &[])).remove(0)
+    }
+
+    #[test]
+    fn a_network_has_few_open_changes() {
+        let network = &attic();
         let other = set("Device.ManagementServer.PeriodicInformInterval");
         let reboot = Job { kind: "reboot".to_owned(), ..other.clone() };
         let mut open = vec![other, reboot, set(SSID), set(SSID)];
@@ -318,6 +320,7 @@ mod tests {
 
     #[test]
     fn what_is_made_up_differs() {
-        assert_ne!(new_password(), new_password());
+        let network = attic();
+        assert_ne!(new_password(&network), new_password(&network));
     }
 }

@@ -139,6 +139,7 @@ mod tests {
             result: Some(json!({ "parameters": [] })),
             fault: None,
             note: None,
+            rollout_id: None,
         }
     }
 

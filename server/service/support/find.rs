@@ -48,7 +48,7 @@ pub async fn search(app: &App, ctx: &Ctx, text: &str) -> Result<Vec<Device>, Err
     if !found.is_empty() {
         return Ok(found);
     }
-    Ok(store::beginning(&app.pool, &beginnings(text), reach.paths().as_deref(), MOST).await?)
+    Ok(store::beginning(&app.pool, &beginnings(text), reach.within().as_ref(), MOST).await?)
 }
 
 async fn ask(

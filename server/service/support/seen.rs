@@ -7,7 +7,10 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::fleet::secret::is_secret;
+use crate::fleet::reading::Reading;
+pub(super) use crate::fleet::reading::as_object;
+#[cfg(test)]
+pub(super) use crate::fleet::reading::sample;
 use crate::store::parameters::{Counters, Document};
 
 /// A device's parameters without those that are hidden.
@@ -35,46 +38,30 @@ impl Seen {
         self.document.get(name).is_some_and(|entry| entry.writable != Some(false))
     }
 
+    /// What is left, to be read.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading::new(&self.document, Some(&self.counters))
+    }
+
     /// A value; of a secret there is none, nor where it is empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        if is_secret(name) {
-            return None;
-        }
-        let value = match self.document.get(name) {
-            Some(entry) => Some(entry.value.as_str()),
-            None => self.counters.get(name).map(String::as_str),
-        };
-        value.map(str::trim).filter(|value| !value.is_empty())
+        self.reading().text(name)
     }
 
     /// A value that is a number.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Option<T> {
-        self.text(name)?.parse().ok()
+        self.reading().number(name)
     }
 
     /// A value that is yes or no.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        match self.text(name)? {
-            "1" | "true" | "True" => Some(true),
-            "0" | "false" | "False" => Some(false),
-            _ => None,
-        }
+        self.reading().flag(name)
     }
 
-    /// The numbers of a table's rows, in order. They are sparse on RouterOS.
+    /// The numbers of a table's rows, in order.
     pub(super) fn rows(&self, table: &str) -> BTreeSet<u32> {
-        let below = self.document.range(table.to_owned()..);
-        below
-            .take_while(|(name, _)| name.starts_with(table))
-            .filter_map(|(name, _)| name[table.len()..].split_once('.')?.0.parse().ok())
-            .collect()
+        self.reading().rows(table)
     }
-}
-
-/// A reference to an object, such as a value of `SSIDReference`, as its path: some devices leave out
-/// the dot at its end.
-pub(super) fn as_object(reference: &str) -> String {
-    format!("{}.", reference.trim().trim_end_matches('.'))
 }
 
 /// Whether one of a role's names stands for a parameter: it is that one, or ends in a dot and is
@@ -101,26 +88,6 @@ fn stands_for(pattern: &str, parameter: &str) -> bool {
     parts.next().is_some() == above
 }
 
-/// Parameters as a device would have told them, all of them strings that can be written.
-#[cfg(test)]
-pub(super) fn sample(parameters: &[(&str, &str)]) -> (Document, Counters) {
-    use crate::fleet::facts::is_volatile;
-    use crate::store::parameters::Entry;
-    use muster_cwmp::value::ValueType;
-
-    let (mut document, mut counters) = (Document::new(), Counters::new());
-    for (name, value) in parameters {
-        if is_volatile(name) && !is_secret(name) {
-            counters.insert((*name).to_owned(), (*value).to_owned());
-            continue;
-        }
-        let value = if is_secret(name) { String::new() } else { (*value).to_owned() };
-        let entry = Entry { value, kind: ValueType::String, writable: Some(true), at: 0 };
-        document.insert((*name).to_owned(), entry);
-    }
-    (document, counters)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,15 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_from_both_places_and_secrets_from_none() {
+    fn a_secret_is_there_and_has_no_value() {
         let seen = seen(&[]);
         assert_eq!(seen.text("Device.WiFi.SSID.2.SSID"), Some("Attic"));
-        assert_eq!(seen.text("Device.WiFi.SSID.153.SSID"), None);
-        assert_eq!(seen.number::<u64>("Device.DeviceInfo.UpTime"), Some(77));
-        assert_eq!(seen.flag("Device.WiFi.SSID.2.Enable"), Some(true));
         assert_eq!((seen.text(KEY), seen.has(KEY), seen.is_writable(KEY)), (None, true, true));
-        let rows: Vec<u32> = seen.rows("Device.WiFi.SSID.").into_iter().collect();
-        assert_eq!(rows, [2, 153]);
     }
 
     #[test]
@@ -181,11 +143,5 @@ mod tests {
         ] {
             assert!(!names(no), "{no}");
         }
-    }
-
-    #[test]
-    fn references_are_paths_with_or_without_their_last_dot() {
-        assert_eq!(as_object("Device.WiFi.SSID.2"), "Device.WiFi.SSID.2.");
-        assert_eq!(as_object(" Device.WiFi.SSID.2."), "Device.WiFi.SSID.2.");
     }
 }

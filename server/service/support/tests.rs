@@ -60,7 +60,11 @@ fn stored() -> Stored {
 }
 
 fn view_with(policy: SupportPolicy) -> View {
-    View::of(device(), policy, stored(), at(85), at(100))
+    view_by([policy])
+}
+
+fn view_by(policies: impl IntoIterator<Item = SupportPolicy>) -> View {
+    View::of(device(), &Policies::from_iter(policies), stored(), at(85), at(100))
 }
 
 #[test]
@@ -108,6 +112,33 @@ fn a_role_may_show_without_letting_change() {
     let network = view.network("1").unwrap();
     assert!(!network.may_rename && !network.may_set_password);
     assert!(network.password_known_since.is_some(), "it may still be told");
+}
+
+#[test]
+fn a_second_role_adds_what_it_lets_and_no_more() {
+    let shipped = SupportPolicy::default;
+    let homes =
+        SupportPolicy { wifi_names: vec!["Home*".to_owned()], min_wifi_password: 12, ..shipped() };
+    let alone = view_with(homes.clone());
+    let network = alone.network("1").unwrap();
+    assert_eq!(
+        (network.allowed_names.as_slice(), network.min_password),
+        (&homes.wifi_names[..], 12)
+    );
+    // What lets no name be changed says nothing of names, and so with passwords.
+    for (other, password) in [
+        (SupportPolicy { allow_wifi: false, ..shipped() }, 12),
+        (SupportPolicy { hidden: vec![SSID.to_owned()], ..shipped() }, 8),
+        (SupportPolicy { read_only: vec![SSID.to_owned()], ..shipped() }, 8),
+    ] {
+        let both = view_by([other, homes.clone()]);
+        let network = both.network("1").unwrap();
+        assert!(network.may_rename && network.may_set_password);
+        assert_eq!(network.allowed_names, homes.wifi_names);
+        assert_eq!(network.min_password, password);
+    }
+    let both = view_by([homes, shipped()]);
+    assert!(both.network("1").unwrap().allowed_names.is_empty(), "any");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::seen::{Seen, as_object};
+use crate::access::role::{LEAST_WIFI_PASSWORD, MOST_WIFI_PASSWORD, check_allowed};
 use crate::error::Error;
 use crate::jobs::spec::SetParameter;
 
@@ -16,9 +17,8 @@ const POINTS: &str = "Device.WiFi.AccessPoint.";
 const LANS: &str = "InternetGatewayDevice.LANDevice.";
 /// Bytes of a network's name (IEEE 802.11 9.4.2.2).
 const MAX_NAME: usize = 32;
-/// Characters of a password (IEEE 802.11 J.4.1): one of 64 would be a key.
-const LEAST_PASSWORD: usize = 8;
-const MOST_PASSWORD: usize = 63;
+/// Characters of a password that is made up, if not more are asked for.
+const MADE_UP: u8 = 19;
 
 /// A Wi-Fi network of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -42,6 +42,10 @@ pub struct Network {
     pub may_rename: bool,
     /// Whether the caller may change its password.
     pub may_set_password: bool,
+    /// The names that the caller's role allows it: patterns as in selectors. Empty = any.
+    pub allowed_names: Vec<String>,
+    /// Characters that a new password has at least.
+    pub min_password: u8,
     /// What holds its name.
     #[serde(skip)]
     pub(super) name_parameter: String,
@@ -78,6 +82,8 @@ impl Network {
             password_known_since: None,
             may_rename: seen.is_writable(&name_parameter),
             may_set_password: false,
+            allowed_names: Vec::new(),
+            min_password: LEAST_WIFI_PASSWORD,
             name_parameter,
             password_parameter: None,
             access_point,
@@ -220,10 +226,11 @@ pub(super) fn parameters(network: &Network, change: &Change) -> Result<Vec<SetPa
         if !network.may_rename {
             return Err(denied("name"));
         }
+        check_allowed(&network.allowed_names, "/name", name)?;
         list.push(set(&network.name_parameter, name));
     }
     if let Some(password) = &change.password {
-        check_password(password)?;
+        check_password(password, network.min_password)?;
         match &network.password_parameter {
             Some(parameter) if network.may_set_password => list.push(set(parameter, password)),
             Some(_) | None => return Err(denied("password")),
@@ -250,31 +257,37 @@ fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::invalid("/name", why))
 }
 
-fn check_password(password: &str) -> Result<(), Error> {
+fn check_password(password: &str, least: u8) -> Result<(), Error> {
     let printable = password.bytes().all(|b| (b' '..=b'~').contains(&b));
-    let long = (LEAST_PASSWORD..=MOST_PASSWORD).contains(&password.len());
+    let long = (usize::from(least)..=usize::from(MOST_WIFI_PASSWORD)).contains(&password.len());
     if printable && long && password.trim() == password {
         return Ok(());
     }
     let why = format!(
-        "{LEAST_PASSWORD} to {MOST_PASSWORD} letters a to z, digits and signs, without accents and \
+        "{least} to {MOST_WIFI_PASSWORD} letters a to z, digits and signs, without accents and \
          without blanks at the ends"
     );
     Err(Error::invalid("/password", why))
 }
 
-/// A password that can be told by telephone: `kamo-tiru-beda-suve`, 50 bits of what is random.
-pub(super) fn readable(random: &[u8; 16]) -> String {
+/// A password of at least so many characters that can be told by telephone: `kamo-tiru-beda-suve`,
+/// four words of it with 50 bits of what is random.
+pub(super) fn readable(random: &[u8; 64], least: u8) -> String {
     const CONSONANTS: &[u8; 16] = b"bdfghjkmnprstvwz";
     const VOWELS: &[u8; 5] = b"aeiou";
-    let mut out = String::with_capacity(19);
+    let mut out = String::new();
     for (i, [one, other]) in random.as_chunks::<2>().0.iter().enumerate() {
+        if i % 2 == 0 && out.len() >= usize::from(least.max(MADE_UP)) {
+            break;
+        }
         if i > 0 && i % 2 == 0 {
             out.push('-');
         }
         out.push(char::from(CONSONANTS[usize::from(*one) % CONSONANTS.len()]));
         out.push(char::from(VOWELS[usize::from(*other) % VOWELS.len()]));
     }
+    // The last of thirteen words may be one letter too long.
+    out.truncate(usize::from(MOST_WIFI_PASSWORD));
     out
 }
 

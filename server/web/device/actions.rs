@@ -1,17 +1,19 @@
 //! What can be done with a device by one click, or by one that is asked for once more first.
 //!
-//! Owns the words of those asks, and that what cannot be undone takes the serial number: typed on
-//! the page, and compared here.
+//! Owns the words of those asks, that what cannot be undone takes the serial number, typed on the page
+//! and compared here, and what is a script; many devices are sent one by the same rule
+//! (`web::devices`).
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::value::ordered;
 use super::{Head, May, address, card, name, operate, shell};
 use crate::access::right::Right;
-use crate::ctx::{App, Shared};
+use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
 use crate::service::{artifacts, devices, jobs};
@@ -68,16 +70,43 @@ pub(super) struct Ask {
 struct ScriptPage {
     shell: Shell,
     head: Head,
-    scripts: Vec<Script>,
+    stored: Vec<Stored>,
 }
 
+/// A stored file that can be chosen, for `device_stored.html`.
 #[derive(Debug, Clone, Serialize)]
-struct Script {
+pub(in crate::web) struct Stored {
     id: Uuid,
     name: String,
     size: String,
     by: String,
     at: When,
+    chosen: bool,
+}
+
+impl Stored {
+    fn new(file: &Artifact, now: DateTime<Utc>, chosen: bool) -> Self {
+        Self {
+            id: file.artifact_id,
+            name: file.name.clone(),
+            size: size(file.size),
+            by: file.created_by.clone(),
+            at: When::new(file.created_at, now),
+            chosen,
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::web) fn sample() -> Self {
+        Self {
+            id: Uuid::from_u128(3),
+            name: "<x-evil>.rsc".to_owned(),
+            size: "1 B".to_owned(),
+            by: "<x-evil>".to_owned(),
+            at: When::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH),
+            chosen: true,
+        }
+    }
 }
 
 /// The asks of what this viewer may do.
@@ -236,27 +265,60 @@ pub(super) async fn script_page(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let (_, head) = operate(&app, &viewer, &id).await?;
-    let ctx = viewer.ctx();
-    let stored = artifacts::list(&app, ctx, None, LOOKED_AT).await?;
-    let script = |file: &Artifact| Script {
-        id: file.artifact_id,
-        name: file.name.clone(),
-        size: size(file.size),
-        by: file.created_by.clone(),
-        at: When::new(file.created_at, ctx.now),
-    };
+    let scripts = stored(&app, viewer.ctx(), is_script).await?;
+    let now = viewer.ctx().now;
     let page = ScriptPage {
         shell: shell(&app, &viewer, &head, "run a script"),
-        scripts: stored.iter().filter(|file| is_script(&file.name)).map(script).collect(),
+        // The newest is what somebody who just stored it came for.
+        stored: scripts.iter().enumerate().map(|(i, f)| Stored::new(f, now, i == 0)).collect(),
         head,
     };
     Ok(render(View::DeviceScript, &page)?.into_response())
 }
 
+/// The newest stored files with a name of this kind.
+async fn stored(
+    app: &App,
+    ctx: &Ctx,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Artifact>, Error> {
+    let mut files = artifacts::list(app, ctx, None, LOOKED_AT).await?;
+    files.retain(|file| wanted(&file.name));
+    Ok(files)
+}
+
+/// The stored files of which one is sent to many devices: scripts, or what is none. None of them is
+/// chosen before somebody does.
+pub(in crate::web) async fn stored_for_many(
+    app: &App,
+    ctx: &Ctx,
+    scripts: bool,
+    chosen: Option<Uuid>,
+) -> Result<Vec<Stored>, Error> {
+    let files = stored(app, ctx, |name| is_script(name) == scripts).await?;
+    let shown = |file: &Artifact| Stored::new(file, ctx.now, chosen == Some(file.artifact_id));
+    Ok(files.iter().map(shown).collect())
+}
+
 /// By its name: what is no script would be run as one all the same.
-fn is_script(name: &str) -> bool {
+pub(in crate::web) fn is_script(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with(".rsc") || name.ends_with(".alter")
+}
+
+/// The job that runs a stored script, on top of what is there: never in place of it.
+///
+/// # Errors
+/// [`Error::Invalid`] at `/artifact_id` for a file that is no script.
+pub(in crate::web) fn run(file: &Artifact) -> Result<JobSpec, Error> {
+    if !is_script(&file.name) {
+        let why =
+            format!("{} is no script: its name ends neither in .rsc nor in .alter", file.name);
+        return Err(Error::invalid("/artifact_id", why));
+    }
+    let artifact_id = file.artifact_id;
+    let download = DownloadSpec { artifact_id, file: DownloadFile::Alter, delay_seconds: 0 };
+    Ok(JobSpec::Download(download))
 }
 
 /// `POST /devices/{id}/script`
@@ -268,32 +330,18 @@ pub(super) async fn script(
     Form(sent): Form<Chosen>,
 ) -> Result<Response, Failure> {
     let file = artifacts::get(&app, viewer.ctx(), sent.artifact_id).await?;
-    if !is_script(&file.name) {
-        let why =
-            format!("{} is no script: its name ends neither in .rsc nor in .alter", file.name);
-        return Err(Error::invalid("/artifact_id", why).into());
-    }
-    let artifact_id = file.artifact_id;
-    let download = DownloadSpec { artifact_id, file: DownloadFile::Alter, delay_seconds: 0 };
-    order(&app, &viewer, &visit, &id, JobSpec::Download(download)).await
+    order(&app, &viewer, &visit, &id, run(&file)?).await
 }
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use crate::web::views::sample;
 
-    let script = Script {
-        id: Uuid::from_u128(3),
-        name: "<x-evil>.rsc".to_owned(),
-        size: "1 B".to_owned(),
-        by: "<x-evil>".to_owned(),
-        at: When::new(chrono::DateTime::UNIX_EPOCH, chrono::DateTime::UNIX_EPOCH),
-    };
-    let scripts =
-        |scripts: Vec<Script>| ScriptPage { shell: Shell::sample(), head: Head::sample(), scripts };
+    let page =
+        |stored: Vec<Stored>| ScriptPage { shell: Shell::sample(), head: Head::sample(), stored };
     vec![
-        sample(View::DeviceScript, &scripts(vec![script])),
-        sample(View::DeviceScript, &scripts(Vec::new())),
+        sample(View::DeviceScript, &page(vec![Stored::sample()])),
+        sample(View::DeviceScript, &page(Vec::new())),
     ]
 }
 

@@ -137,7 +137,7 @@ pub(super) async fn of(
         now: ctx.now,
     };
     let confirmation = confirmation(app, viewer, &job).await?;
-    let may = May::of(ctx, detail.device.site.as_deref());
+    let may = May::with(app, ctx, &detail.device).await?;
     Ok(card(job, &around, confirmation, may))
 }
 

@@ -1,4 +1,5 @@
-//! Tests that the device itself runs: ordered here, with what came of the latest.
+//! Tests that the device itself runs: ordered here, with what came of the latest. The form of each is
+//! that of many devices, too (`web::devices`).
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -29,7 +30,7 @@ const UPLOAD: u32 = 10_000_000;
 /// Which test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(in crate::web) enum Kind {
     #[default]
     Ping,
     Traceroute,
@@ -40,8 +41,8 @@ enum Kind {
 /// The fields of all tests: they are on one page, so each has a name of its own.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Order {
-    test: Kind,
+pub(in crate::web) struct Order {
+    pub(in crate::web) test: Kind,
     ping_host: String,
     ping_count: Option<u32>,
     ping_size: Option<u32>,
@@ -52,9 +53,9 @@ pub(super) struct Order {
     up_bytes: Option<u32>,
 }
 
-/// What was typed, for the page to show again.
+/// What was typed, for the page to show again: `device_test.html` does.
 #[derive(Debug, Clone, Serialize)]
-struct Typed {
+pub(in crate::web) struct Typed {
     ping_host: String,
     ping_count: String,
     ping_size: String,
@@ -66,7 +67,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(order: Order) -> Self {
+    pub(in crate::web) fn of(order: Order) -> Self {
         let number = |n: Option<u32>, usual: u32| n.unwrap_or(usual).to_string();
         Self {
             ping_host: order.ping_host,
@@ -150,7 +151,7 @@ pub(super) async fn order(
     Path(id): Path<String>,
     Form(sent): Form<Order>,
 ) -> Result<Response, Failure> {
-    let spec = JobSpec::Diagnose { test: test(&sent) };
+    let spec = job(&sent);
     match jobs::create(&app, viewer.ctx(), &id, ordered(spec)).await {
         Ok((job, _)) => card::answer(&app, &viewer, &visit, job).await,
         // Said as a message, which leaves what was typed where it is.
@@ -162,7 +163,12 @@ pub(super) async fn order(
     }
 }
 
-/// The test that a form asks for; what is left out is the usual.
+/// The job that a form asks for.
+pub(in crate::web) fn job(sent: &Order) -> JobSpec {
+    JobSpec::Diagnose { test: test(sent) }
+}
+
+/// Its test; what is left out is the usual.
 fn test(sent: &Order) -> DiagnosticTest {
     let trimmed = |text: &str| text.trim().to_owned();
     match sent.test {
@@ -188,7 +194,7 @@ fn test(sent: &Order) -> DiagnosticTest {
 }
 
 /// What is wrong, at the field of the form: a job's pointer is `/test/host`, its field `ping_host`.
-fn complaints(kind: Kind, error: Error) -> Result<Complaints, Error> {
+pub(in crate::web) fn complaints(kind: Kind, error: Error) -> Result<Complaints, Error> {
     let prefix = match kind {
         Kind::Ping => "ping",
         Kind::Traceroute => "route",

@@ -93,9 +93,9 @@ pub(super) async fn list(
     let filter = JobFilter {
         device: Some(device.device_id.to_string()),
         state: Some(query.state.clone()).filter(|state| !state.is_empty()),
-        kind: None,
         before: query.before,
         limit: PAGE as i64 + 1,
+        ..JobFilter::default()
     };
     let mut found = jobs::list(&app, viewer.ctx(), &filter).await?;
     let more = found.len() > PAGE;

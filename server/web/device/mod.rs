@@ -11,15 +11,17 @@
 //! - `jobs`: what was ordered; `card`: how one of it gets on, in the words of `progress`. All that is
 //!   known of a job is on its own page, which is `web::jobs`.
 
-mod actions;
+pub(super) mod actions;
 mod card;
-mod diagnose;
+pub(super) mod diagnose;
 mod files;
 mod jobs;
 mod object;
+mod packages;
 mod parameters;
 mod placement;
 mod progress;
+mod rollouts;
 mod sessions;
 mod summary;
 mod timeline;
@@ -64,6 +66,7 @@ fn pages(routes: Routes) -> Routes {
         .on(read, Method::GET, "/devices/{id}/sessions", get(sessions::list))
         .on(read, Method::GET, "/devices/{id}/sessions/{session_id}", get(sessions::page))
         .on(read, Method::GET, "/devices/{id}/jobs", get(jobs::list))
+        .on(read, Method::GET, "/devices/{id}/rollouts", get(rollouts::page))
         .on(read, Method::GET, "/devices/{id}/jobs/{job_id}/card", get(card::fragment))
         .on(read, Method::GET, "/devices/{id}/files", get(files::page))
         .on(read, Method::GET, "/devices/{id}/diagnose", get(diagnose::page))
@@ -92,6 +95,8 @@ fn orders(routes: Routes) -> Routes {
     routes
         .on(operate, Method::POST, "/devices/{id}/refresh", post(actions::refresh))
         .on(operate, Method::POST, "/devices/{id}/wake", post(actions::wake))
+        .on(operate, Method::POST, "/devices/{id}/inspect", post(packages::inspect))
+        .on(operate, Method::POST, "/devices/{id}/upgrade", post(rollouts::upgrade))
         .on(operate, Method::POST, "/devices/{id}/reboot", post(actions::reboot))
         .on(operate, Method::POST, "/devices/{id}/factory-reset", post(actions::reset))
         .on(operate, Method::GET, "/devices/{id}/script", get(actions::script_page))
@@ -121,19 +126,21 @@ enum Tab {
     Diagnose,
     Sessions,
     Jobs,
+    Rollouts,
     Files,
     /// A page that belongs to none.
     None,
 }
 
 /// Each with its label and the end of its address.
-const TABS: [(Tab, &str, &str); 7] = [
+const TABS: [(Tab, &str, &str); 8] = [
     (Tab::Overview, "Overview", ""),
     (Tab::Timeline, "Timeline", "/timeline"),
     (Tab::Parameters, "Parameters", "/parameters"),
     (Tab::Diagnose, "Diagnostics", "/diagnose"),
     (Tab::Sessions, "Sessions", "/sessions"),
     (Tab::Jobs, "Jobs", "/jobs"),
+    (Tab::Rollouts, "Rollouts", "/rollouts"),
     (Tab::Files, "Files", "/files"),
 ];
 
@@ -168,13 +175,18 @@ struct May {
 }
 
 impl May {
-    fn of(ctx: &Ctx, site: Option<&str>) -> Self {
-        let here = |right| ctx.reach(right).covers(site);
+    fn of(rights: &[Right]) -> Self {
+        let may = |right| rights.contains(&right);
         Self {
-            operate: here(Right::Operate),
-            secrets: here(Right::Secrets),
-            admin: here(Right::Admin),
+            operate: may(Right::Operate),
+            secrets: may(Right::Secrets),
+            admin: may(Right::Admin),
         }
+    }
+
+    /// What this viewer may do with a device.
+    async fn with(app: &App, ctx: &Ctx, device: &Device) -> Result<Self, Error> {
+        Ok(Self::of(&devices::rights(app, ctx, device).await?))
     }
 }
 
@@ -202,8 +214,13 @@ struct Head {
 }
 
 impl Head {
-    fn new(ctx: &Ctx, config: &Config, device: &Device, at: Tab) -> Self {
-        let may = May::of(ctx, device.site.as_deref());
+    /// For a viewer who looks.
+    async fn of(app: &App, ctx: &Ctx, device: &Device, at: Tab) -> Result<Self, Error> {
+        let may = May::with(app, ctx, device).await?;
+        Ok(Self::new(ctx, &app.config, device, at, may))
+    }
+
+    fn new(ctx: &Ctx, config: &Config, device: &Device, at: Tab, may: May) -> Self {
         let is_online = device.last_inform >= online::since(config, ctx.now);
         let tab = |(tab, label, end): &(Tab, &'static str, &str)| TabLink {
             label,
@@ -236,14 +253,14 @@ impl Head {
 /// A device that somebody looks at, with what stands above its page.
 async fn look(app: &App, viewer: &Viewer, id: &str, at: Tab) -> Result<(Device, Head), Error> {
     let device = devices::find(app, viewer.ctx(), id, Right::Read).await?;
-    let head = Head::new(viewer.ctx(), &app.config, &device, at);
+    let head = Head::of(app, viewer.ctx(), &device, at).await?;
     Ok((device, head))
 }
 
 /// The same for who is about to change something of it.
 async fn operate(app: &App, viewer: &Viewer, id: &str) -> Result<(Device, Head), Error> {
     let device = devices::find(app, viewer.ctx(), id, Right::Operate).await?;
-    let head = Head::new(viewer.ctx(), &app.config, &device, Tab::None);
+    let head = Head::of(app, viewer.ctx(), &device, Tab::None).await?;
     Ok((device, head))
 }
 

@@ -125,7 +125,7 @@ pub(super) struct Place {
 impl Place {
     pub(super) async fn of(app: &App, viewer: &Viewer, device: &Device) -> Result<Self, Error> {
         let ctx = viewer.ctx();
-        let may = May::of(ctx, device.site.as_deref());
+        let may = May::with(app, ctx, device).await?;
         let known = match may.secrets {
             true => secrets::names(app, ctx, &device.device_id.to_string()).await?,
             false => Vec::new(),

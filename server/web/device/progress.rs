@@ -168,6 +168,7 @@ fn waiting(job: &Job, around: &Around<'_>) -> Progress {
             "The device fetches the file."
         }
         Some(JobSpec::Upload { .. }) => "The device sends the file.",
+        Some(JobSpec::Upgrade { .. }) => "The device fetches the packages, and restarts with them.",
         Some(JobSpec::Diagnose { .. }) => "The device runs the test.",
         Some(_) | None => "The device has accepted it; its report is due.",
     };
@@ -221,6 +222,7 @@ fn done(job: &Job) -> String {
             "The device reports that it has the file.".to_owned()
         }
         Some(JobSpec::Upload { .. }) => "The file has arrived.".to_owned(),
+        Some(JobSpec::Upgrade { version, .. }) => format!("The device runs {version}."),
         Some(JobSpec::ConnectionRequest) => "The device has come.".to_owned(),
         Some(JobSpec::Diagnose { .. }) => "The device has run the test.".to_owned(),
         Some(JobSpec::Credentials) => "The device has its own credentials.".to_owned(),

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::{
     Head, May, Tab, actions, diagnose, files, jobs, object, parameters as tree_pages, placement,
-    sessions, summary, timeline, value,
+    rollouts, sessions, summary, timeline, value,
 };
+use crate::access::right::Right;
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::fleet::secret::MASK;
@@ -28,6 +29,7 @@ pub(in crate::web) fn samples() -> Vec<(View, Value)> {
         object::samples(),
         tree_pages::samples(),
         placement::samples(),
+        rollouts::samples(),
         sessions::samples(),
         summary::samples(),
         timeline::samples(),
@@ -40,9 +42,9 @@ impl Head {
     /// For somebody who may do everything.
     pub(super) fn sample() -> Self {
         let ctx = Ctx::console(DateTime::UNIX_EPOCH);
-        let head = Self::new(&ctx, &Config::default(), &device(), Tab::Parameters);
-        assert_eq!(head.may, May { operate: true, secrets: true, admin: true });
-        head
+        let may = May::of(&Right::ALL);
+        assert_eq!(may, May { operate: true, secrets: true, admin: true });
+        Self::new(&ctx, &Config::default(), &device(), Tab::Parameters, may)
     }
 }
 
@@ -107,6 +109,7 @@ pub(super) fn job(state: &str, args: Value) -> Job {
         result: None,
         fault: None,
         note: None,
+        rollout_id: None,
     }
 }
 

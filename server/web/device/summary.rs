@@ -11,7 +11,7 @@ use super::jobs::{Row, row};
 use super::progress::{Around, is_open, progress, sentence, title};
 use super::timeline::{self, Entry};
 use super::tree::{self, Known, Rows};
-use super::{Fact, Head, Link, May, Tab, found_by, quoted, shell};
+use super::{Head, Link, May, Tab, found_by, packages, placement, quoted, shell};
 use crate::ctx::{App, Shared};
 use crate::error::Error;
 use crate::service::devices::Detail;
@@ -20,6 +20,7 @@ use crate::service::{devices, jobs};
 use crate::store::connection_requests::Request;
 use crate::store::devices::Device;
 use crate::store::jobs::Job;
+use crate::store::uplinks::Ties;
 use crate::web::failure::Failure;
 use crate::web::format::{When, relative};
 use crate::web::shell::Shell;
@@ -47,8 +48,25 @@ struct OverviewPage {
     /// Of the job that was just ordered.
     ordered: Option<Card>,
     summary: Summary,
-    facts: Vec<Fact>,
+    facts: Vec<Trait>,
+    installed: packages::Installed,
     links: Vec<Link>,
+}
+
+/// A text or a time of what a device is, for `ui.facts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Trait {
+    label: &'static str,
+    value: String,
+    /// Where the text leads; empty = nowhere.
+    href: String,
+    at: Option<When>,
+}
+
+impl Trait {
+    fn said(label: &'static str, value: &str) -> Self {
+        Self { label, value: value.to_owned(), href: String::new(), at: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -110,13 +128,15 @@ pub(super) async fn page(
         }
         None => None,
     };
-    let head = Head::new(viewer.ctx(), &app.config, device, Tab::Overview);
+    let head = Head::of(&app, viewer.ctx(), device, Tab::Overview).await?;
+    let uplink = placement::uplink(&app, viewer.ctx(), &detail.ties).await?;
     let page = OverviewPage {
         shell: shell(&app, &viewer, &head, ""),
         ordered,
         summary: summary(&app, &viewer, &detail).await?,
-        facts: facts(device, viewer.ctx().now),
+        facts: [facts(device, viewer.ctx().now), ties(uplink, &detail.ties)].concat(),
         links: links(device),
+        installed: packages::of(&app, viewer.ctx(), device.device_id, head.may.operate).await?,
         head,
     };
     Ok(render(View::Device, &page)?.into_response())
@@ -140,7 +160,7 @@ async fn summary(app: &App, viewer: &Viewer, detail: &Detail) -> Result<Summary,
     let newest = jobs::list(app, ctx, &filter).await?;
     let known = devices::parameters(app, ctx, &id).await?;
     let rows = tree::rows(&known);
-    let may = May::of(ctx, device.site.as_deref());
+    let may = May::with(app, ctx, device).await?;
     let entries = timeline::latest(app, viewer, device.device_id, LATEST).await?;
     Ok(Summary {
         id: device.device_id,
@@ -242,37 +262,48 @@ fn calling(request: &Request, now: DateTime<Utc>) -> String {
 }
 
 /// What it is.
-fn facts(device: &Device, now: DateTime<Utc>) -> Vec<Fact> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let time = |at: Option<DateTime<Utc>>| at.map(|at| When::new(at, now).both());
+fn facts(device: &Device, now: DateTime<Utc>) -> Vec<Trait> {
+    let said = Trait::said;
+    let text = |label, value: &Option<String>| said(label, value.as_deref().unwrap_or_default());
+    let time = |label, at: Option<DateTime<Utc>>, otherwise: &str| match at {
+        Some(at) => Trait { at: Some(When::new(at, now)), ..said(label, "") },
+        None => said(label, otherwise),
+    };
     let methods = device.methods.as_ref().map(|methods| methods.join(", "));
-    let facts = [
-        ("Serial number", device.serial.clone()),
-        ("Identity", text(&device.identity)),
-        ("Manufacturer", device.manufacturer.clone()),
-        ("OUI", device.oui.clone()),
-        ("Product class", device.product_class.clone()),
-        ("Model", text(&device.model)),
-        ("Architecture", text(&device.arch)),
-        ("Hardware version", text(&device.hardware_version)),
-        ("Software version", text(&device.software_version)),
-        ("Provisioning code", text(&device.provisioning_code)),
-        ("Address", device.remote_addr.addr().to_string()),
-        ("Authenticated by", device.auth.clone()),
-        ("First inform", When::new(device.first_inform, now).both()),
-        ("Last boot", time(device.last_boot).unwrap_or_default()),
-        ("Last bootstrap", time(device.last_bootstrap).unwrap_or_default()),
-        ("Last events", device.events.clone()),
-        ("Data model read", time(device.refreshed_at).unwrap_or_else(|| "never".to_owned())),
-        ("Next work", time(device.next_due).unwrap_or_else(|| "none".to_owned())),
-        ("Data model", text(&device.root)),
-        ("CWMP namespace", device.namespace.clone()),
-        ("Parameter key", text(&device.parameter_key)),
-        ("Connection request URL", text(&device.connection_request_url)),
-        ("Methods", methods.unwrap_or_default()),
-        ("Device id", device.device_id.to_string()),
-    ];
-    facts.into_iter().map(|(label, value)| Fact { label, value }).collect()
+    vec![
+        said("Serial number", &device.serial),
+        text("Identity", &device.identity),
+        said("Manufacturer", &device.manufacturer),
+        said("OUI", &device.oui),
+        said("Product class", &device.product_class),
+        text("Model", &device.model),
+        text("Architecture", &device.arch),
+        text("Hardware version", &device.hardware_version),
+        text("Software version", &device.software_version),
+        text("Provisioning code", &device.provisioning_code),
+        said("Address", &device.remote_addr.addr().to_string()),
+        said("Authenticated by", &device.auth),
+        time("First inform", Some(device.first_inform), ""),
+        time("Last boot", device.last_boot, ""),
+        time("Last bootstrap", device.last_bootstrap, ""),
+        said("Last events", &device.events),
+        time("Data model read", device.refreshed_at, "never"),
+        time("Next work", device.next_due, "none"),
+        text("Data model", &device.root),
+        said("CWMP namespace", &device.namespace),
+        text("Parameter key", &device.parameter_key),
+        text("Connection request URL", &device.connection_request_url),
+        text("Methods", &methods),
+        said("Device id", &device.device_id.to_string()),
+    ]
+}
+
+/// With which others it goes together.
+fn ties(uplink: Link, ties: &Ties) -> Vec<Trait> {
+    vec![
+        Trait { href: uplink.href, ..Trait::said("Uplink", &uplink.label) },
+        Trait::said("Redundancy", ties.redundancy.as_deref().unwrap_or_default()),
+    ]
 }
 
 /// To others like it.

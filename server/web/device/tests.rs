@@ -3,31 +3,26 @@
 use serde_json::json;
 
 use super::*;
-use crate::access::grant::{Grant, Grants};
-use crate::ctx::{Actor, ActorKind};
 use crate::web::device::samples::device;
 
-fn ctx(right: Right, site: &str) -> Ctx {
-    let actor = Actor { kind: ActorKind::User, id: None, name: "ann".to_owned() };
-    let grants = Grants(vec![Grant { rights: vec![right], site: Some(site.parse().unwrap()) }]);
-    Ctx { actor, grants, from: None, now: DateTime::UNIX_EPOCH }
+/// For somebody who only reads.
+fn head(at: Tab) -> Head {
+    let ctx = Ctx::nobody("ann", None, DateTime::UNIX_EPOCH);
+    Head::new(&ctx, &Config::default(), &device(), at, May::of(&[Right::Read]))
 }
 
 #[test]
-fn actions_are_offered_to_who_may_do_them_where_the_device_stands() {
-    let here = |right, site| May::of(&ctx(right, site), Some("eu.lv.riga"));
+fn actions_are_offered_to_who_may_do_them() {
     let nothing = May { operate: false, secrets: false, admin: false };
-    assert_eq!(here(Right::Read, "eu"), nothing);
-    assert_eq!(here(Right::Operate, "eu.lv"), May { operate: true, ..nothing });
-    assert_eq!(here(Right::Operate, "us"), nothing);
-    assert_eq!(here(Right::Secrets, "eu"), May { secrets: true, ..nothing });
-    let reader = Head::new(&ctx(Right::Read, "eu"), &Config::default(), &device(), Tab::Files);
-    assert!(reader.asks.is_empty());
+    assert_eq!(May::of(&[Right::Support, Right::Read]), nothing);
+    assert_eq!(May::of(&[Right::Read, Right::Operate]), May { operate: true, ..nothing });
+    assert_eq!(May::of(&[Right::Secrets]), May { secrets: true, ..nothing });
+    assert!(head(Tab::Files).asks.is_empty());
 }
 
 #[test]
 fn the_tab_that_is_open_is_the_present_one() {
-    let head = Head::new(&ctx(Right::Read, "eu"), &Config::default(), &device(), Tab::Jobs);
+    let head = head(Tab::Jobs);
     let current: Vec<&str> =
         head.tabs.iter().filter(|tab| tab.current).map(|tab| tab.label).collect();
     assert_eq!(current, ["Jobs"]);

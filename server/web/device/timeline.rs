@@ -221,7 +221,8 @@ fn called(kind: &str) -> String {
         "kicked" => "Somebody asked for it on the device",
         "du_state_change" | "autonomous_du_state_change" => "Reports changed software modules",
         "file.received" => "Sent a file",
-        "device.changed" => "Site or tags changed",
+        "inspected" => "Told what is installed on it",
+        "device.changed" => "Place or tags changed",
         "enrolment.allowed" => "May enrol again",
         "credentials.confirmed" => "Uses a credential of its own",
         other => return sentence(&other.replace(['_', '.'], " ")).trim_end_matches('.').to_owned(),
@@ -234,7 +235,7 @@ fn shape(kind: &str) -> &'static str {
         "first_contact" => "new",
         "bootstrap" => "warn",
         "boot" => "online",
-        "credentials.confirmed" | "file.received" => "done",
+        "credentials.confirmed" | "file.received" | "inspected" => "done",
         _ => "idle",
     }
 }
@@ -252,7 +253,8 @@ fn line(event: &Event) -> String {
         }
         "enrolment.allowed" => text("by").map(|by| format!("Allowed by {by}.")).unwrap_or_default(),
         "device.changed" => {
-            let told = [moved(detail), tagged(detail)].into_iter().flatten().collect::<Vec<_>>();
+            let told = [moved(detail), tagged(detail), tied(detail)];
+            let told = told.into_iter().flatten().collect::<Vec<_>>();
             let by = text("by").map(|by| format!(" By {by}.")).unwrap_or_default();
             format!("{}{by}", told.join(" "))
         }
@@ -284,6 +286,17 @@ fn tagged(detail: &Value) -> Option<String> {
         ("", gone) => Some(format!("No more tagged {gone}.")),
         (added, gone) => Some(format!("Tagged {added}, no more {gone}.")),
     }
+}
+
+fn tied(detail: &Value) -> Option<String> {
+    let new = |field: &str| detail["before"].get(field) != detail["after"].get(field);
+    let words = match (new("uplink"), new("redundancy")) {
+        (false, false) => return None,
+        (true, false) => "Another uplink.",
+        (false, true) => "Another set of redundancy.",
+        (true, true) => "Another uplink and set of redundancy.",
+    };
+    Some(words.to_owned())
 }
 
 #[cfg(test)]

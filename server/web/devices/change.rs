@@ -1,123 +1,116 @@
-//! What a confirmed change does, device by device, and how far it came.
+//! What the form of an action orders, and what became of it.
 //!
-//! Owns that it is done to the end, whether or not somebody waits for it: a browser that goes away
-//! takes its request with it, and would cut the change in half.
+//! Who may do it, and that it is done to the end, is for `service` to say. Nothing that replaces a
+//! configuration can be said here: a file is a script, run on top of what is there, or no script.
 
-use serde::Serialize;
-use tracing::Instrument;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::action::Action;
-use super::bulk::Sent;
-use super::target::Target;
+use super::bulk::{Order, Sent};
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::fleet::label::checked_tags;
-use crate::fleet::placement::Placement;
-use crate::fleet::site::SitePath;
 use crate::jobs::bulk::{Made, Stopped};
-use crate::jobs::spec::{JobSpec, SetParameter};
+use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, SetParameter, UploadFile};
+use crate::service::artifacts;
+use crate::service::devices::{self, Change, Changed, Skipped};
 use crate::service::jobs::{self, NewOrder};
-use crate::service::{devices, groups, sites};
+use crate::store::artifacts::Artifact;
+use crate::web::device::{actions, diagnose};
 
-/// Devices that were skipped and of which it is said why.
-const REASONS: usize = 20;
+/// What the devices do with a file that is no script.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Content {
+    #[default]
+    Firmware,
+    WebContent,
+}
 
-/// A change, as its form says it.
+/// What is done to each device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Work for each device.
+pub(super) enum Work {
+    /// It gets this job.
     Job(JobSpec),
-    /// What Muster notes of each.
-    Place(Place),
+    /// This is noted of it.
+    Note(Change),
 }
 
-/// What Muster is to note of a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It has this tag.
-    Tag(String),
-    /// It does not.
-    Untag(String),
-    /// It stands at this site, or at none.
-    Site(Option<String>),
-    /// It is in this group.
-    Group(Uuid),
-}
-
-impl Change {
+impl Work {
+    /// What a form orders.
+    ///
     /// # Errors
-    /// [`Error::Invalid`] for fields that cannot be taken.
-    pub(super) fn of(action: Action, sent: &Sent) -> Result<Self, Error> {
+    /// [`Error::Invalid`] for fields that cannot be taken, [`Error::NotFound`] for a file that is
+    /// gone.
+    pub(super) async fn read(
+        app: &App,
+        ctx: &Ctx,
+        action: Action,
+        sent: &Sent,
+        test: &diagnose::Order,
+    ) -> Result<Self, Error> {
+        let file = match sent.artifact_id {
+            Some(artifact_id) if action.sends_file() => {
+                Some(artifacts::get(app, ctx, artifact_id).await?)
+            }
+            _ => None,
+        };
+        Self::of(action, sent, test, file.as_ref())
+    }
+
+    fn of(
+        action: Action,
+        sent: &Sent,
+        test: &diagnose::Order,
+        file: Option<&Artifact>,
+    ) -> Result<Self, Error> {
+        let file = || file.ok_or_else(|| Error::invalid("/artifact_id", "Choose a file."));
+        let upload = |file: UploadFile| Self::Job(JobSpec::Upload { file });
         Ok(match action {
             Action::Reboot => Self::Job(JobSpec::Reboot),
             Action::Refresh => Self::Job(JobSpec::Refresh { path: None }),
             Action::ConnectionRequest => Self::Job(JobSpec::ConnectionRequest),
             Action::Set => {
                 let (name, value) = (sent.name.trim().to_owned(), sent.value.clone());
-                Self::Job(JobSpec::Set {
-                    parameters: vec![SetParameter { name, value, kind: None }],
-                })
+                let parameters = vec![SetParameter { name, value, kind: None }];
+                Self::Job(JobSpec::Set { parameters })
             }
-            Action::Tag => Self::Place(Place::Tag(tag(&sent.tag)?)),
-            Action::Untag => Self::Place(Place::Untag(tag(&sent.tag)?)),
-            Action::Move => Self::Place(Place::Site(site(&sent.site)?)),
-            Action::Group => {
-                let unknown = || Error::invalid("/group", "Choose a group.");
-                Self::Place(Place::Group(sent.group.ok_or_else(unknown)?))
+            Action::Script => Self::Job(actions::run(file()?)?),
+            Action::Download => Self::Job(download(file()?, sent.content)?),
+            Action::Configuration => upload(UploadFile::Configuration),
+            Action::Log => upload(UploadFile::Log),
+            Action::Ping | Action::Traceroute | Action::DownloadSpeed | Action::UploadSpeed => {
+                Self::Job(diagnose::job(test))
             }
+            Action::Tag => Self::Note(Change::AddTags { tags: vec![sent.tag.trim().to_owned()] }),
+            Action::Untag => {
+                Self::Note(Change::RemoveTags { tags: vec![sent.tag.trim().to_owned()] })
+            }
+            Action::Move => Self::Note(match sent.site.trim() {
+                "" => Change::MoveOut {},
+                site => Change::Move { site: site.to_owned() },
+            }),
+            Action::Group => Self::Note(Change::AddToGroup { group_id: group(sent)? }),
+            Action::Ungroup => Self::Note(Change::RemoveFromGroup { group_id: group(sent)? }),
         })
     }
 }
 
-fn tag(text: &str) -> Result<String, Error> {
-    let tag = text.trim().to_owned();
-    checked_tags(vec![tag.clone()])?;
-    Ok(tag)
+fn download(file: &Artifact, content: Content) -> Result<JobSpec, Error> {
+    if actions::is_script(&file.name) {
+        let why = format!("{} is a script: run it as one.", file.name);
+        return Err(Error::invalid("/artifact_id", why));
+    }
+    let artifact_id = file.artifact_id;
+    let file = match content {
+        Content::Firmware => DownloadFile::Firmware,
+        Content::WebContent => DownloadFile::WebContent,
+    };
+    Ok(JobSpec::Download(DownloadSpec { artifact_id, file, delay_seconds: 0 }))
 }
 
-fn site(text: &str) -> Result<Option<String>, Error> {
-    let path = text.trim();
-    if path.is_empty() {
-        return Ok(None);
-    }
-    let path: SitePath = path.parse().map_err(|why: String| Error::invalid("/site", why))?;
-    Ok(Some(path.to_string()))
-}
-
-impl Place {
-    /// What is wrong with it for all devices.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a site that is not there.
-    pub(super) async fn check(&self, app: &App, ctx: &Ctx) -> Result<(), Error> {
-        let Self::Site(Some(path)) = self else { return Ok(()) };
-        let found = sites::list(app, ctx, Some(path), None, 1).await?;
-        if found.first().is_none_or(|site| site.path != *path) {
-            return Err(Error::invalid("/site", format!("there is no site {path}")));
-        }
-        Ok(())
-    }
-
-    async fn apply(&self, app: &App, ctx: &Ctx, device_id: Uuid) -> Result<(), Error> {
-        let name = device_id.to_string();
-        if let Self::Group(group_id) = self {
-            return groups::set_member(app, ctx, *group_id, &name, true).await;
-        }
-        devices::place(app, ctx, &name, |placement| Ok(self.of(placement))).await?;
-        Ok(())
-    }
-
-    /// Where a device stands then.
-    fn of(&self, mut placement: Placement) -> Placement {
-        match self {
-            Self::Tag(tag) => placement.tags.push(tag.clone()),
-            Self::Untag(tag) => placement.tags.retain(|other| other != tag),
-            Self::Site(site) => placement.site.clone_from(site),
-            Self::Group(_) => {}
-        }
-        placement
-    }
+fn group(sent: &Sent) -> Result<Uuid, Error> {
+    sent.group.ok_or_else(|| Error::invalid("/group_id", "Choose a group."))
 }
 
 /// How far it came.
@@ -125,228 +118,172 @@ impl Place {
 pub(super) struct Outcome {
     /// Devices to which it was done.
     pub(super) done: u64,
+    /// Devices that were so already.
+    pub(super) unchanged: u64,
     /// Devices to which it could not be done.
     pub(super) skipped: u64,
     /// Why not, of the first of them.
-    pub(super) reasons: Vec<Reason>,
+    pub(super) reasons: Vec<Skipped>,
     /// Why it went no further.
     pub(super) stopped: Option<String>,
 }
 
-/// Why a device was skipped.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Reason {
-    pub(super) id: Uuid,
-    pub(super) why: String,
-}
-
-impl Outcome {
-    /// Takes what became of one device.
-    ///
-    /// # Errors
-    /// The failure of the first device where it is one of all.
-    fn take(&mut self, id: Uuid, result: Result<bool, Error>) -> Result<(), Error> {
-        match result {
-            Ok(true) => self.done += 1,
-            Ok(false) => self.skip(id, "it has this job already".to_owned()),
-            Err(
-                error @ (Error::NotFound(_)
-                | Error::Conflict(_)
-                | Error::Denied(_)
-                | Error::TooLarge(_)),
-            ) => self.skip(id, error.to_string()),
-            Err(error) if *self == Self::default() => return Err(error),
-            Err(error) => self.stop(&error),
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, id: Uuid, why: String) {
-        self.skipped += 1;
-        if self.reasons.len() < REASONS {
-            self.reasons.push(Reason { id, why });
-        }
-    }
-
-    fn stop(&mut self, error: &Error) {
-        tracing::error!(error = %error.private(), "a change of many devices stopped half-way");
-        self.stopped = Some(error.to_string());
-    }
-}
-
-/// Orders the job on each device.
+/// Does it.
 ///
 /// # Errors
 /// Those for which nothing was done.
-pub(super) async fn order(
+pub(super) async fn done(
     app: &Shared,
     ctx: &Ctx,
-    target: &Target,
-    spec: JobSpec,
-    expected: usize,
-    key: Uuid,
+    work: Work,
+    order: &Order,
 ) -> Result<Outcome, Error> {
-    let order = NewOrder {
+    let Order { which, expected, key, .. } = order;
+    let spec = match work {
+        Work::Job(spec) => spec,
+        Work::Note(change) => {
+            let done = devices::change_many(app, ctx, which, change, *expected).await?;
+            return Ok(changed(done));
+        }
+    };
+    let job = NewOrder {
         spec,
         not_before: None,
         expires_at: None,
         idempotency_key: Some(format!("page:{}", key.simple())),
         wake: None,
     };
-    let selector = match target {
-        Target::Chosen(ids) => {
-            let (app, ctx, ids) = (app.clone(), ctx.clone(), ids.clone());
-            return to_the_end(async move { ordered(&app, &ctx, &ids, &order).await }).await;
-        }
-        Target::Found(selector) => selector,
-    };
-    let mut outcome = Outcome::default();
-    let made = match jobs::bulk(app, ctx, selector, order, expected).await {
-        Ok(made) => made,
+    made(jobs::bulk(app, ctx, which, job, *expected).await)
+}
+
+fn changed(done: Changed) -> Outcome {
+    Outcome {
+        done: done.changed,
+        unchanged: done.unchanged,
+        skipped: done.skipped,
+        reasons: done.reasons,
+        stopped: done.stopped.map(|error| error.to_string()),
+    }
+}
+
+fn made(result: Result<Made, Stopped>) -> Result<Outcome, Error> {
+    let (made, stopped) = match result {
+        Ok(made) => (made, None),
         Err(Stopped { made, error }) if made == Made::default() => return Err(error),
         Err(Stopped { made, error }) => {
-            outcome.stop(&error);
-            made
+            tracing::error!(error = %error.private(), "an order for many devices stopped");
+            (made, Some(error.to_string()))
         }
     };
-    Ok(Outcome { done: made.created, skipped: made.skipped, ..outcome })
-}
-
-async fn ordered(app: &App, ctx: &Ctx, ids: &[Uuid], order: &NewOrder) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    for id in ids {
-        let result = jobs::create(app, ctx, &id.to_string(), order.clone()).await;
-        outcome.take(*id, result.map(|(_, made)| made))?;
-        if outcome.stopped.is_some() {
-            break;
-        }
-    }
-    Ok(outcome)
-}
-
-/// Notes it of each device.
-///
-/// # Errors
-/// Those for which nothing was done.
-pub(super) async fn place(
-    app: &Shared,
-    ctx: &Ctx,
-    devices: Vec<Uuid>,
-    place: Place,
-) -> Result<Outcome, Error> {
-    let (app, ctx) = (app.clone(), ctx.clone());
-    to_the_end(async move { placed(&app, &ctx, &devices, &place).await }).await
-}
-
-async fn placed(app: &App, ctx: &Ctx, devices: &[Uuid], place: &Place) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    for id in devices {
-        let result = place.apply(app, ctx, *id).await.map_err(|error| match error {
-            // What could be wrong for all was looked at before: too many tags are this device's.
-            Error::Invalid { message, .. } => Error::Conflict(message),
-            other => other,
-        });
-        outcome.take(*id, result.map(|()| true))?;
-        if outcome.stopped.is_some() {
-            break;
-        }
-    }
-    Ok(outcome)
-}
-
-/// Does it in a task of its own, which goes on where nobody waits any more.
-async fn to_the_end(
-    work: impl Future<Output = Result<Outcome, Error>> + Send + 'static,
-) -> Result<Outcome, Error> {
-    let done = tokio::spawn(work.in_current_span()).await;
-    done.map_err(|e| Error::Internal(format!("a change of many devices: {e}")))?
+    Ok(Outcome { done: made.created, skipped: made.skipped, stopped, ..Outcome::default() })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use std::time::Duration;
+    use chrono::DateTime;
 
     use super::*;
 
-    fn at(site: Option<&str>, tags: &[&str]) -> Placement {
-        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        Placement { site: site.map(str::to_owned), tags }
+    fn file(name: &str) -> Artifact {
+        Artifact {
+            artifact_id: Uuid::from_u128(7),
+            name: name.to_owned(),
+            size: 1,
+            sha256: Vec::new(),
+            content_type: "text/plain".to_owned(),
+            created_by: "ann".to_owned(),
+            maker_id: None,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn work(action: Action, sent: &Sent, stored: Option<&str>) -> Result<Work, Error> {
+        let stored = stored.map(file);
+        Work::of(action, sent, &diagnose::Order::default(), stored.as_ref())
+    }
+
+    /// Where it is wrong.
+    fn place(result: Result<Work, Error>) -> String {
+        match result.unwrap_err() {
+            Error::Invalid { pointer, .. } => pointer,
+            other => panic!("{other}"),
+        }
     }
 
     #[test]
-    fn a_form_is_a_change() {
+    fn a_form_is_work() {
         let sent = Sent {
             name: " Device.X ".to_owned(),
             value: " v ".to_owned(),
             tag: " pilot".to_owned(),
             site: " eu.lv ".to_owned(),
+            group: Some(Uuid::from_u128(8)),
             ..Sent::default()
         };
         let parameter = SetParameter { name: "Device.X".into(), value: " v ".into(), kind: None };
-        let set = Change::Job(JobSpec::Set { parameters: vec![parameter] });
-        assert_eq!(Change::of(Action::Set, &sent).unwrap(), set);
-        let tag = Change::Place(Place::Tag("pilot".to_owned()));
-        assert_eq!(Change::of(Action::Tag, &sent).unwrap(), tag);
-        let site = Change::Place(Place::Site(Some("eu.lv".to_owned())));
-        assert_eq!(Change::of(Action::Move, &sent).unwrap(), site);
+        let tags = || vec!["pilot".to_owned()];
+        let group_id = Uuid::from_u128(8);
+        for (action, expected) in [
+            (Action::Set, Work::Job(JobSpec::Set { parameters: vec![parameter] })),
+            (Action::Log, Work::Job(JobSpec::Upload { file: UploadFile::Log })),
+            (Action::Tag, Work::Note(Change::AddTags { tags: tags() })),
+            (Action::Untag, Work::Note(Change::RemoveTags { tags: tags() })),
+            (Action::Move, Work::Note(Change::Move { site: "eu.lv".to_owned() })),
+            (Action::Group, Work::Note(Change::AddToGroup { group_id })),
+            (Action::Ungroup, Work::Note(Change::RemoveFromGroup { group_id })),
+        ] {
+            assert_eq!(work(action, &sent, None).unwrap(), expected);
+        }
         let empty = Sent::default();
-        assert_eq!(Change::of(Action::Move, &empty).unwrap(), Change::Place(Place::Site(None)));
-        for (action, place) in [(Action::Tag, "/tags/0"), (Action::Group, "/group")] {
-            let Err(Error::Invalid { pointer, .. }) = Change::of(action, &empty) else {
-                panic!("{action:?} was taken")
+        assert_eq!(work(Action::Move, &empty, None).unwrap(), Work::Note(Change::MoveOut {}));
+        assert_eq!(place(work(Action::Group, &empty, None)), "/group_id");
+    }
+
+    #[test]
+    fn each_action_orders_the_job_that_it_names() {
+        let sent = Sent { group: Some(Uuid::nil()), ..Sent::default() };
+        for action in Action::ALL {
+            let stored = if action == Action::Script { "a.rsc" } else { "a.xml" };
+            let kind = match work(action, &sent, Some(stored)).unwrap() {
+                Work::Job(spec) => Some(spec.kind()),
+                Work::Note(_) => None,
             };
-            assert_eq!(pointer, place);
+            assert_eq!(action.job(), kind, "{action:?}");
         }
-        let wrong = Sent { site: "a b".to_owned(), ..Sent::default() };
-        assert!(Change::of(Action::Move, &wrong).is_err());
     }
 
     #[test]
-    fn a_place_changes_only_what_it_says() {
-        let before = || at(Some("eu"), &["a", "b"]);
-        let after = |place: Place| place.of(before());
-        assert_eq!(after(Place::Tag("c".into())), at(Some("eu"), &["a", "b", "c"]));
-        assert_eq!(after(Place::Untag("a".into())), at(Some("eu"), &["b"]));
-        assert_eq!(after(Place::Site(None)), at(None, &["a", "b"]));
+    fn a_script_is_run_on_top_and_never_taken_for_something_else() {
+        let sent = Sent::default();
+        let sends = |action, name| match work(action, &sent, Some(name)).unwrap() {
+            Work::Job(JobSpec::Download(download)) => download.file,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sends(Action::Script, "a.rsc"), DownloadFile::Alter);
+        assert_eq!(sends(Action::Download, "upgrade.xml"), DownloadFile::Firmware);
+        for (action, name) in [
+            (Action::Script, Some("upgrade.xml")),
+            (Action::Download, Some("a.RSC")),
+            (Action::Script, None),
+            (Action::Download, None),
+        ] {
+            assert_eq!(place(work(action, &sent, name)), "/artifact_id", "{action:?} {name:?}");
+        }
+        assert!(serde_json::from_value::<Content>(serde_json::json!("overwrite")).is_err());
     }
 
     #[test]
-    fn what_fails_on_one_device_does_not_stop_the_others() {
-        let id = Uuid::from_u128(7);
-        let mut outcome = Outcome::default();
-        outcome.take(id, Ok(true)).unwrap();
-        outcome.take(id, Ok(false)).unwrap();
-        outcome.take(id, Err(Error::Denied("not there".to_owned()))).unwrap();
-        assert_eq!((outcome.done, outcome.skipped, outcome.reasons.len()), (1, 2, 2));
-        assert_eq!(outcome.reasons[1].why, "not there");
-        assert_eq!(outcome.stopped, None);
-        outcome.take(id, Err(Error::Database(sqlx::Error::PoolTimedOut))).unwrap();
+    fn an_order_that_stopped_half_way_says_so_and_one_that_did_nothing_is_an_error() {
+        let stopped = |created| Stopped {
+            made: Made { created, skipped: 0 },
+            error: Error::Database(sqlx::Error::PoolClosed),
+        };
+        let outcome = made(Err(stopped(3))).unwrap();
+        assert_eq!(outcome.done, 3);
         assert_eq!(outcome.stopped.as_deref(), Some("the database is not available"));
-        for _ in 0..REASONS {
-            outcome.take(id, Ok(false)).unwrap();
-        }
-        assert_eq!((outcome.skipped, outcome.reasons.len()), (22, REASONS));
-    }
-
-    #[tokio::test]
-    async fn who_goes_away_cuts_nothing_in_half() {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let work = to_the_end(async move {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            tell.send(()).unwrap();
-            Ok(Outcome::default())
-        });
-        let gone = tokio::time::timeout(Duration::from_millis(1), work).await;
-        assert!(gone.is_err(), "nobody waits any more");
-        told.await.unwrap();
-    }
-
-    #[test]
-    fn what_fails_on_the_first_device_for_all_is_told_at_once() {
-        let mut outcome = Outcome::default();
-        let wrong = outcome.take(Uuid::nil(), Err(Error::invalid("/parameters/0/name", "bad")));
-        assert!(matches!(wrong, Err(Error::Invalid { .. })));
-        assert_eq!(outcome, Outcome::default());
+        assert!(matches!(made(Err(stopped(0))), Err(Error::Database(_))));
+        let outcome = made(Ok(Made { created: 2, skipped: 1 })).unwrap();
+        assert_eq!((outcome.done, outcome.skipped, outcome.stopped), (2, 1, None));
     }
 }

@@ -6,9 +6,10 @@
 //!
 //! - `query`: what an address asks for, and the quick filters. `table`: columns and rows.
 //! - `views`: what people keep of it. `export`: the list as a file.
-//! - `bulk`, `action`, `target`, `change`: one thing done to many devices.
+//! - `bulk`, `ask`, `action`, `target`, `change`: one thing done to many devices.
 
 mod action;
+mod ask;
 mod bulk;
 mod change;
 mod export;
@@ -27,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
-use self::action::{Action, Offer};
+use self::action::{Action, Offers};
 use self::query::{LIST, ListQuery, Quick, search_for};
 use self::table::{Column, Moment, Row};
 use self::views::Kept;
@@ -60,6 +61,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .on(read, Method::GET, "/devices/complete", get(complete))
         .on(read, Method::GET, "/devices.csv", get(export::csv))
         .on(read, Method::POST, "/devices/views", post(views::create))
+        .on(read, Method::GET, "/devices/views/{id}", get(views::page))
+        .on(read, Method::POST, "/devices/views/{id}", post(views::change))
         .on(read, Method::POST, "/devices/views/{id}/delete", post(views::delete))
         .on(operate, Method::POST, "/devices/bulk/confirm", post(bulk::confirm))
         .on(operate, Method::POST, "/devices/bulk", post(bulk::run))
@@ -79,7 +82,7 @@ struct ListPage {
     columns: Vec<Tick>,
     views: Vec<Kept>,
     /// What can be done to many; of nothing, nothing is offered.
-    actions: Vec<Offer>,
+    actions: Vec<Offers>,
     /// All devices, in the same columns.
     clear: String,
     /// The same devices in the usual columns.
@@ -243,7 +246,7 @@ async fn table(app: &App, ctx: &Ctx, query: &ListQuery) -> Result<Table, Error> 
     let empty = match (after, query.q.is_empty(), ctx.reach(Right::Read)) {
         (Some(_), ..) => Empty::End,
         (None, false, _) => Empty::Filter { clear: query.of(String::new()).address(LIST, "") },
-        (None, true, Reach::Under(_)) => Empty::Reach,
+        (None, true, Reach::Within { .. }) => Empty::Reach,
         (None, true, Reach::Everywhere) => {
             Empty::Fleet { command: command(&app.config, &app.enrolment.username) }
         }

@@ -10,7 +10,7 @@ use crate::access::right::Right;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::online;
-use crate::service::groups as service;
+use crate::service::{devices, groups as service};
 use crate::store::devices::Device;
 use crate::web::devices::model;
 use crate::web::failure::Failure;
@@ -106,6 +106,7 @@ async fn shown(
     let ctx = viewer.ctx();
     let group = service::get(app, ctx, group_id).await?;
     let by_list = group.selector.is_none();
+    let may_add = service::may_set_members(app, ctx, &group).await?;
     let found = service::devices(app, ctx, group_id, after, with_one_more(PAGE)).await;
     let (found, unread) = read(found)?;
     let (members, more) = cut(found, PAGE);
@@ -125,9 +126,11 @@ async fn shown(
     };
     let (version, draft) = sent.unwrap_or_else(|| (version(group.updated_at), stored()));
     let since = online::since(&app.config, ctx.now);
+    let ids: Vec<Uuid> = members.iter().map(|device| device.device_id).collect();
+    let operable = devices::among(app, ctx, Right::Operate, &ids).await?;
     let row = |device: &Device| Row {
         online: device.last_inform >= since,
-        remove: match by_list && ctx.reach(Right::Operate).covers(device.site.as_deref()) {
+        remove: match may_add && operable.contains(&device.device_id) {
             true => format!("{here}/devices/{}/remove", device.device_id),
             false => String::new(),
         },
@@ -150,7 +153,7 @@ async fn shown(
         first: after.map(|_| here.clone()).unwrap_or_default(),
         next: last.map(|id| address(&here, &[("after", id.as_str())])).unwrap_or_default(),
         may_change: everywhere(viewer, Right::Operate),
-        may_add: by_list && viewer.may(Right::Operate),
+        may_add,
         history: match everywhere(viewer, Right::Audit) {
             true => address("/audit", &[("kind", "group"), ("object", object.as_str())]),
             false => String::new(),

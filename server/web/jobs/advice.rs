@@ -86,6 +86,10 @@ fn of_fault(code: u64) -> &'static str {
 }
 
 fn of_note(note: &str) -> &'static str {
+    if note.contains("came back on") || note.contains("did not come back on") {
+        return "Look into the device's own log: a package that does not fit, or too little room, keeps \
+                RouterOS from installing.";
+    }
     if note.contains("outcome unknown") || note.contains("never reported") {
         return "It may have been done all the same. Look at the device before you order it again.";
     }

@@ -114,7 +114,7 @@ async fn part(app: &App, ctx: &Ctx, job_id: &str) -> Result<JobPart, Error> {
     let job = service::get(app, ctx, job_id).await?;
     let device = devices::find(app, ctx, &job.device_id.to_string(), Right::Read).await?;
     let events = service::history(app, ctx, job_id).await?;
-    let operable = ctx.reach(Right::Operate).covers(device.site.as_deref());
+    let operable = devices::rights(app, ctx, &device).await?.contains(&Right::Operate);
     Ok(told(&job, &device, &events, operable, ctx.now))
 }
 

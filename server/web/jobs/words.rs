@@ -20,13 +20,14 @@ pub(in crate::web) const STATES: [(&str, &str); 7] = [
 ];
 
 /// Kinds with their titles, in the order in which they are offered.
-pub(super) const KINDS: [(&str, &str); 20] = [
+pub(super) const KINDS: [(&str, &str); 21] = [
     ("get", "Read parameters"),
     ("set", "Set parameters"),
     ("refresh", "Read the data model"),
     ("reboot", "Reboot"),
     ("download", "Send a file to the device"),
     ("upload", "Fetch a file from the device"),
+    ("upgrade", "Upgrade RouterOS"),
     ("connection_request", "Wake the device"),
     ("diagnose", "Test the connection"),
     ("factory_reset", "Factory reset"),
@@ -75,9 +76,8 @@ fn rank(name: &str, value: &Value) -> u8 {
 /// One argument, as a part of a line; empty where it says nothing to people.
 fn part(name: &str, value: &Value) -> String {
     match (name, value) {
-        ("kind" | "confirm" | "artifact_id" | "timeout_ms" | "size", _) | (_, Value::Null) => {
-            String::new()
-        }
+        ("kind" | "confirm" | "artifact_id" | "packages" | "timeout_ms" | "size", _)
+        | (_, Value::Null) => String::new(),
         ("delay_seconds", Value::Number(n)) if n.as_u64() == Some(0) => String::new(),
         ("type", Value::String(word)) => word.replace('_', " "),
         (_, Value::String(text)) => text.clone(),
@@ -244,6 +244,7 @@ mod tests {
             (download, "overwrite"),
             (later, "overwrite"),
             (json!({ "kind": "diagnose", "test": ping }), "ping, 192.0.2.1, count 4"),
+            (json!({ "kind": "upgrade", "version": "7.16.1", "packages": ["x", "y"] }), "7.16.1"),
         ] {
             assert_eq!(summary(&args), line, "{args}");
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::store::within::Within;
 
 /// Shortest time for which figures serve.
 const LEAST: Duration = Duration::from_secs(5);
@@ -19,8 +20,8 @@ const TIMES: u32 = 10;
 /// Places of which figures are kept.
 const MAX_PLACES: usize = 64;
 
-/// At and below which sites it was counted; `None` = everywhere.
-type Place = Option<Vec<String>>;
+/// Of which devices it was counted; `None` = of all.
+type Place = Option<Within>;
 /// Locked while somebody counts: the others wait for that.
 type Slot<T> = Arc<tokio::sync::Mutex<Option<Counted<T>>>>;
 
@@ -76,10 +77,12 @@ fn life(took: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use uuid::Uuid;
+
     use super::*;
 
     fn at(site: &str) -> Place {
-        Some(vec![site.to_owned()])
+        Some(Within { sites: vec![site.to_owned()], groups: Vec::new() })
     }
 
     #[tokio::test]
@@ -89,6 +92,11 @@ mod tests {
         assert_eq!(*cache.get(None, async { Ok(2) }).await.unwrap(), 1);
         assert_eq!(*cache.get(at("eu"), async { Ok(3) }).await.unwrap(), 3);
         assert_eq!(*cache.get(at("us"), async { Ok(4) }).await.unwrap(), 4);
+        let of = |group| Some(Within { sites: Vec::new(), groups: vec![Uuid::from_u128(group)] });
+        for group in 5..7 {
+            let counted = cache.get(of(group), async { Ok(group) }).await.unwrap();
+            assert_eq!(*counted, group, "of another group there are other devices");
+        }
     }
 
     #[tokio::test]

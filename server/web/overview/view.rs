@@ -8,15 +8,19 @@ use uuid::Uuid;
 use super::history::series;
 use super::{DAY, Having, Pulse};
 use crate::config::Config;
-use crate::service::overview::{Figures, Shares};
+use crate::service::overview::Shares;
 use crate::store::overview::{Problem, Share};
 use crate::store::samples::Sample;
 use crate::web::chart::{self, percent, share_bar, sparkline};
 use crate::web::format::{When, acs_url, grouped};
-use crate::web::jobs::words;
+use crate::web::jobs::{ended_since, words};
 
 /// Points of a line: a quarter of an hour each.
 const POINTS: usize = 96;
+/// States in which a job is counted whenever it was made; in the others if it ended within a day.
+const OPEN: [&str; 3] = ["queued", "running", "waiting"];
+/// States of jobs that did not end well.
+const PROBLEMS: &str = "failed,expired";
 
 #[derive(Serialize)]
 pub(super) struct FiguresPart {
@@ -110,12 +114,14 @@ pub(super) fn figures(
         first: first_steps(config),
         tiles: tiles(pulse),
         informs: informs(pulse, now),
-        jobs: job_states(&pulse.figures),
+        jobs: job_states(pulse),
     }
 }
 
 fn tiles(pulse: &Pulse) -> Vec<Tile> {
     let fleet = pulse.figures.fleet;
+    // As many rows as devices: of each of them the newest such job.
+    let problems = ended_since(PROBLEMS, pulse.at - DAY, true);
     let (faulted, tone) = if fleet.faulted > 0 { ("faulted", "bad") } else { ("none", "") };
     let tile = |label: &'static str, state: &'static str, count: i64, href: String| Tile {
         label,
@@ -128,8 +134,7 @@ fn tiles(pulse: &Pulse) -> Vec<Tile> {
         tile("online", "online", fleet.online, devices("online")),
         tile("offline", "silent", fleet.devices - fleet.online, devices("not online")),
         tile("new in 24 h", "new", fleet.fresh, devices("first_inform newer 1d")),
-        // The lists of jobs know no time, and devices no jobs: to the newest of what is counted.
-        tile("faulted in 24 h", faulted, fleet.faulted, "#problems".to_owned()),
+        tile("faulted in 24 h", faulted, fleet.faulted, problems),
         tile("devices in all", "", fleet.devices, "/devices".to_owned()),
     ];
     /// A name, and the figure of a sample that it stands for.
@@ -179,17 +184,20 @@ fn informs(pulse: &Pulse, now: DateTime<Utc>) -> Option<Informs> {
     })
 }
 
-fn job_states(figures: &Figures) -> JobStates {
+fn job_states(pulse: &Pulse) -> JobStates {
     let mut parts: Vec<chart::Share<'static>> = Vec::new();
     for (label, tone) in words::STATES {
-        let count = figures.jobs.get(label).copied().unwrap_or_default();
+        let count = pulse.figures.jobs.get(label).copied().unwrap_or_default();
         if count > 0 {
             parts.push(chart::Share { label, count, tone });
         }
     }
     let key = |part: &chart::Share<'static>| KeyItem {
         label: part.label.to_owned(),
-        href: format!("/jobs?state={}", part.label),
+        href: match OPEN.contains(&part.label) {
+            true => format!("/jobs?state={}", part.label),
+            false => ended_since(part.label, pulse.at - DAY, false),
+        },
         count: grouped(part.count),
         tone: part.tone,
     };

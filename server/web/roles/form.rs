@@ -3,16 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::right::Right;
-use crate::access::role::{RoleFields, SupportPolicy};
+use crate::access::role::{LEAST_WIFI_PASSWORD, RoleFields, SupportPolicy};
 use crate::error::Error;
 use crate::store::roles::Role;
 use crate::web::form::Complaints;
 use crate::web::manage::version;
 
 /// Fields of the form, as what is wrong names them.
-const FIELDS: [&str; 6] = ["name", "description", "rights", "hidden", "read_only", "notes"];
+const FIELDS: [&str; 9] = [
+    "name",
+    "description",
+    "rights",
+    "hidden",
+    "read_only",
+    "notes",
+    "wifi_names",
+    "min_wifi_password",
+    "ping_hosts",
+];
 
-/// What is said of a role. A name of a parameter stands in a line of its own.
+/// What is said of a role. In a list each stands in a line of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct RoleForm {
@@ -26,6 +36,9 @@ pub(super) struct RoleForm {
     pub(super) allow_reboot: bool,
     pub(super) allow_wifi: bool,
     pub(super) allow_ping: bool,
+    pub(super) wifi_names: String,
+    pub(super) min_wifi_password: String,
+    pub(super) ping_hosts: String,
 }
 
 impl RoleForm {
@@ -55,6 +68,9 @@ impl RoleForm {
             allow_reboot: policy.allow_reboot,
             allow_wifi: policy.allow_wifi,
             allow_ping: policy.allow_ping,
+            wifi_names: policy.wifi_names.join("\n"),
+            min_wifi_password: policy.min_wifi_password.to_string(),
+            ping_hosts: policy.ping_hosts.join("\n"),
             ..self
         }
     }
@@ -62,13 +78,20 @@ impl RoleForm {
     /// What the support view shows; nothing is said where that is as shipped.
     pub(super) fn support(&self) -> Option<SupportPolicy> {
         let policy = SupportPolicy {
-            hidden: names(&self.hidden),
-            read_only: names(&self.read_only),
+            hidden: items(&self.hidden),
+            read_only: items(&self.read_only),
             // Browsers send lines as on a teleprinter.
             notes: self.notes.replace("\r\n", "\n").trim().to_owned(),
             allow_reboot: self.allow_reboot,
             allow_wifi: self.allow_wifi,
             allow_ping: self.allow_ping,
+            wifi_names: items(&self.wifi_names),
+            min_wifi_password: match self.min_wifi_password.trim() {
+                "" => LEAST_WIFI_PASSWORD,
+                // What is no number is refused as 0 is, with what is right.
+                text => text.parse().unwrap_or(0),
+            },
+            ping_hosts: items(&self.ping_hosts),
         };
         (policy != SupportPolicy::default()).then_some(policy)
     }
@@ -84,8 +107,8 @@ impl RoleForm {
     }
 }
 
-fn names(lines: &str) -> Vec<String> {
-    lines.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+fn items(lines: &str) -> Vec<String> {
+    lines.lines().map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// What is wrong with the form; its fields of the support view have no name in front.
@@ -113,6 +136,8 @@ mod tests {
             hidden: "Device.A\r\n\r\n Device.B \r\n".to_owned(),
             notes: "Ask for the\r\ncustomer number. ".to_owned(),
             allow_reboot: false,
+            wifi_names: "Home*\r\nGuest".to_owned(),
+            min_wifi_password: " 12".to_owned(),
             ..RoleForm::new()
         };
         let fields = form.fields();
@@ -121,6 +146,13 @@ mod tests {
         assert_eq!(policy.hidden, ["Device.A", "Device.B"]);
         assert_eq!(policy.notes, "Ask for the\ncustomer number.");
         assert!(!policy.allow_reboot && policy.allow_wifi && policy.allow_ping);
+        assert_eq!(policy.wifi_names, ["Home*", "Guest"]);
+        assert_eq!((policy.min_wifi_password, policy.ping_hosts.len()), (12, 0));
+        let least = |typed: &str| {
+            let form = RoleForm { min_wifi_password: typed.to_owned(), ..form.clone() };
+            form.support().unwrap().min_wifi_password
+        };
+        assert_eq!((least(""), least("twelve"), least("300")), (8, 0, 0));
         // Without the right there is no support view to speak of.
         assert_eq!(RoleForm { rights: vec![Right::Read], ..form }.fields().support, None);
         assert_eq!(RoleForm::new().support(), None, "as shipped");

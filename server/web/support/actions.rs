@@ -43,7 +43,7 @@ pub(super) async fn reboot_page(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failure> {
     let view = service::view(&app, viewer.ctx(), &id.to_string()).await?;
-    if !view.policy.allow_reboot {
+    if !view.may_reboot {
         return Err(Error::Denied("your role does not let you restart devices".to_owned()).into());
     }
     let title = format!("Restart {}", view.name);

@@ -6,9 +6,10 @@
 //! and nowhere else.
 //!
 //! - `find`: which device. `now`: how it is, and `words` for it.
-//! - `wifi`, `actions`: what can be done.
+//! - `wifi`, with its form in `edit`, and `actions`: what can be done.
 
 mod actions;
+mod edit;
 mod find;
 mod now;
 mod wifi;

@@ -5,12 +5,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::address;
+use super::edit::{Choice, Edit};
 use super::words::{ClientRow, Line};
 use crate::service::support::{Client, Errand, Internet, Network, Protection, View, What};
 use crate::web::form::Complaints;
 use crate::web::format::When;
 
-/// Where a ping goes unless somebody says otherwise: it answers nearly everywhere.
+/// It answers nearly everywhere.
 const PING: &str = "1.1.1.1";
 
 /// How a device is now. Like its parts it is never printed: it may hold a password.
@@ -38,6 +39,9 @@ pub(super) struct Now {
     ping: Option<Line>,
     may_reboot: bool,
     may_ping: bool,
+    /// Those that may be pinged; empty = any.
+    hosts: Vec<Choice>,
+    /// As it stands in the form.
     host: String,
     host_errors: Complaints,
     /// What the role tells agents, paragraph by paragraph.
@@ -99,32 +103,6 @@ impl PasswordCell {
     }
 }
 
-/// The form that changes a network.
-#[derive(Clone, Serialize)]
-pub(super) struct Edit {
-    pub(super) may_rename: bool,
-    pub(super) may_set_password: bool,
-    /// As it stands in the form.
-    pub(super) name: String,
-    /// As it stands in the form; empty = the password stays.
-    pub(super) password: String,
-    pub(super) errors: Complaints,
-}
-
-impl Edit {
-    /// Before anything was typed; `None` = nothing of it may be changed.
-    pub(super) fn of(network: &Network) -> Option<Self> {
-        let (may_rename, may_set_password) = (network.may_rename, network.may_set_password);
-        (may_rename || may_set_password).then(|| Self {
-            may_rename,
-            may_set_password,
-            name: network.name.clone(),
-            password: String::new(),
-            errors: Complaints::default(),
-        })
-    }
-}
-
 /// What of one network is shown apart from the usual.
 #[derive(Default)]
 pub(super) struct Apart {
@@ -162,7 +140,8 @@ impl Now {
             |client: &Client| ClientRow::of(client, client.network.as_deref().and_then(name_of));
         let networks: Vec<NetworkCard> =
             view.networks.iter().map(|network| card(view, network, &apart, now)).collect();
-        let ping = apart.ping.unwrap_or_else(|| (PING.to_owned(), Complaints::default()));
+        let hosts = view.ping_hosts.as_deref().unwrap_or_default();
+        let ping = apart.ping.unwrap_or_else(|| (first_host(hosts), Complaints::default()));
         Self {
             id,
             here: address(id, &here),
@@ -181,11 +160,12 @@ impl Now {
             look: errand(What::Look),
             reboot: errand(What::Reboot),
             ping: errand(What::Ping),
-            may_reboot: view.policy.allow_reboot,
-            may_ping: view.policy.allow_ping,
+            may_reboot: view.may_reboot,
+            may_ping: view.ping_hosts.is_some(),
+            hosts: hosts.iter().map(|host| Choice::of(host)).collect(),
             host: ping.0,
             host_errors: ping.1,
-            notes: paragraphs(&view.policy.notes),
+            notes: paragraphs(&view.notes),
         }
     }
 }
@@ -207,6 +187,12 @@ fn card(view: &View, network: &Network, apart: &Apart, now: DateTime<Utc>) -> Ne
         errand: errand.map(|errand| Line::of(errand, view.online, now)),
         key,
     }
+}
+
+/// Where a ping goes unless somebody says otherwise.
+fn first_host(allowed: &[String]) -> String {
+    let usual = allowed.is_empty() || allowed.iter().any(|host| host == PING);
+    if usual { PING.to_owned() } else { allowed[0].clone() }
 }
 
 fn make(view: &View) -> String {
@@ -262,10 +248,14 @@ impl Now {
         let form = Edit {
             may_rename: true,
             may_set_password: true,
+            names: Vec::new(),
+            name_hint: evil(),
+            password_hint: evil(),
             name: evil(),
             password: evil(),
             errors: Complaints::field("password", "<x-evil>"),
         };
+        let chosen = Edit { names: vec![Choice::of("<x-evil>")], ..form.clone() };
         let network = |key: &str, password, edit| NetworkCard {
             key: key.to_owned(),
             name: evil(),
@@ -290,7 +280,7 @@ impl Now {
             port: "1000 Mbit/s".to_owned(),
             networks: vec![
                 network("1", password("known", ""), edit.then_some(form)),
-                network("2", password("unknown", ""), None),
+                network("2", password("unknown", ""), edit.then_some(chosen)),
                 network("3", password("open", ""), None),
                 network("4", password("known", "<x-evil>"), None),
             ],
@@ -301,6 +291,7 @@ impl Now {
             ping: Some(Line::sample()),
             may_reboot: true,
             may_ping: true,
+            hosts: if edit { vec![Choice::of("<x-evil>")] } else { Vec::new() },
             host: evil(),
             host_errors: Complaints::field("host", "<x-evil>"),
             notes: vec![evil()],
@@ -330,6 +321,16 @@ impl Now {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ping_goes_where_it_may() {
+        let first = |hosts: &[&str]| {
+            first_host(&hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(first(&[]), PING);
+        assert_eq!(first(&["192.0.2.1", PING]), PING);
+        assert_eq!(first(&["192.0.2.1", "192.0.2.2"]), "192.0.2.1");
+    }
 
     #[test]
     fn notes_are_told_line_by_line() {

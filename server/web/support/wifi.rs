@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::now::{Apart, Edit, PasswordCell};
+use super::edit::Edit;
+use super::now::{Apart, PasswordCell};
 use super::{address, shown};
 use crate::ctx::Shared;
 use crate::error::Error;
@@ -33,11 +34,10 @@ pub(super) async fn set(
     viewer: Viewer,
     State(app): State<Shared>,
     Path(id): Path<Uuid>,
-    Form(mut sent): Form<WifiForm>,
+    Form(sent): Form<WifiForm>,
 ) -> Result<Response, Failure> {
     let device = id.to_string();
     if sent.suggest {
-        sent.password = Some(service::new_password());
         return again(&app, &viewer, &device, sent, Complaints::default()).await;
     }
     let change = Change { name: sent.name.clone(), password: sent.password.clone() };
@@ -54,7 +54,7 @@ pub(super) async fn set(
     }
 }
 
-/// The page with the form as it was sent.
+/// The page with the form as it was sent, and with a password if one is to be made up.
 async fn again(
     app: &Shared,
     viewer: &Viewer,
@@ -68,9 +68,10 @@ async fn again(
         return Err(Error::NotFound("the device has no such Wi-Fi network".to_owned()).into());
     };
     let wrong = errors != Complaints::default();
+    let made_up = sent.suggest.then(|| service::new_password(network));
     let edit = Edit::of(network).map(|edit| Edit {
         name: sent.name.unwrap_or(edit.name.clone()),
-        password: sent.password.unwrap_or_default(),
+        password: made_up.or(sent.password).unwrap_or_default(),
         errors,
         ..edit
     });

@@ -12,7 +12,6 @@ use crate::ctx::Shared;
 use crate::error::Error;
 use crate::fleet::secret::new_password;
 use crate::service::users::{self as service, Person};
-use crate::store::users::Grant;
 use crate::web::account::{self, SessionRow};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
@@ -51,7 +50,7 @@ pub(super) struct UserForm {
     version: String,
     display_name: String,
     role: Vec<Option<Uuid>>,
-    site: Vec<String>,
+    place: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,8 +81,8 @@ async fn shown(
     let sessions = service::sessions(app, ctx, user_id).await?;
     let user = &person.user;
     let (name, rows) = match sent {
-        Some(sent) => (sent.display_name.clone(), sent_rows(&sent.role, &sent.site)),
-        None => (user.display_name.clone(), stored_rows(&person)),
+        Some(sent) => (sent.display_name.clone(), sent_rows(&sent.role, &sent.place)),
+        None => (user.display_name.clone(), person.grants.iter().map(GrantRow::of).collect()),
     };
     let current = viewer.session.session_id;
     let object = user_id.to_string();
@@ -108,14 +107,6 @@ async fn shown(
         errors,
     };
     answer(View::User, &page, &page.errors)
-}
-
-fn stored_rows(person: &Person) -> Vec<GrantRow> {
-    let row = |grant: &Grant| GrantRow {
-        role: grant.role_id.to_string(),
-        site: grant.site.clone().unwrap_or_default(),
-    };
-    person.grants.iter().map(row).collect()
 }
 
 fn facts(person: &Person, told: impl Fn(DateTime<Utc>) -> String) -> Vec<Fact> {
@@ -155,7 +146,7 @@ pub(super) async fn change(
 
 async fn save(app: &Shared, viewer: &Viewer, user_id: Uuid, sent: &UserForm) -> Result<(), Error> {
     let ctx = viewer.ctx();
-    let grants = granting(app, ctx, &sent.role, &sent.site).await?;
+    let grants = granting(app, ctx, &sent.role, &sent.place).await?;
     let name = sent.display_name.trim().to_owned();
     service::change(app, ctx, user_id, same(&sent.version), |mut fields| {
         fields.display_name = Some(name);

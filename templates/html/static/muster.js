@@ -372,6 +372,39 @@
     if (details instanceof HTMLDetailsElement && details.dataset.remember) store.set("open-" + details.dataset.remember, details.open ? "1" : "0");
   }, true);
 
+  // === Files, chosen or dropped: one request each, with how far it is and what became of it ===
+
+  const sendOne = (form, file, row) => new Promise((done) => {
+    const bar = make("progress", { value: "0", "aria-label": "Sending " + file.name });
+    row.append(bar);
+    const body = new FormData(), request = new XMLHttpRequest();
+    body.append("file", file);
+    request.open("POST", form.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.upload.onprogress = (event) => { bar.value = event.loaded / event.total; };
+    request.onloadend = () => {
+      if (request.status === 200) row.outerHTML = request.responseText;
+      else row.replaceChildren(make("span", { class: "state is-failed" }, "not taken"), ` ${file.name}: ${request.responseText || "no answer"}`);
+      done();
+    };
+    request.send(body);
+  });
+  function send(form, files) {
+    let last = Promise.resolve(form.musterSends);
+    for (const file of Array.from(files)) {
+      const row = make("li", {}, file.name + " ");
+      $("ul", form).append(row);
+      last = last.then(() => sendOne(form, file, row));
+    }
+    form.musterSends = last.then(() => { const list = $(form.dataset.send); if (list) list.dispatchEvent(new CustomEvent("muster:changed")); });
+    form.reset();
+  }
+  const drop = "form[data-send]";
+  on("submit", drop, (event, form) => { event.preventDefault(); send(form, $("input[type=file]", form).files); });
+  on("dragover", drop, (event, form) => { event.preventDefault(); form.classList.add("over"); });
+  on("dragleave", drop, (event, form) => { if (!form.contains(event.relatedTarget)) form.classList.remove("over"); });
+  on("drop", drop, (event, form) => { event.preventDefault(); form.classList.remove("over"); send(form, event.dataTransfer.files); });
+
   on("submit", "form", (event, form) => {
     if (event.defaultPrevented || form.method === "dialog" || form.matches("[hx-post], [hx-get], [data-again]")) return;
     // Twice pressed is once sent; a page that comes back from the cache is ready again.

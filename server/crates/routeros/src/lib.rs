@@ -1,9 +1,19 @@
 //! What RouterOS means by what it writes: its own formats and rules, apart from any protocol.
 //!
-//! Pure: no sockets, no clock, no randomness, no database.
+//! Pure: no sockets, no files, no clock, no randomness, no database. What is read is given as bytes,
+//! text, or something to read from.
 //!
 //! - [`version`]: the versions of RouterOS and the order in which they were made.
+//! - [`allowed`]: which versions a board lets be installed (`allowed-versions`).
+//! - [`arch`]: the architectures that packages are made for.
+//! - [`package`]: what package files are called. [`npk`]: what they say about themselves.
+//! - [`inspect`]: what a board was asked, by a script, to write into its log about itself.
 
 #![forbid(unsafe_code)]
 
+pub mod allowed;
+pub mod arch;
+pub mod inspect;
+pub mod npk;
+pub mod package;
 pub mod version;

@@ -37,6 +37,18 @@ pub struct RosVersion {
 }
 
 impl RosVersion {
+    /// A release itself: `release(7, 12, 1)` is 7.12.1.
+    pub const fn release(major: u16, minor: u16, patch: u16) -> Self {
+        // Lossless; `From` is not const.
+        let [major, minor, patch] = [major as u32, minor as u32, patch as u32];
+        Self { major, minor, patch, stage: Stage::Final }
+    }
+
+    /// What came before a release: RouterOS numbers these without a third number.
+    pub(crate) fn early(major: u8, minor: u8, stage: Stage) -> Self {
+        Self { major: major.into(), minor: minor.into(), patch: 0, stage }
+    }
+
     /// The first number; 7 of `7.16.1rc2`.
     pub fn major(&self) -> u32 {
         self.major
@@ -190,6 +202,8 @@ mod tests {
         assert_eq!(v("7.24rc1").key(), [7, 24, 0, 2, 1]);
         assert_eq!(v("6.49.10").key(), [6, 49, 10, 3, 0]);
         assert_eq!(v("7.1beta").to_string(), "7.1beta0");
+        assert_eq!(RosVersion::release(6, 49, 10), v("6.49.10"));
+        assert_eq!(RosVersion::early(7, 24, Stage::Rc(1)), v("7.24rc1"));
     }
 
     #[test]

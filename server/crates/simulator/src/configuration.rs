@@ -14,12 +14,20 @@ use crate::transfer::Document;
 impl Device {
     /// What an Upload sends.
     pub(crate) fn print(&self, document: Document) -> String {
-        let time = self.now().format("%Y-%m-%d %H:%M:%S").to_string();
+        let time = self.log_time();
         match document {
             Document::Export => script::export(&self.model, &self.identity, &time),
-            Document::Log => script::log(&self.model, self.failures, &time),
+            Document::Log => {
+                let log = script::log(&self.model, self.failures, &time);
+                log + self.firmware.log.as_deref().unwrap_or_default()
+            }
             Document::Factory => self.factory_script(),
         }
+    }
+
+    /// The device's clock, as it writes it into texts.
+    pub(crate) fn log_time(&self) -> String {
+        self.now().format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     /// What a factory reset runs.
@@ -75,6 +83,7 @@ impl Device {
         script::apply(script, &mut model);
         model.acknowledge_changes();
         self.model = model;
+        self.fit_model();
         self.sync_door();
     }
 }

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::World;
 use crate::diagnose::Test;
 use crate::doors::Door;
+use crate::firmware::Firmware;
 use crate::household::Burden;
-use crate::manifest::Install;
 use crate::model::Model;
 use crate::profile::{Identity, device_rng};
 use crate::script::{self, names};
@@ -50,6 +50,7 @@ pub(crate) struct Device {
     pub(crate) world: Arc<World>,
     pub(crate) identity: Identity,
     pub(crate) model: Model,
+    pub(crate) firmware: Firmware,
     pub(crate) ailment: Ailment,
     pub(crate) door: Arc<Door>,
     pub(crate) rng: SmallRng,
@@ -67,6 +68,8 @@ pub(crate) struct Device {
     pub(crate) failures: u32,
     /// The default configuration that the ACS has put in place of ours.
     pub(crate) factory: Option<String>,
+    /// When it will crash.
+    pub(crate) crash: Option<Instant>,
     booted: Instant,
     periodic: Instant,
     retry: Option<Instant>,
@@ -81,6 +84,7 @@ impl Device {
             ailment: world.options.sickness.of(seed, index),
             rng: device_rng(seed ^ STREAM, index),
             model: Model::new(base),
+            firmware: Firmware::new(&identity),
             world,
             identity,
             door,
@@ -92,6 +96,7 @@ impl Device {
             power: None,
             failures: 0,
             factory: None,
+            crash: None,
             booted: now,
             periodic: now + NEVER,
             retry: None,
@@ -187,6 +192,11 @@ impl Device {
         }
         self.raise_due();
         let now = Instant::now();
+        if self.crash.take_if(|at| *at <= now).is_some() {
+            self.leave_crash();
+            Box::pin(self.boot(Vec::new())).await;
+            return ControlFlow::Continue(());
+        }
         match self.transfers.iter().position(|transfer| transfer.due <= now) {
             Some(ready) => {
                 let transfer = self.transfers.remove(ready);
@@ -201,7 +211,8 @@ impl Device {
         let transfers = self.transfers.iter().map(|transfer| transfer.due);
         let tests = self.tests.iter().map(|(at, _)| *at);
         let retry = self.retry.filter(|_| !self.events.is_empty());
-        scheduled.chain(transfers).chain(tests).chain(retry).fold(self.periodic, Instant::min)
+        let others = retry.into_iter().chain(self.crash);
+        scheduled.chain(transfers).chain(tests).chain(others).fold(self.periodic, Instant::min)
     }
 
     fn visit(&mut self) {
@@ -288,8 +299,11 @@ impl Device {
                 ControlFlow::Continue(())
             }
             Order::Download(call) => {
-                let arch = self.identity.profile().arch;
-                match transfer::download(&world.client, &call, arch).await {
+                let fetched = match self.ailment {
+                    Ailment::Transfer(code) => Err(Fault::new(code, "simulated fault")),
+                    _ => transfer::download(&world.client, &call).await,
+                };
+                match fetched {
                     Ok((arrival, bytes)) => {
                         world.stats.transfer_bytes.fetch_add(bytes, Relaxed);
                         self.complete("M Download", &key, None, start);
@@ -322,6 +336,7 @@ impl Device {
             Arrival::Factory(script) => self.factory = Some(script),
             Arrival::Alter(script) => {
                 script::apply(&script, &mut self.model);
+                self.run_known(&script);
                 self.sync_door();
                 self.report_changes();
             }
@@ -333,29 +348,25 @@ impl Device {
                 }
                 self.boot(Vec::new()).await;
             }
-            Arrival::Firmware(_) if self.ailment == Ailment::Gone => {
-                return ControlFlow::Break(());
-            }
-            Arrival::Firmware(Install::Version { managed: false, .. }) => {
-                return ControlFlow::Break(());
-            }
-            Arrival::Firmware(Install::Version { version, managed: true }) => {
-                self.model.put(names::VERSION, &version);
-                self.boot(Vec::new()).await;
-            }
-            Arrival::Firmware(Install::Unchanged) => self.boot(Vec::new()).await,
+            Arrival::Firmware(packages) => return self.install(&packages).await,
         }
         ControlFlow::Continue(())
     }
 
-    async fn boot(&mut self, events: Vec<EventStruct>) {
+    pub(crate) async fn boot(&mut self, events: Vec<EventStruct>) {
         self.forget_tests();
+        self.firmware.boot();
         sleep(self.world.options.reboot_time).await;
         if self.ailment == Ailment::Crash {
-            let now = self.timestamp().0;
-            self.model.put(CRASH, &now);
+            self.leave_crash();
         }
         self.power_up(events);
+    }
+
+    /// A crash leaves a file for its makers, and the time of it.
+    fn leave_crash(&mut self) {
+        let now = self.timestamp().0;
+        self.model.put(CRASH, &now);
     }
 
     fn power_up(&mut self, events: Vec<EventStruct>) {

@@ -27,6 +27,8 @@ const FIRST_ADDRESS: u32 = 0x6440_000A;
 const ADDRESSES: u32 = 0x3F_0000;
 /// dBm; what the radios of the catalogue hear when nobody talks.
 const NOISE: i32 = -105;
+/// dB that a weakened device hears less.
+const LOSS: i32 = 25;
 /// Keep the draws of what is around a device, and of its load, apart from all others.
 const STREAM: u64 = 0x0040_05E0_1D00_0001;
 const LOAD_STREAM: u64 = 0x0040_05E0_1D00_0002;
@@ -325,6 +327,40 @@ fn put_associated(model: &mut Model, identity: &Identity, hosts: &[Host], rng: &
             if !used.contains(&format!("{table}{row}.")) {
                 model.take_out(&table, row);
             }
+        }
+    }
+}
+
+/// What a device that is [`cut_off`] or [`weaken`]ed has otherwise, as beginnings of names.
+pub(crate) const SYMPTOMS: [&str; 6] = [
+    "Device.Ethernet.Interface.1.Status",
+    "Device.Ethernet.Link.1.Status",
+    "Device.IP.Interface.1.",
+    "Device.DHCPv4.Client.1.",
+    "Device.WiFi.AccessPoint.1.AssociatedDevice",
+    "Device.WiFi.AccessPoint.2.AssociatedDevice",
+];
+
+/// Its way to the Internet is down; it still has the address that it was lent.
+pub(crate) fn cut_off(model: &mut Model) {
+    for layer in ["Ethernet.Interface.1", "Ethernet.Link.1", "IP.Interface.1"] {
+        model.put(&format!("Device.{layer}.Status"), "Down");
+    }
+    model.put("Device.DHCPv4.Client.1.DHCPStatus", "Selecting");
+}
+
+/// Each network keeps one of its clients, and hears that badly.
+pub(crate) fn weaken(model: &mut Model) {
+    for access_point in [1, 2] {
+        let table = associated_table(access_point);
+        let mut rows = model.rows(&table).into_iter();
+        if let Some(row) = rows.next() {
+            let name = format!("{table}{row}.SignalStrength");
+            let signal: i32 = model.value(&name).parse().unwrap_or(NOISE);
+            model.put(&name, &(signal - LOSS).max(NOISE).to_string());
+        }
+        for row in rows {
+            model.take_out(&table, row);
         }
     }
 }

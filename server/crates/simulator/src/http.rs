@@ -309,15 +309,19 @@ pub async fn collect(body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
     }
 }
 
-/// Reads a body of any length and keeps none of it; its bytes.
+/// Reads a body of any length, and gives each part away as it comes; its bytes.
 ///
 /// # Errors
 /// As [`collect`], but each part has its own time.
-pub async fn count(mut body: Incoming) -> Result<u64, HttpError> {
+pub async fn stream(mut body: Incoming, mut take: impl FnMut(&[u8])) -> Result<u64, HttpError> {
     let mut total = 0;
     loop {
         match tokio::time::timeout(PATIENCE, body.frame()).await {
-            Ok(Some(Ok(frame))) => total += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Ok(Some(Ok(frame))) => {
+                let data = frame.data_ref().map_or(&[][..], |data| &data[..]);
+                total += data.len() as u64;
+                take(data);
+            }
             Ok(Some(Err(error))) => return Err(HttpError::Body(error.to_string())),
             Ok(None) => return Ok(total),
             Err(_) => return Err(HttpError::Timeout),

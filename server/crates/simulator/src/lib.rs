@@ -14,15 +14,18 @@
 mod answer;
 mod catalogue;
 mod configuration;
+mod cut;
 mod device;
 mod diagnose;
 mod doors;
+mod firmware;
 mod histogram;
 mod household;
 mod http;
 pub mod load;
 mod manifest;
 mod model;
+pub mod packages;
 pub mod profile;
 mod script;
 mod session;

@@ -4,6 +4,10 @@
 //! empty POST, 204, close. The Inform is rendered once and only its serial number is patched, so
 //! that the machine's time goes to the ACS. Latency is counted from the intended start: in open
 //! loop a late session is not excused by the late ones before it (no coordinated omission).
+//!
+//! [`light`] is for what takes more than that: devices that take part in a rollout.
+
+pub mod light;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -147,30 +151,7 @@ struct Template {
 
 impl Template {
     fn render(options: &LoadOptions) -> Self {
-        let profile = &PROFILES[1];
-        let mut model = Model::new(Arc::new(Catalogue::new(profile)));
-        model.preset("Device.DeviceInfo.SerialNumber", PLACEHOLDER);
-        model.preset("Device.DeviceInfo.SoftwareVersion", profile.versions[0]);
-        let mut parameters = model.inform_parameters(&[]);
-        let all = model.get(&["Device.".to_owned()]).expect("the root object is readable");
-        parameters.extend(all.into_iter().filter(|p| !FORCED.contains(&p.name.as_str())));
-        parameters.truncate(options.params_per_inform);
-        let inform = Inform {
-            device_id: DeviceId {
-                manufacturer: "MikroTik".to_owned(),
-                oui: "E48D8C".to_owned(),
-                product_class: profile.product_class.to_owned(),
-                serial_number: PLACEHOLDER.to_owned(),
-            },
-            events: vec![EventStruct {
-                event_code: "2 PERIODIC".to_owned(),
-                command_key: String::new(),
-            }],
-            max_envelopes: 1,
-            current_time: Timestamp(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, false)),
-            retry_count: 0,
-            parameters,
-        };
+        let inform = periodic(options.params_per_inform, PROFILES[1].versions[0]);
         let body = Body::Request(Request::Inform(Box::new(inform)));
         let text =
             encode(&Envelope::new("urn:dslforum-org:cwmp-1-0", None, body), Dialect::RouterOs);
@@ -183,6 +164,34 @@ impl Template {
         for at in &self.serials {
             body[*at..*at + PLACEHOLDER.len()].copy_from_slice(serial.as_bytes());
         }
+    }
+}
+
+/// What a device of the load informs of periodically, with [`PLACEHOLDER`] for its serial number.
+fn periodic(parameters: usize, version: &str) -> Inform {
+    let profile = &PROFILES[1];
+    let mut model = Model::new(Arc::new(Catalogue::new(profile)));
+    model.preset("Device.DeviceInfo.SerialNumber", PLACEHOLDER);
+    model.preset("Device.DeviceInfo.SoftwareVersion", version);
+    let mut told = model.inform_parameters(&[]);
+    let all = model.get(&["Device.".to_owned()]).expect("the root object is readable");
+    told.extend(all.into_iter().filter(|p| !FORCED.contains(&p.name.as_str())));
+    told.truncate(parameters);
+    Inform {
+        device_id: DeviceId {
+            manufacturer: "MikroTik".to_owned(),
+            oui: "E48D8C".to_owned(),
+            product_class: profile.product_class.to_owned(),
+            serial_number: PLACEHOLDER.to_owned(),
+        },
+        events: vec![EventStruct {
+            event_code: "2 PERIODIC".to_owned(),
+            command_key: String::new(),
+        }],
+        max_envelopes: 1,
+        current_time: Timestamp(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, false)),
+        retry_count: 0,
+        parameters: told,
     }
 }
 

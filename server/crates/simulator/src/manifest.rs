@@ -1,18 +1,23 @@
-//! RouterOS firmware: the upgrade XML and package file names (routeros.md sections 6 and 7).
+//! RouterOS firmware: the upgrade XML, and what a board makes of the packages that it names
+//! (routeros.md sections 6 to 8).
 //!
-//! Pure. Owns what a board makes of a manifest: which version it boots, and whether its TR-069
-//! client is still there afterwards.
+//! Pure. Owns which system a board boots, and which packages are part of it.
 
+use muster_routeros::allowed::Allowed;
+use muster_routeros::arch::Arch;
+use muster_routeros::npk::Npk;
+use muster_routeros::package::{MAIN, kept_name, parse_file_name, plain_name};
+use muster_routeros::version::RosVersion;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 
 /// Packages in one manifest; a real one has a handful.
 const MAX_LINKS: usize = 64;
-const ARCHES: [&str; 9] =
-    ["arm", "arm64", "mipsbe", "mmips", "smips", "tile", "ppc", "x86", "x86_64"];
+/// The newest version that RouterOS 6 can become at once.
+const LAST_STEP: RosVersion = RosVersion::release(7, 12, 1);
 
-/// Why a manifest is no good; the device reports fault 9018 with this text.
+/// Why a manifest, or a package in it, is no good; the device reports fault 9018 with this text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not XML.
@@ -24,6 +29,12 @@ pub enum ManifestError {
     /// No `<link><url>`, or too many.
     #[error("manifest has {0} links")]
     Links(usize),
+    /// A link whose end is no name of a package.
+    #[error("{0} is no package")]
+    Name(String),
+    /// A package whose header says something else than its name.
+    #[error("{0} is not what its name says but {1}")]
+    Lies(String, String),
 }
 
 /// The package URLs of an upgrade manifest, in order.
@@ -87,85 +98,103 @@ pub fn parse(text: &str) -> Result<Vec<String>, ManifestError> {
     Ok(urls)
 }
 
-/// What a package file's name says.
+/// A package that came, by what its header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// `routeros`, `tr069-client`, `wifi-qcom-ac` ...
     pub name: String,
-    /// `7.16.1`, `6.49.10`, `7.24rc1`.
-    pub version: String,
-    /// `None` in v7's x86 names and v6's CHR names.
-    pub arch: Option<String>,
+    /// All of one system have the same.
+    pub version: RosVersion,
+    /// For which boards.
+    pub arch: Arch,
 }
 
 impl Package {
-    /// Reads the last path segment of a URL in either generation's order
-    /// (`routeros-arm-6.48.4.npk`, `routeros-7.16.1-arm.npk`); `None` when it is no package.
-    pub fn from_url(url: &str) -> Option<Self> {
+    /// The package at this URL; refused where its header is not what the end of the URL says.
+    pub fn new(url: &str, npk: &Npk) -> Result<Self, ManifestError> {
         let path = url.split(['?', '#']).next().unwrap_or(url);
-        let stem = path.rsplit('/').next()?.strip_suffix(".npk")?;
-        let parts: Vec<&str> = stem.split('-').collect();
-        let at = parts.iter().rposition(|part| {
-            part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit())
-        })?;
-        let (before, after) = (&parts[..at], parts.get(at + 1).copied());
-        let (name, arch) = match (before.split_last(), after) {
-            (_, Some(arch)) => (before, Some(arch)),
-            (Some((arch, name)), None) if ARCHES.contains(arch) && !name.is_empty() => {
-                (name, Some(*arch))
+        let lies = |header: String| ManifestError::Lies(path.to_owned(), header);
+        let said = parse_file_name(path).ok_or_else(|| ManifestError::Name(path.to_owned()))?;
+        let name = kept_name(&npk.name, Some(&said));
+        if name != plain_name(&said.name) || npk.version != said.version {
+            return Err(lies(format!("{name} {}", npk.version)));
+        }
+        let arch = match (npk.arch, said.arch) {
+            (Some(inside), Some(outside)) if inside != outside => {
+                return Err(lies(inside.to_string()));
             }
-            (_, None) => (before, None),
+            // Only x86 goes without.
+            (inside, outside) => inside.or(outside).unwrap_or(Arch::X86),
         };
-        (!name.is_empty()).then(|| Self {
-            name: name.join("-"),
-            version: parts[at].to_owned(),
-            arch: arch.map(str::to_owned),
-        })
+        Ok(Self { name, version: npk.version, arch })
     }
 }
 
-/// What a board boots after it was given these packages.
+/// The board that is given packages.
+#[derive(Debug, Clone, Copy)]
+pub struct Board {
+    /// Its own.
+    pub arch: Arch,
+    /// What it runs.
+    pub version: RosVersion,
+    /// What its device-mode lets be installed; `None` = anything.
+    pub allowed: Option<&'static str>,
+}
+
+/// What a board boots after it was given packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Install {
-    /// No main package for this architecture: it comes back as it was.
+    /// It comes back as it was.
     Unchanged,
     /// A new system.
-    Version {
+    System {
         /// The main package's version.
-        version: String,
-        /// Whether `tr069-client` of that version and architecture came along; without it the box
-        /// goes dark.
-        managed: bool,
+        version: RosVersion,
+        /// All packages of it. Without `tr069-client` the box goes dark.
+        packages: Vec<String>,
     },
 }
 
-/// Decides as RouterOS does: all packages of the board's architecture and of one version.
-pub fn install(packages: &[Package], arch: &str) -> Install {
-    // A name without architecture is x86's in v7, but v6's CHR names lack it too.
-    let fits = |package: &&Package| package.arch.as_deref().is_none_or(|a| a == arch);
-    let main = packages.iter().filter(fits).find(|p| p.name == "routeros" || p.name == "system");
-    let Some(main) = main.filter(|main| main.arch.is_some() || arch.starts_with("x86")) else {
-        return Install::Unchanged;
-    };
-    let managed = packages
-        .iter()
-        .filter(fits)
-        .any(|package| package.name == "tr069-client" && package.version == main.version);
-    Install::Version { version: main.version.clone(), managed }
+impl Board {
+    /// Decides as RouterOS does: the system is what the main package of the board's architecture
+    /// is, and packages of other versions or architectures are not part of it.
+    pub fn install(&self, packages: &[Package]) -> Install {
+        let fits = || packages.iter().filter(|package| package.arch == self.arch);
+        let Some(main) = fits().find(|package| package.name == MAIN) else {
+            return Install::Unchanged;
+        };
+        let too_far = self.version.major() < 7 && main.version > LAST_STEP;
+        let allowed = |list: &str| {
+            list.parse::<Allowed>().is_ok_and(|allowed| allowed.permits(&main.version))
+        };
+        if too_far || !self.allowed.is_none_or(allowed) {
+            return Install::Unchanged;
+        }
+        let system = fits().filter(|package| package.version == main.version);
+        let packages = system.map(|package| package.name.clone()).collect();
+        Install::System { version: main.version, packages }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::io::Cursor;
+
+    use muster_routeros::npk::{NewNpk, build, read};
+
     use super::*;
 
-    fn package(name: &str, version: &str, arch: Option<&str>) -> Package {
-        Package {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            arch: arch.map(str::to_owned),
-        }
+    fn package(name: &str, version: &str, arch: Arch) -> Package {
+        Package { name: name.to_owned(), version: version.parse().unwrap(), arch }
+    }
+
+    fn npk(name: &str, version: &str, arch: Option<Arch>) -> Npk {
+        let (version, description) = (version.parse().unwrap(), String::new());
+        let new =
+            NewNpk { name: name.to_owned(), version, arch, built_at: 0, description, payload: 9 };
+        read(Cursor::new(build(&new))).unwrap()
     }
 
     #[test]
@@ -192,36 +221,85 @@ mod tests {
     }
 
     #[test]
-    fn reads_package_names_of_both_generations() {
-        let cases = [
-            ("routeros-arm-6.48.4.npk", package("routeros", "6.48.4", Some("arm"))),
-            ("routeros-7.16.1-arm64.npk", package("routeros", "7.16.1", Some("arm64"))),
-            ("routeros-7.24rc1.npk", package("routeros", "7.24rc1", None)),
-            ("tr069-client-6.48.4-mipsbe.npk", package("tr069-client", "6.48.4", Some("mipsbe"))),
-            ("tr069-client-6.48.4.npk", package("tr069-client", "6.48.4", None)),
-            ("wifi-qcom-ac-7.16.1-arm.npk", package("wifi-qcom-ac", "7.16.1", Some("arm"))),
-        ];
-        for (name, expected) in cases {
-            let url = format!("https://host:1/f/7.0-x/{name}?token=1.2");
-            assert_eq!(Package::from_url(&url), Some(expected), "{name}");
-        }
-        for name in ["routeros.npk", "7.16.1.npk", "routeros-7.16.1-arm.zip", ""] {
-            assert_eq!(Package::from_url(name), None, "{name}");
+    fn a_package_is_what_name_and_header_say() {
+        let arm = Some(Arch::Arm);
+        for (file, header, expected) in [
+            (
+                "routeros-arm-6.48.4.npk",
+                npk("routeros-arm", "6.48.4", None),
+                package("routeros", "6.48.4", Arch::Arm),
+            ),
+            (
+                "routeros-6.48.4-arm.npk",
+                npk("system", "6.48.4", arm),
+                package("routeros", "6.48.4", Arch::Arm),
+            ),
+            (
+                "routeros-7.24rc1.npk",
+                npk("routeros", "7.24rc1", None),
+                package("routeros", "7.24rc1", Arch::X86),
+            ),
+            (
+                "wifi-qcom-ac-7.16.1-arm.npk",
+                npk("wifi-qcom-ac", "7.16.1", arm),
+                package("wifi-qcom-ac", "7.16.1", Arch::Arm),
+            ),
+        ] {
+            let url = format!("https://host:1/f/7.0-x/{file}?token=1.2");
+            assert_eq!(Package::new(&url, &header), Ok(expected), "{file}");
         }
     }
 
     #[test]
+    fn a_package_that_lies_is_refused() {
+        let url = "http://h/routeros-7.16.1-arm.npk";
+        for (name, version, arch) in [
+            ("tr069-client", "7.16.1", Arch::Arm),
+            ("routeros", "7.16.2", Arch::Arm),
+            ("routeros", "7.16.1", Arch::Arm64),
+        ] {
+            let refused = Package::new(url, &npk(name, version, Some(arch)));
+            assert!(matches!(refused, Err(ManifestError::Lies(..))), "{refused:?}");
+        }
+        for url in ["http://h/upgrade.npk", "http://h/7.16.1.npk", "http://h/a-7.16.1-arm.zip", ""]
+        {
+            let refused = Package::new(url, &npk("routeros", "7.16.1", None));
+            assert!(matches!(refused, Err(ManifestError::Name(_))), "{refused:?}");
+        }
+    }
+
+    fn board(arch: Arch, version: &str, allowed: Option<&'static str>) -> Board {
+        Board { arch, version: version.parse().unwrap(), allowed }
+    }
+
+    fn system(version: &str, packages: &[&str]) -> Install {
+        let packages = packages.iter().map(|&name| name.to_owned()).collect();
+        Install::System { version: version.parse().unwrap(), packages }
+    }
+
+    #[test]
     fn a_board_boots_what_fits_it() {
-        let main = package("routeros", "7.16.1", Some("arm"));
-        let client = package("tr069-client", "7.16.1", Some("arm"));
-        let version = |managed| Install::Version { version: "7.16.1".to_owned(), managed };
-        assert_eq!(install(&[client.clone(), main.clone()], "arm"), version(true));
-        assert_eq!(install(std::slice::from_ref(&main), "arm"), version(false));
-        let old = package("tr069-client", "7.12.1", Some("arm"));
-        assert_eq!(install(&[main.clone(), old], "arm"), version(false));
-        assert_eq!(install(&[main, client], "arm64"), Install::Unchanged);
-        let plain = [package("routeros", "7.16.1", None)];
-        assert_eq!(install(&plain, "arm"), Install::Unchanged);
-        assert_eq!(install(&plain, "x86_64"), version(false));
+        let main = package("routeros", "7.16.1", Arch::Arm);
+        let client = package("tr069-client", "7.16.1", Arch::Arm);
+        let old = package("tr069-client", "7.12.1", Arch::Arm);
+        let arm = board(Arch::Arm, "7.12.1", None);
+        let both = [client.clone(), main.clone()];
+        assert_eq!(arm.install(&both), system("7.16.1", &["tr069-client", "routeros"]));
+        assert_eq!(arm.install(&[main, old]), system("7.16.1", &["routeros"]));
+        assert_eq!(arm.install(&[client]), Install::Unchanged);
+        assert_eq!(board(Arch::Arm64, "7.12.1", None).install(&both), Install::Unchanged);
+    }
+
+    #[test]
+    fn a_step_too_far_changes_nothing() {
+        let to = |board: Board, version: &str| {
+            board.install(&[package("routeros", version, Arch::Arm)]) != Install::Unchanged
+        };
+        let six = board(Arch::Arm, "6.49.10", None);
+        assert!(to(six, "7.12.1") && to(six, "6.49.17"));
+        assert!(!to(six, "7.12.2") && !to(six, "7.16.1"));
+        let seven = board(Arch::Arm, "7.17", Some("7.13+,6.49.8+"));
+        assert!(to(seven, "7.13") && to(seven, "7.18"));
+        assert!(!to(seven, "7.12.1") && !to(seven, "6.48.4"));
     }
 }

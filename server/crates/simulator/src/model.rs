@@ -42,12 +42,20 @@ pub struct Model {
     numbers: BTreeMap<String, u32>,
     /// Parameters with notification on that changed on the device's side.
     changed: BTreeSet<Arc<str>>,
+    /// What is out of sight, but kept.
+    hidden: Option<&'static str>,
 }
 
 impl Model {
     /// The factory state.
     pub fn new(base: Arc<Catalogue>) -> Self {
-        Self { base, over: BTreeMap::new(), numbers: BTreeMap::new(), changed: BTreeSet::new() }
+        Self {
+            base,
+            over: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            hidden: None,
+        }
     }
 
     /// The real value of a parameter, hidden ones included; empty when there is none.
@@ -263,6 +271,21 @@ impl Model {
         self.put(&counter_of(table), &left.to_string());
     }
 
+    /// Takes all at and below this path out of sight, as if the device had no such part; `None`
+    /// brings it back as it was.
+    pub fn hide(&mut self, path: Option<&'static str>) {
+        self.hidden = path;
+        self.changed.retain(|name| path.is_none_or(|path| !name.starts_with(path)));
+    }
+
+    /// Makes all whose name begins so what it is in another model of the same hardware.
+    pub fn restore(&mut self, prefix: &str, from: &Self) {
+        self.over.retain(|name, _| !name.starts_with(prefix));
+        let theirs = from.over.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let theirs = theirs.take_while(|(name, _)| name.starts_with(prefix));
+        self.over.extend(theirs.map(|(name, node)| (Arc::clone(name), node.clone())));
+    }
+
     /// Removes all at and below a path.
     fn remove(&mut self, path: &str) {
         let doomed: Vec<Arc<str>> = self.under(path).iter().map(|(k, _)| Arc::clone(k)).collect();
@@ -335,6 +358,9 @@ impl Model {
     }
 
     fn entry(&self, name: &str) -> Option<(&Arc<str>, &Node)> {
+        if self.is_hidden(name) {
+            return None;
+        }
         match self.over.get_key_value(name) {
             Some((key, node)) => node.as_ref().map(|node| (key, node)),
             None => self.base.nodes.get_key_value(name),
@@ -350,8 +376,13 @@ impl Model {
         let over = over.take_while(|(name, _)| name.starts_with(path));
         let mut all: Vec<_> = base.filter(|(name, _)| !self.over.contains_key(*name)).collect();
         all.extend(over.filter_map(|(name, node)| node.as_ref().map(|node| (name, node))));
+        all.retain(|(name, _)| !self.is_hidden(name));
         all.sort_by(|a, b| a.0.cmp(b.0));
         all
+    }
+
+    fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.is_some_and(|path| name.starts_with(path))
     }
 
     /// Copies a parameter to the overlay, changed.

@@ -3,6 +3,8 @@
 //! Pure: the same seed and index give the same device in every process, so that a fleet can be
 //! stopped and started again, and a test can name its devices beforehand.
 
+use muster_routeros::arch::Arch;
+use muster_routeros::version::RosVersion;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -21,12 +23,43 @@ pub struct Profile {
     pub port_mbit: u32,
     /// Radios: 2.4 GHz, then 5 GHz; 0 = no Wi-Fi.
     pub radios: u32,
+    /// What drives them.
+    pub driver: Driver,
+    /// Its device-mode, on RouterOS that has one.
+    pub mode: &'static str,
     /// Has a modem.
     pub lte: bool,
     /// Memory, KiB.
     pub memory: u32,
     /// RouterOS versions that devices of this model run at first.
     pub versions: &'static [&'static str],
+}
+
+/// Which packages drive the radios of a model (routeros.md section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// The system itself, in every version; also where there is no radio.
+    System,
+    /// `wireless`, part of the system up to RouterOS 7.12.
+    Wireless,
+    /// The same, or `wifi-qcom-ac` from 7.13 on.
+    Either,
+    /// `wifi-qcom`, which is `wifiwave2` up to 7.12.
+    Ax,
+}
+
+impl Driver {
+    /// The packages of which one must be there for the radios to work on this RouterOS, the usual
+    /// one first; none where the system does it itself.
+    pub fn packages(self, version: &RosVersion) -> &'static [&'static str] {
+        match (self, (version.major(), version.minor()) >= (7, 13)) {
+            (Self::System, _) | (Self::Wireless | Self::Either, false) => &[],
+            (Self::Wireless, true) => &["wireless"],
+            (Self::Either, true) => &["wireless", "wifi-qcom-ac"],
+            (Self::Ax, false) => &["wifiwave2"],
+            (Self::Ax, true) => &["wifi-qcom"],
+        }
+    }
 }
 
 /// The boards of every fleet.
@@ -38,6 +71,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 4,
         port_mbit: 100,
         radios: 1,
+        driver: Driver::System,
+        mode: "home",
         lte: false,
         memory: 32_768,
         versions: &["6.48.4", "6.49.10"],
@@ -49,6 +84,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 5,
         port_mbit: 1_000,
         radios: 2,
+        driver: Driver::Either,
+        mode: "home",
         lte: false,
         memory: 131_072,
         versions: &["6.48.4", "6.49.10", "7.12.1"],
@@ -60,6 +97,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 11,
         port_mbit: 1_000,
         radios: 0,
+        driver: Driver::System,
+        mode: "basic",
         lte: false,
         memory: 1_048_576,
         versions: &["6.49.10", "7.12.1", "7.16.1"],
@@ -71,6 +110,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 15,
         port_mbit: 1_000,
         radios: 0,
+        driver: Driver::System,
+        mode: "advanced",
         lte: false,
         memory: 4_194_304,
         versions: &["7.12.1", "7.16.1"],
@@ -82,6 +123,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 2,
         port_mbit: 1_000,
         radios: 2,
+        driver: Driver::Ax,
+        mode: "home",
         lte: false,
         memory: 1_048_576,
         versions: &["7.12.1", "7.16.1"],
@@ -93,6 +136,8 @@ pub static PROFILES: [Profile; 6] = [
         ports: 1,
         port_mbit: 100,
         radios: 1,
+        driver: Driver::Wireless,
+        mode: "home",
         lte: true,
         memory: 65_536,
         versions: &["6.48.4", "6.49.10", "7.12.1"],
@@ -139,6 +184,16 @@ impl Identity {
         &PROFILES[self.profile_index]
     }
 
+    /// The architecture that its packages must have.
+    pub fn arch(&self) -> Arch {
+        self.profile().arch.parse().expect("a profile's architecture is one")
+    }
+
+    /// RouterOS at first power-up.
+    pub fn first_version(&self) -> RosVersion {
+        self.version.parse().expect("a profile's versions are some")
+    }
+
     /// Its number in the fleet, which its serial ends in.
     pub(crate) fn number(&self) -> u32 {
         u32::from_str_radix(&self.serial[6..], 16).unwrap_or(0)
@@ -175,6 +230,23 @@ mod tests {
         assert_eq!(models.len(), PROFILES.len());
         assert_eq!(devices[41], Identity::derive(7, 41));
         assert_ne!(devices[41].request_path, Identity::derive(8, 41).request_path);
+    }
+
+    #[test]
+    fn each_board_has_an_architecture_and_versions() {
+        for device in (0..200).map(|i| Identity::derive(3, i)) {
+            assert_eq!(device.arch().word(), device.profile().arch);
+            assert_eq!(device.first_version().to_string(), device.version);
+        }
+    }
+
+    #[test]
+    fn drivers_are_packages_of_their_own_from_7_13_on() {
+        let (before, after) = (RosVersion::release(7, 12, 1), RosVersion::release(7, 13, 0));
+        assert!(Driver::Wireless.packages(&before).is_empty());
+        assert_eq!(Driver::Wireless.packages(&after), ["wireless"]);
+        assert_eq!(Driver::Ax.packages(&before), ["wifiwave2"]);
+        assert_eq!(Driver::Ax.packages(&after), ["wifi-qcom"]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Device {
 }
 
 /// One POST and its reply.
-async fn exchange(peer: &mut Peer, body: Bytes) -> Result<CpeEvent, HttpError> {
+pub(crate) async fn exchange(peer: &mut Peer, body: Bytes) -> Result<CpeEvent, HttpError> {
     // An empty POST has no Content-Type (H2).
     let content_type = (!body.is_empty()).then_some("text/xml");
     let response = peer.request(Method::POST, content_type, body).await?;

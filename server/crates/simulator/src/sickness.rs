@@ -39,6 +39,16 @@ pub enum Ailment {
     ClockSkew(i64),
     /// Refuses reads of more than some tens of parameters with fault 9004 (C2).
     SmallReads,
+    /// Takes firmware without complaint, reboots, and still runs the old version.
+    Stuck,
+    /// Ends every download by a TransferComplete with this fault.
+    Transfer(FaultCode),
+    /// Crashes once, so long after it came back on a newer version; scaled.
+    CrashAfter(Duration),
+    /// Its way to the Internet stays down while it runs a newer version than at first.
+    WanDown,
+    /// Hears its Wi-Fi clients badly, and has fewer, while it runs a newer version than at first.
+    Weak,
 }
 
 /// Which share of a fleet has which ailment; a device has at most one.
@@ -56,7 +66,8 @@ pub enum SicknessError {
     /// No such ailment, or its argument is missing or malformed.
     #[error(
         "`{0}` is none of slow:200ms, fault:9002, fault:9002:Reboot, drop, reboot-loop, gone, \
-         crash, clock-skew:-3600s, small-reads"
+         crash, clock-skew:-3600s, small-reads, stuck, transfer:9018, crash-after:90s, wan-down, \
+         weak"
     )]
     Ailment(String),
     /// The shares exceed the fleet.
@@ -120,6 +131,11 @@ fn parse_ailment(text: &str) -> Option<Ailment> {
         ("crash", None) => Some(Ailment::Crash),
         ("clock-skew", Some(skew)) => skew.strip_suffix('s')?.parse().ok().map(Ailment::ClockSkew),
         ("small-reads", None) => Some(Ailment::SmallReads),
+        ("stuck", None) => Some(Ailment::Stuck),
+        ("transfer", Some(code)) => code.parse().ok().map(FaultCode).map(Ailment::Transfer),
+        ("crash-after", Some(wait)) => parse_wait(wait).map(Ailment::CrashAfter),
+        ("wan-down", None) => Some(Ailment::WanDown),
+        ("weak", None) => Some(Ailment::Weak),
         _ => None,
     }
 }
@@ -140,7 +156,8 @@ mod tests {
     #[test]
     fn every_ailment_has_a_word() {
         let text = "slow:200ms=5%, slow:2s=1%,fault:9002=1%,fault:9004:Reboot=1%,drop=1%,\
-                    reboot-loop=1%,gone=1%,crash=1%,clock-skew:-3600s=0.5%,small-reads=1%,none=1%";
+                    reboot-loop=1%,gone=1%,crash=1%,clock-skew:-3600s=0.5%,small-reads=1%,\
+                    stuck=1%,transfer:9018=1%,crash-after:90s=1%,wan-down=1%,weak=1%,none=1%";
         let sickness: Sickness = text.parse().unwrap();
         let ailments: Vec<Ailment> = sickness.shares.into_iter().map(|(a, _)| a).collect();
         let fault = |code, method: Option<&str>| Ailment::Fault {
@@ -160,6 +177,11 @@ mod tests {
                 Ailment::Crash,
                 Ailment::ClockSkew(-3600),
                 Ailment::SmallReads,
+                Ailment::Stuck,
+                Ailment::Transfer(FaultCode(9018)),
+                Ailment::CrashAfter(Duration::from_secs(90)),
+                Ailment::WanDown,
+                Ailment::Weak,
                 Ailment::None,
             ]
         );
@@ -170,7 +192,17 @@ mod tests {
         for form in ["drop", "drop=5", "drop=x%", "drop=-1%", "drop=101%"] {
             assert!(matches!(form.parse::<Sickness>(), Err(SicknessError::Form(_))), "{form}");
         }
-        for ailment in ["plague=1%", "slow=1%", "slow:x=1%", "drop:1=1%", "fault:x=1%"] {
+        for ailment in [
+            "plague=1%",
+            "slow=1%",
+            "slow:x=1%",
+            "drop:1=1%",
+            "fault:x=1%",
+            "transfer=1%",
+            "transfer:x=1%",
+            "crash-after:90=1%",
+            "weak:1=1%",
+        ] {
             let parsed = ailment.parse::<Sickness>();
             assert!(matches!(parsed, Err(SicknessError::Ailment(_))), "{ailment}");
         }

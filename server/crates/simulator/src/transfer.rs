@@ -3,16 +3,20 @@
 //! Owns which file type does what and which fault each failure is. It never changes the device: it
 //! says what arrived, and the device acts on it.
 
+use std::io::Cursor;
+
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use muster_cwmp::fault::{Fault, FaultCode};
 use muster_cwmp::rpc::{Download, Upload};
+use muster_routeros::npk;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::http::{Client, HttpError, Peer, collect, count};
-use crate::manifest::{self, Install, Package};
+use crate::cut::Cut;
+use crate::http::{Client, HttpError, Peer, collect, stream};
+use crate::manifest::{self, Package};
 
 /// Bytes of a script or manifest.
 const MAX_TEXT: usize = 4 << 20;
@@ -51,7 +55,7 @@ impl Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// Packages; the board reboots.
-    Firmware(Install),
+    Firmware(Vec<Package>),
     /// A script to run now.
     Alter(String),
     /// A script that replaces the whole configuration, run after a reboot.
@@ -109,12 +113,8 @@ fn kind(call: &Download) -> Result<Kind, Fault> {
     }
 }
 
-/// Fetches what a Download names, for a board of this architecture; also the bytes received.
-pub(crate) async fn download(
-    client: &Client,
-    call: &Download,
-    arch: &str,
-) -> Result<(Arrival, u64), Fault> {
+/// Fetches what a Download names; also the bytes received.
+pub(crate) async fn download(client: &Client, call: &Download) -> Result<(Arrival, u64), Fault> {
     let kind = kind(call)?;
     let (peer, body) = fetch(client, &call.url, &call.username, &call.password).await?;
     let body = collect(body, MAX_TEXT).await.map_err(|error| incomplete(&error))?;
@@ -126,20 +126,33 @@ pub(crate) async fn download(
         Kind::Overwrite => Arrival::Overwrite(text),
         Kind::Factory => Arrival::Factory(text),
         Kind::Firmware => {
-            let corrupted = |text: String| Fault::new(FaultCode::TRANSFER_CORRUPTED, text);
-            let urls = manifest::parse(&text).map_err(|error| corrupted(error.to_string()))?;
+            let urls = manifest::parse(&text).map_err(|error| corrupted(&error))?;
             let mut packages = Vec::new();
             for url in urls {
-                let package = Package::from_url(&url);
-                packages.push(package.ok_or_else(|| corrupted(format!("{url} is no package")))?);
-                let (peer, body) = fetch(client, &url, &call.username, &call.password).await?;
-                bytes += count(body).await.map_err(|error| incomplete(&error))?;
-                drop(peer);
+                let (package, size) = fetch_package(client, call, &url).await?;
+                packages.push(package);
+                bytes += size;
             }
-            Arrival::Firmware(manifest::install(&packages, arch))
+            Arrival::Firmware(packages)
         }
     };
     Ok((arrival, bytes))
+}
+
+/// One package of a manifest, and its bytes.
+async fn fetch_package(
+    client: &Client,
+    call: &Download,
+    url: &str,
+) -> Result<(Package, u64), Fault> {
+    let (peer, body) = fetch(client, url, &call.username, &call.password).await?;
+    let mut cut = Cut::new();
+    let bytes = stream(body, |part| cut.push(part)).await.map_err(|error| incomplete(&error))?;
+    drop(peer);
+    let file = cut.finish().ok_or_else(|| corrupted(&format!("{url} is no whole package")))?;
+    let npk = npk::read(Cursor::new(file)).map_err(|error| corrupted(&error))?;
+    let package = Package::new(url, &npk).map_err(|error| corrupted(&error))?;
+    Ok((package, bytes))
 }
 
 /// Sends a document by HTTP PUT.
@@ -193,6 +206,10 @@ fn unreachable_server(error: &HttpError) -> Fault {
 
 fn incomplete(error: &HttpError) -> Fault {
     Fault::new(FaultCode::TRANSFER_INCOMPLETE, error.to_string())
+}
+
+fn corrupted(what: &dyn std::fmt::Display) -> Fault {
+    Fault::new(FaultCode::TRANSFER_CORRUPTED, what.to_string())
 }
 
 fn refused(status: StatusCode) -> Fault {

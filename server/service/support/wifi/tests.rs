@@ -142,9 +142,33 @@ fn what_may_not_be_changed_is_not() {
 }
 
 #[test]
+fn a_role_allows_some_names_and_long_passwords() {
+    let allowed_names = vec!["Home*".to_owned(), "Guest".to_owned()];
+    let network = Network { allowed_names, min_password: 12, ..read(ROUTEROS).remove(0) };
+    let said = |change: Change| match parameters(&network, &change) {
+        Ok(list) => list.len().to_string(),
+        Err(Error::Invalid { pointer, message }) => format!("{pointer} {message}"),
+        Err(other) => other.to_string(),
+    };
+    for good in [name("Home 7"), name("Guest"), password("twelve chars")] {
+        assert_eq!(said(good), "1");
+    }
+    let why = "/name your role allows: Home*, Guest (* stands for any text)";
+    assert_eq!(said(name("My Home")), why);
+    assert!(said(password("eleven char")).starts_with("/password 12 to 63 letters"));
+    // It is no change, so it needs no leave.
+    let kept = Change { password: Some("twelve chars".to_owned()), ..name("Attic") };
+    assert_eq!(said(kept), "1");
+}
+
+#[test]
 fn a_password_that_is_made_up_can_be_told_and_taken() {
-    assert_eq!(readable(&[0; 16]), "baba-baba-baba-baba");
-    let one = readable(&[1, 4, 15, 3, 0, 0, 7, 9, 255, 254, 31, 100, 8, 8, 2, 1]);
-    assert_eq!(one, "duzo-bamu-zuza-nofe");
-    assert!(check_password(&one).is_ok());
+    assert_eq!(readable(&[0; 64], 8), "baba-baba-baba-baba");
+    let mut random = [0; 64];
+    random[..16].copy_from_slice(&[1, 4, 15, 3, 0, 0, 7, 9, 255, 254, 31, 100, 8, 8, 2, 1]);
+    assert_eq!(readable(&random, 19), "duzo-bamu-zuza-nofe");
+    assert_eq!(readable(&random, 20), "duzo-bamu-zuza-nofe-baba");
+    for least in LEAST_WIFI_PASSWORD..=MOST_WIFI_PASSWORD {
+        assert!(check_password(&readable(&random, least), least).is_ok(), "{least}");
+    }
 }

@@ -50,19 +50,39 @@ pub(in crate::web::device) fn samples() -> Vec<(View, Value)> {
         entries: Vec::new(),
         ..full.clone()
     };
-    let page = |summary: Summary, ordered: Option<Card>| OverviewPage {
+    let [told, assumed, none] = packages::samples();
+    let tied = || {
+        let uplink = Link { label: "<x-evil>".to_owned(), href: "/devices/1".to_owned() };
+        ties(uplink, &Ties { uplink: None, redundancy: Some("<x-evil>".to_owned()) })
+    };
+    let page = |summary: Summary, ordered: Option<Card>, installed| OverviewPage {
         shell: Shell::sample(),
         head: Head::sample(),
         ordered,
         summary,
-        facts: facts(&device(), now()),
+        facts: [facts(&device(), now()), tied()].concat(),
+        installed,
         links: links(&device()),
     };
     vec![
-        sample(View::Device, &page(full.clone(), Some(card::sample(failed())))),
-        sample(View::Device, &page(bare, None)),
+        sample(View::Device, &page(full.clone(), Some(card::sample(failed())), told)),
+        sample(View::Device, &page(full.clone(), None, assumed)),
+        sample(View::Device, &page(bare, None, none)),
         sample(View::DeviceSummary, &SummaryFragment { summary: full }),
     ]
+}
+
+#[test]
+fn what_it_is_tells_times_as_times() {
+    let facts = facts(&Device { next_due: None, refreshed_at: None, ..device() }, now());
+    let of = |label: &str| facts.iter().find(|fact| fact.label == label).unwrap();
+    let boot = of("Last boot");
+    assert_eq!(boot.at, device().last_boot.map(|at| When::new(at, now())));
+    assert_eq!((boot.value.as_str(), &of("Next work").at), ("", &None));
+    assert_eq!(
+        (of("Next work").value.as_str(), of("Data model read").value.as_str()),
+        ("none", "never")
+    );
 }
 
 fn known(name: &'static str, value: &'static str) -> (&'static str, Known<'static>) {

@@ -88,6 +88,9 @@ fn a_new_place_is_told_by_what_is_new() {
         "Moved from eu.lv to eu.ee. Tagged c, no more a. By ann."
     );
     assert_eq!(told(placed(Some("eu"), &[]), placed(None, &[])), "Taken out of eu. By ann.");
+    let tied =
+        json!({ "site": null, "tags": [], "uplink": "0193f6a1-0000-5000-8000-000000000001" });
+    assert_eq!(told(placed(None, &[]), tied), "Another uplink. By ann.");
 }
 
 #[test]

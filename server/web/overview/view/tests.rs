@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::fleet::selector::parse;
-use crate::service::overview::Fleet;
+use crate::service::overview::{Figures, Fleet};
 
 const EVIL: &str = "<x-evil> \"\\";
 
@@ -114,6 +114,8 @@ fn the_figures_are_those_that_were_counted() {
     assert_eq!(shown, expected);
     assert!(figures.tiles.iter().all(|tile| tile.spark.starts_with("<svg")));
     assert_eq!(figures.tiles[3].state, "faulted");
+    let faulted = ended_since("failed,expired", now() - DAY, true);
+    assert_eq!(figures.tiles[3].href, faulted, "as many rows as devices");
     let informs = figures.informs.unwrap();
     assert_eq!((informs.now.as_str(), informs.most.as_str()), ("1\u{202f}000", "1\u{202f}060"));
 }
@@ -128,12 +130,12 @@ fn without_a_history_there_is_no_line() {
 
 #[test]
 fn jobs_stand_by_state_and_states_without_any_do_not() {
-    let states = job_states(&pulse(1, &[("failed", 2), ("queued", 1), ("done", 0)], false).figures);
+    let states = job_states(&pulse(1, &[("failed", 2), ("queued", 1), ("done", 0)], false));
     let shown: Vec<(&str, &str)> =
         states.key.iter().map(|item| (item.label.as_str(), item.href.as_str())).collect();
-    let expected = [("queued", "/jobs?state=queued"), ("failed", "/jobs?state=failed")];
-    assert_eq!(shown, expected);
-    assert!(job_states(&pulse(1, &[], false).figures).bar.is_empty());
+    let failed = "/jobs?state=failed&time=finished&since=2024-10-03T00%3A00%3A00.000000Z";
+    assert_eq!(shown, [("queued", "/jobs?state=queued"), ("failed", failed)]);
+    assert!(job_states(&pulse(1, &[], false)).bar.is_empty());
 }
 
 #[test]

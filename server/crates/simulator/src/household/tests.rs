@@ -160,3 +160,29 @@ fn burdens_differ_and_few_are_heavy() {
     assert!(burdens.iter().all(|b| b.processor < 95 && (3..70).contains(&b.free)));
     assert_eq!(burdens[3], Burden::of(&Identity::derive(1, 3)));
 }
+
+#[test]
+fn what_ails_a_device_is_seen_and_can_be_undone() {
+    let all = ["Device.".to_owned()];
+    for (identity, healthy) in fleet(1).into_iter().take(40) {
+        let mut model = healthy.clone();
+        cut_off(&mut model);
+        assert_eq!(model.value("Device.IP.Interface.1.Status"), "Down");
+        assert_eq!(model.value(names::WAN_ADDRESS), healthy.value(names::WAN_ADDRESS));
+        weaken(&mut model);
+        for point in [1, 2] {
+            let table = associated_table(point);
+            let before = column(&healthy, &table, "SignalStrength");
+            let after = column(&model, &table, "SignalStrength");
+            assert_eq!(after.len(), before.len().min(1), "{identity:?}");
+            let signal = |text: &&str| text.parse::<i32>().ok();
+            assert!(after.iter().zip(&before).all(|(a, b)| signal(a) < signal(b)));
+            let entries = if identity.profile().radios == 0 { "" } else { "1" };
+            assert_eq!(count(&model, &table), entries);
+        }
+        for prefix in SYMPTOMS {
+            model.restore(prefix, &healthy);
+        }
+        assert_eq!(model.get(&all), healthy.get(&all));
+    }
+}

@@ -178,6 +178,42 @@ fn attributes_are_set_whole_or_not_at_all() {
 }
 
 #[test]
+fn what_is_hidden_is_not_there_and_comes_back_as_it_was() {
+    let mut model = model();
+    let ssid = "Device.WiFi.SSID.1.SSID";
+    set(&mut model, vec![ParameterValue::string(ssid, "Attic")]).unwrap();
+    model.set_attributes(&[notify(ssid, 1)]).unwrap();
+    model.put(ssid, "Cellar");
+    let all = model.get(&[String::new()]).unwrap();
+
+    model.hide(Some("Device.WiFi."));
+    assert!(model.changes().is_empty());
+    for path in [ssid, "Device.WiFi.", "Device.WiFi.RadioNumberOfEntries"] {
+        assert_eq!(model.get(&[path.to_owned()]).unwrap_err().code.0, 9005, "{path}");
+    }
+    let refused = set(&mut model, vec![ParameterValue::string(ssid, "x")]).unwrap_err();
+    assert_eq!(refused.parameters[0].code.0, 9005);
+    let left = model.get(&["Device.".to_owned()]).unwrap();
+    assert!(left.len() < all.len() && left.iter().all(|p| !p.name.contains(".WiFi.")));
+
+    model.hide(None);
+    assert_eq!(model.get(&[String::new()]).unwrap(), all);
+}
+
+#[test]
+fn what_is_restored_is_as_in_the_other_model() {
+    let (mut model, before) = (model(), model());
+    model.put(IDENTITY, "core");
+    model.delete(&format!("{ROUTES}4."), "").unwrap();
+    model.add(ROUTES, "").unwrap();
+    model.restore("Device.Routing.", &before);
+    assert_eq!(model.rows(ROUTES), before.rows(ROUTES));
+    assert_eq!(read(&model, IDENTITY), "core");
+    model.restore("", &before);
+    assert_eq!(read(&model, IDENTITY), "MikroTik");
+}
+
+#[test]
 fn inform_parameter_rows_add_to_the_inform() {
     let mut model = model();
     let row = model.add(INFORM_PARAMETER, "").unwrap();

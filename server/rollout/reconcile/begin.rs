@@ -1,0 +1,332 @@
+//! Begins devices: as many as the pace lets, where and when they may be changed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde_json::json;
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::look::{broken, carry_out, listening_since, read};
+use super::wind_down::{self, Fate};
+use super::{Work, locked};
+use crate::clock;
+use crate::ctx::App;
+use crate::error::Error;
+use crate::fleet::health::span;
+use crate::fleet::online;
+use crate::fleet::window::{self, Hours};
+use crate::rollout::device;
+use crate::rollout::pace::{self, Active, Bucket, Candidate};
+use crate::rollout::plan::{Order, Plan};
+use crate::rollout::state::State;
+use crate::store::rollouts::devices::list::WaitingRow;
+use crate::store::rollouts::devices::pick::{self, CandidateRow, InFlight};
+use crate::store::rollouts::devices::{self, Move, due};
+use crate::store::rollouts::{self as store, waves};
+use crate::store::sites;
+
+/// Devices to a transaction.
+const BATCH: usize = 50;
+/// Devices that are looked through for those that may be begun.
+const CANDIDATES: i64 = 500;
+/// Transactions in one tick.
+const MOST: usize = 20;
+/// Devices that are let wait for their turn again, or given up on, in one transaction.
+const PUT_ON: i64 = 2_000;
+/// For so long devices are put off that were not heard of lately; and those beside which others go
+/// first.
+const AWAY: TimeDelta = TimeDelta::minutes(2);
+const HELD: TimeDelta = TimeDelta::seconds(5);
+/// For so long devices are put off at most before it is looked whether their site is open.
+const PUT_OFF: TimeDelta = TimeDelta::hours(1);
+
+/// Begins what may begin now; when to look again.
+pub(super) async fn begin(
+    app: &App,
+    id: Uuid,
+    stop: &CancellationToken,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    close_doors(app, id).await?;
+    for _ in 0..MOST {
+        let now = clock::now();
+        let Some(begun) = batch(app, id, now).await? else { return Ok(Some(now)) };
+        app.wake_hint.notify_one();
+        if begun == 0 || stop.is_cancelled() {
+            break;
+        }
+    }
+    Ok(Some(clock::now() + super::EVERY))
+}
+
+/// Begins a few, or puts some off; how many it was. `None` = the rollout does not run any more.
+async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>, Error> {
+    let Some(sites) = Sites::of_candidates(app, id, now).await? else { return Ok(Some(0)) };
+    let mut tx = app.pool.begin().await?;
+    let mut work = locked(&mut tx, id).await?;
+    if work.state != State::Running {
+        return Ok(None);
+    }
+    let wave = work.row.wave;
+    pick::put_on(&mut tx, id, now, PUT_ON).await?;
+    let mut bucket: Bucket =
+        serde_json::from_value(work.row.pace["bucket"].clone()).unwrap_or_default();
+    let flying = pick::in_flight(&mut tx, id).await?;
+    let room = room(&work.plan, &bucket, &flying, now);
+    if room == 0 {
+        tx.commit().await?;
+        return Ok(Some(0));
+    }
+    let topology = work.plan.order == Order::Topology;
+    let found = pick::candidates(&mut *tx, id, wave, topology, CANDIDATES).await?;
+    if found.is_empty() && flying.all == 0 {
+        // Counts that say otherwise would keep the wave from its end.
+        waves::recount(&mut tx, id, wave).await?;
+    }
+    let change = waves::WaveChange { started_at: Some(now), ..Default::default() };
+    waves::change(&mut tx, id, wave, &change).await?;
+    let begun_at = waves::get(&mut *tx, id, wave).await?.and_then(|wave| wave.started_at);
+    let late = begun_at.is_some_and(|begun| begun + work.plan.deadlines.offer() <= now);
+    let sorted = sort(app, &work, &sites, found, late, now);
+    let mut passed = sorted.passed();
+    let active = Active::new(flying.sites, flying.uplinks, flying.redundancy, flying.devices);
+    let chosen = pace::pick(&sorted.may, &work.plan.pace, &active, room);
+    let begun = begin_these(&mut tx, app, &work, &chosen, now).await?;
+    if (chosen.len() as u64) < room {
+        // Not for want of room: others at their site, on their line or in their set go first.
+        let held = sorted.may.iter().map(|one| one.device_id).filter(|id| !chosen.contains(id));
+        let held: Vec<Uuid> = held.collect();
+        passed += held.len();
+        pick::put_off(&mut tx, id, &held, now + HELD, "others beside it go first").await?;
+    }
+    for ((until, why), devices) in sorted.put_off {
+        pick::put_off(&mut tx, id, &devices, until, &why).await?;
+    }
+    devices::change(&mut tx, id, &sorted.gone).await?;
+    pace::take(&mut bucket, begun as u64, now);
+    work.row.pace["bucket"] = json!(bucket);
+    store::update(&mut tx, &work.row).await?;
+    tx.commit().await?;
+    Ok(Some(begun + passed))
+}
+
+fn room(plan: &Plan, bucket: &Bucket, flying: &InFlight, now: DateTime<Utc>) -> u64 {
+    let active = u64::try_from(flying.all).unwrap_or_default();
+    pace::room(&plan.pace, bucket, active, now).min(BATCH as u64)
+}
+
+/// Begins these; how many.
+async fn begin_these(
+    conn: &mut PgConnection,
+    app: &App,
+    work: &Work,
+    chosen: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<usize, Error> {
+    let id = work.row.rollout_id;
+    let listening = listening_since(conn, now).await?;
+    let rows = due::some(&mut *conn, id, chosen).await?;
+    for gone in chosen.iter().filter(|id| !rows.iter().any(|row| row.device_id == **id)) {
+        // Removed from the inventory while devices were taken in.
+        devices::remove(conn, *gone).await?;
+    }
+    let mut decided = Vec::with_capacity(rows.len());
+    for row in rows {
+        let next = match read(work, &row, listening, now) {
+            Ok((device, _)) if !work.reach.covers(row.site.as_deref()) => {
+                device::Next::left_out(&device, "it was moved to where the rollout may not go")
+            }
+            Ok((device, seen)) => device::begin(&device, &seen, &work.plan, now),
+            Err(error) => broken(&row, &error),
+        };
+        decided.push((next, row));
+    }
+    let begun = decided.len();
+    carry_out(conn, app, work, decided, now).await?;
+    Ok(begun)
+}
+
+/// Candidates by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    /// They may be begun, as far as their sites and they themselves are concerned.
+    may: Vec<Candidate>,
+    /// They are put off: until when, and why.
+    put_off: HashMap<(DateTime<Utc>, String), Vec<Uuid>>,
+    /// They were away for as long as an order would have been good for.
+    gone: Vec<Move>,
+}
+
+impl Sorted {
+    /// Devices that are no candidates any more.
+    fn passed(&self) -> usize {
+        self.gone.len() + self.put_off.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// Sorts candidates. Devices that were not heard of lately take nobody's place: they are put off,
+/// and, when it is late, given up on.
+fn sort(
+    app: &App,
+    work: &Work,
+    sites: &Sites,
+    found: Vec<CandidateRow>,
+    late: bool,
+    now: DateTime<Utc>,
+) -> Sorted {
+    let heard_since = online::since(&app.config, now);
+    let patience = span(work.plan.deadlines.offer());
+    let fate = Fate {
+        state: "timed_out",
+        reason: format!("it was not heard of within {patience}"),
+        until: None,
+    };
+    let mut sorted = Sorted::default();
+    for row in found {
+        let away = row.last_inform < heard_since;
+        match sites.at(row.site.as_deref(), &work.plan, now) {
+            Door::Unknown => {}
+            Door::Closed(until, why) => {
+                // Looked at again now and then: windows may be changed.
+                let until = until.min(now + PUT_OFF);
+                sorted.put_off.entry((until, why)).or_default().push(row.device_id);
+            }
+            Door::Open if away && late => {
+                let waiting = WaitingRow {
+                    device_id: row.device_id,
+                    step: row.step,
+                    job_id: row.job_id,
+                    due_at: None,
+                    started_at: row.started_at,
+                };
+                sorted.gone.push(wind_down::not_begun(&waiting, &fate, now));
+            }
+            Door::Open if away => {
+                let why = "it has not been heard of lately".to_owned();
+                sorted.put_off.entry((now + AWAY, why)).or_default().push(row.device_id);
+            }
+            Door::Open => sorted.may.push(Candidate {
+                device_id: row.device_id,
+                site: row.site,
+                uplink: row.uplink,
+                redundancy: row.redundancy,
+            }),
+        }
+    }
+    sorted
+}
+
+/// Calls back the orders that no device has taken at sites that are closed by now: a router that was
+/// off must not be changed at noon because its turn came at night.
+async fn close_doors(app: &App, id: Uuid) -> Result<(), Error> {
+    let Some(work) = careful(app, id).await? else { return Ok(()) };
+    let now = clock::now();
+    let mut conn = app.pool.acquire().await?;
+    let open = pick::not_taken(&mut conn, id, CANDIDATES).await?;
+    drop(conn);
+    let sites = Sites::load(app, open.into_iter().filter_map(|(_, site)| site)).await?;
+    let fate = |site: Option<&str>| match sites.at(site, &work.plan, now) {
+        Door::Closed(until, reason) => {
+            Some(Fate { state: "waiting", reason, until: Some(until.min(now + PUT_OFF)) })
+        }
+        Door::Open | Door::Unknown => None,
+    };
+    while wind_down::call_back(app, id, State::Running, fate).await? {}
+    Ok(())
+}
+
+/// The rollout, if it cares when devices are changed.
+async fn careful(app: &App, id: Uuid) -> Result<Option<Work>, Error> {
+    let Some(row) = store::get(&app.pool, id).await? else { return Ok(None) };
+    let work = Work::of(row)?;
+    Ok((work.plan.heed_windows || !work.plan.blackout.is_empty()).then_some(work))
+}
+
+/// When the sites of candidates may be changed. Read before the transaction: a session that holds
+/// one asks for no second connection. `None` = the plan does not care.
+struct Sites(Option<HashMap<String, Place>>);
+
+/// A site, as far as its clock is concerned.
+struct Place {
+    hours: Hours,
+    /// Its own zone, which need not be that of the site whose windows it has.
+    zone: Tz,
+}
+
+impl Sites {
+    /// Of the devices that may be begun now; `None` = there is no room for any.
+    async fn of_candidates(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<Self>, Error> {
+        let Some(work) = careful(app, id).await? else { return Ok(Some(Self(None))) };
+        let bucket: Bucket =
+            serde_json::from_value(work.row.pace["bucket"].clone()).unwrap_or_default();
+        let mut conn = app.pool.acquire().await?;
+        let flying = pick::in_flight(&mut conn, id).await?;
+        if room(&work.plan, &bucket, &flying, now) == 0 {
+            return Ok(None);
+        }
+        let (wave, topology) = (work.row.wave, work.plan.order == Order::Topology);
+        let found = pick::candidates(&mut *conn, id, wave, topology, CANDIDATES).await?;
+        drop(conn);
+        Self::load(app, found.into_iter().filter_map(|c| c.site)).await.map(Some)
+    }
+
+    async fn load(app: &App, paths: impl Iterator<Item = String>) -> Result<Self, Error> {
+        let mut places = HashMap::new();
+        for path in paths {
+            let Entry::Vacant(vacant) = places.entry(path) else { continue };
+            let chain = sites::chain(&app.pool, vacant.key()).await?;
+            // Gone or moved at this moment: where it stands now is looked up next time.
+            let Some(site) = chain.first() else { continue };
+            let zone: Option<Tz> = site.time_zone.parse().ok();
+            let hours = match window::effective(chain) {
+                Ok(hours) => hours,
+                Err(error) => {
+                    tracing::error!(site = vacant.key(), "no windows: {}", error.private());
+                    continue;
+                }
+            };
+            vacant.insert(Place { zone: zone.unwrap_or(hours.time_zone), hours });
+        }
+        Ok(Self(Some(places)))
+    }
+
+    /// Whether what stands there may be changed now.
+    fn at(&self, site: Option<&str>, plan: &Plan, now: DateTime<Utc>) -> Door {
+        let Some(places) = &self.0 else { return Door::Open };
+        let nowhere = Place { hours: Hours::any_time(), zone: Tz::UTC };
+        let place = match site {
+            None => &nowhere,
+            Some(site) => match places.get(site) {
+                Some(place) => place,
+                // It was moved there at this moment.
+                None => return Door::Unknown,
+            },
+        };
+        let today = now.with_timezone(&place.zone).date_naive();
+        if let Some(days) = plan.blackout.iter().find(|b| (b.from..=b.to).contains(&today)) {
+            // A quarter of an hour at a time: days have other lengths where clocks change.
+            let until = now + TimeDelta::minutes(15);
+            return Door::Closed(until, format!("no changes from {} to {}", days.from, days.to));
+        }
+        let hours = &place.hours;
+        if !plan.heed_windows || hours.is_open(now) {
+            return Door::Open;
+        }
+        let until = hours.next_open(now).unwrap_or(now + TimeDelta::days(1));
+        let whose = hours.site.as_deref().unwrap_or("its site");
+        let local = until.with_timezone(&hours.time_zone).format("%Y-%m-%d %H:%M %Z");
+        Door::Closed(until, format!("waits for the maintenance window of {whose}: {local}"))
+    }
+}
+
+/// Whether devices may be changed somewhere.
+enum Door {
+    Open,
+    /// Until when not, and why.
+    Closed(DateTime<Utc>, String),
+    /// It is looked up next time.
+    Unknown,
+}

@@ -1,0 +1,152 @@
+//! Which devices an order for many is for.
+//!
+//! Owns that it reaches no further than whoever gives it has looked: all that a selector finds where
+//! they may operate, if these are as many as they saw, or those that they chose one by one.
+
+use uuid::Uuid;
+
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::fleet::selector::Expr;
+use crate::fleet::{group, online};
+use crate::jobs::bulk::MAX_DEVICES;
+use crate::store::selector;
+
+/// Devices that can be chosen one by one.
+const MAX_CHOSEN: usize = 1_000;
+
+/// Some devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All that this selector finds where the caller may operate.
+    Found(String),
+    /// These. Those among them that the caller may not operate are left out, one by one.
+    Chosen(Vec<Uuid>),
+}
+
+impl Which {
+    /// The selector, for the audit log.
+    pub(in crate::service) fn selector(&self) -> Option<&str> {
+        match self {
+            Self::Found(text) => Some(text),
+            Self::Chosen(_) => None,
+        }
+    }
+
+    /// The ids, for the audit log.
+    pub(in crate::service) fn ids(&self) -> Option<&[Uuid]> {
+        match self {
+            Self::Found(_) => None,
+            Self::Chosen(ids) => Some(ids),
+        }
+    }
+}
+
+/// How many they are now.
+///
+/// # Errors
+/// [`Error::Denied`]; [`Error::Invalid`] at `/selector` or `/device_ids`.
+pub async fn count_many(app: &App, ctx: &Ctx, which: &Which) -> Result<usize, Error> {
+    match which {
+        Which::Chosen(ids) => Ok(chosen(ctx, ids)?.len()),
+        Which::Found(text) => {
+            let expr = operable(app, ctx, text).await?;
+            let since = online::since(&app.config, ctx.now);
+            let count = selector::count(&app.pool, &expr, ctx.now, since).await?;
+            Ok(usize::try_from(count).unwrap_or_default())
+        }
+    }
+}
+
+/// The devices in order of their ids, if they are as many as expected. One statement finds them, so
+/// that those counted are those to which it is done.
+///
+/// # Errors
+/// As [`count_many`]; [`Error::Invalid`] at `/expected`, [`Error::Conflict`] with the real number.
+pub(in crate::service) async fn found(
+    app: &App,
+    ctx: &Ctx,
+    which: &Which,
+    expected: usize,
+) -> Result<Vec<Uuid>, Error> {
+    if !(1..=MAX_DEVICES).contains(&expected) {
+        return Err(Error::invalid("/expected", format!("1 to {MAX_DEVICES} devices")));
+    }
+    let (devices, count) = match which {
+        Which::Chosen(ids) => {
+            let devices = chosen(ctx, ids)?;
+            let count = devices.len();
+            (devices, count)
+        }
+        Which::Found(text) => matching(app, ctx, text).await?,
+    };
+    if devices.len() == expected {
+        return Ok(devices);
+    }
+    let verb = if which.ids().is_some() { "were chosen" } else { "match" };
+    Err(Error::Conflict(format!("{count} devices {verb}, not {expected}: nothing was done")))
+}
+
+/// The ids that were chosen, each once. Whatever locks several devices does so in their order.
+fn chosen(ctx: &Ctx, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+    ctx.require(Right::Operate)?;
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    if !(1..=MAX_CHOSEN).contains(&ids.len()) {
+        return Err(Error::invalid("/device_ids", format!("1 to {MAX_CHOSEN} devices")));
+    }
+    Ok(ids)
+}
+
+/// What a selector finds, one more than an order may be for at most, and how many there are.
+async fn matching(app: &App, ctx: &Ctx, text: &str) -> Result<(Vec<Uuid>, usize), Error> {
+    let expr = operable(app, ctx, text).await?;
+    let since = online::since(&app.config, ctx.now);
+    let limit = i64::try_from(MAX_DEVICES + 1).expect("a small number");
+    let devices = selector::ids(&app.pool, &expr, None, limit, ctx.now, since).await?;
+    let count = match devices.len() {
+        few if few <= MAX_DEVICES => few,
+        _ => {
+            let all = selector::count(&app.pool, &expr, ctx.now, since).await?;
+            usize::try_from(all).unwrap_or_default()
+        }
+    };
+    Ok((devices, count))
+}
+
+/// What the selector finds, where the caller may operate.
+async fn operable(app: &App, ctx: &Ctx, text: &str) -> Result<Expr, Error> {
+    let reach = ctx.require(Right::Operate)?;
+    let expr = group::read(&app.pool, text, "/selector").await?;
+    Ok(match reach.expr() {
+        Some(within) => expr.and(within),
+        None => expr,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn who_is_chosen_is_so_once_and_in_order() {
+        let ctx = Ctx::console(DateTime::UNIX_EPOCH);
+        let ids = |count: u128| (0..count).map(Uuid::from_u128).collect::<Vec<_>>();
+        let [a, b] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        assert_eq!(chosen(&ctx, &[b, a, b]).unwrap(), [a, b]);
+        assert!(chosen(&ctx, &ids(1_000)).is_ok());
+        for wrong in [ids(0), ids(1_001)] {
+            let Err(Error::Invalid { pointer, .. }) = chosen(&ctx, &wrong) else {
+                panic!("{} were taken", wrong.len())
+            };
+            assert_eq!(pointer, "/device_ids");
+        }
+        let nobody = Ctx::nobody("ann", None, DateTime::UNIX_EPOCH);
+        assert!(matches!(chosen(&nobody, &[a]), Err(Error::Denied(_))));
+    }
+}

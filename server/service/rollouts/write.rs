@@ -1,0 +1,282 @@
+//! Drafts of rollouts: make, change, remove.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{View, held, seen};
+use crate::access::audit::{self, Object};
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::fleet::{group, label};
+use crate::rollout::change::{Audience, Change};
+use crate::rollout::check;
+use crate::rollout::plan::{Plan, Take};
+use crate::rollout::reconcile::Work;
+use crate::rollout::state::State;
+use crate::store::rollouts::{self as store, Rollout, story};
+use crate::store::{artifacts, groups};
+
+/// Characters of a description.
+const MAX_DESCRIPTION: usize = 1_000;
+
+/// What people write of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutFields {
+    /// For people.
+    pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// What.
+    pub change: Change,
+    /// Whom.
+    pub audience: Audience,
+    /// How; what is absent is careful.
+    #[serde(default)]
+    pub plan: Plan,
+}
+
+impl RolloutFields {
+    /// Of a rollout that there is; its secrets are masked.
+    pub fn of(view: &View) -> Self {
+        Self {
+            name: view.row.name.clone(),
+            description: view.row.description.clone(),
+            change: view.change.clone(),
+            audience: view.audience.clone(),
+            plan: view.plan.clone(),
+        }
+    }
+}
+
+/// Makes a draft.
+///
+/// # Errors
+/// [`Error::Denied`]; [`Error::Invalid`] for fields that cannot be taken.
+pub async fn create(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<View, Error> {
+    let row = row(app, ctx, &fields).await?;
+    let mut tx = app.pool.begin().await?;
+    store::insert(&mut tx, &row).await?;
+    let detail = json!({ "text": "written" });
+    let (id, by) = (row.rollout_id, &ctx.actor.name);
+    story::append(&mut tx, id, "created", by, None, &detail, ctx.now).await?;
+    let view = View::of(Work::of(row)?, Vec::new());
+    let object = Object::new("rollout", id, &view.row.name);
+    audit::record(&mut tx, ctx, "rollout.create", object, (), RolloutFields::of(&view)).await?;
+    tx.commit().await?;
+    Ok(view)
+}
+
+/// A draft with these fields, not stored.
+pub(super) async fn row(app: &App, ctx: &Ctx, fields: &RolloutFields) -> Result<Rollout, Error> {
+    let scope = scope(ctx)?;
+    checked(app, fields).await?;
+    Ok(Rollout {
+        rollout_id: Uuid::now_v7(),
+        name: fields.name.trim().to_owned(),
+        description: fields.description.clone(),
+        change: sealed(app, &fields.change)?,
+        audience: stored(&fields.audience)?,
+        plan: stored(&fields.plan)?,
+        scope,
+        state: State::Draft.word().to_owned(),
+        reason: None,
+        state_at: ctx.now,
+        paused_by: None,
+        resume_to: None,
+        wave: 0,
+        soak_until: None,
+        start_at: None,
+        prepared_at: None,
+        pace: json!({}),
+        inverse_of: None,
+        inverse_id: None,
+        created_by: ctx.actor.name.clone(),
+        created_by_id: ctx.actor.whoever(),
+        started_by: None,
+        started_by_id: None,
+        approved_by: None,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        started_at: None,
+        finished_at: None,
+        due_at: None,
+        leased_by: None,
+        leased_until: None,
+    })
+}
+
+/// Where the caller operates: what they write may go there and nowhere else.
+fn scope(ctx: &Ctx) -> Result<Option<Vec<String>>, Error> {
+    let reach = ctx.require(Right::Operate)?;
+    let paths = reach.paths();
+    if paths.as_ref().is_some_and(Vec::is_empty) {
+        let why =
+            "a rollout needs the right `operate` at a site or everywhere, not only in a group";
+        return Err(Error::Denied(why.to_owned()));
+    }
+    Ok(paths)
+}
+
+/// Changes a draft. `check` says whether its version, the time of its last change, is the one that
+/// is meant; `patch` gives the fields that it is to have.
+///
+/// # Errors
+/// As [`create`]; also [`Error::NotFound`], those of `check` and `patch`, and [`Error::Conflict`]
+/// for one that is no draft any more.
+pub async fn change(
+    app: &App,
+    ctx: &Ctx,
+    id: Uuid,
+    check: impl FnOnce(DateTime<Utc>) -> Result<(), Error>,
+    patch: impl FnOnce(RolloutFields) -> Result<RolloutFields, Error>,
+) -> Result<View, Error> {
+    ctx.require(Right::Operate)?;
+    let seen = seen(app, ctx, id).await?;
+    draft(&seen)?;
+    check(seen.row.updated_at)?;
+    let version = seen.row.updated_at;
+    let opened = seen.opened(&app.keys)?;
+    let before = RolloutFields::of(&View::of(seen, Vec::new()));
+    let mut fields = patch(before.clone())?;
+    // What came back masked is what it was.
+    fields.change.keep_masked(&opened);
+    // Before the transaction: whoever holds one asks for no second connection.
+    checked(app, &fields).await?;
+    let mut tx = app.pool.begin().await?;
+    let mut work = held(&mut tx, ctx, id, Right::Operate).await?;
+    draft(&work)?;
+    if work.row.updated_at != version {
+        return Err(Error::Stale("the rollout was changed meanwhile: read it again".to_owned()));
+    }
+    let row = work.row.clone();
+    work.row = Rollout {
+        name: fields.name.trim().to_owned(),
+        description: fields.description.clone(),
+        change: sealed(app, &fields.change)?,
+        audience: stored(&fields.audience)?,
+        plan: stored(&fields.plan)?,
+        updated_at: ctx.now,
+        ..row
+    };
+    store::update(&mut tx, &work.row).await?;
+    let view = View::of(Work::of(work.row)?, Vec::new());
+    let object = Object::new("rollout", id, &view.row.name);
+    audit::record(&mut tx, ctx, "rollout.change", object, before, RolloutFields::of(&view)).await?;
+    tx.commit().await?;
+    Ok(view)
+}
+
+/// Removes a draft. `check` is as with [`change`].
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Denied`], [`Error::Conflict`] for one that is no draft any more.
+pub async fn delete(
+    app: &App,
+    ctx: &Ctx,
+    id: Uuid,
+    check: impl FnOnce(DateTime<Utc>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut tx = app.pool.begin().await?;
+    let work = held(&mut tx, ctx, id, Right::Operate).await?;
+    draft(&work)?;
+    check(work.row.updated_at)?;
+    let object = Object::new("rollout", id, &work.row.name);
+    audit::record(&mut tx, ctx, "rollout.delete", object, &work.row.audience, ()).await?;
+    store::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn draft(work: &Work) -> Result<(), Error> {
+    match work.state {
+        State::Draft => Ok(()),
+        other => Err(Error::Conflict(format!(
+            "the rollout is {}: only a draft can be changed or removed",
+            other.words()
+        ))),
+    }
+}
+
+/// Refuses what makes no sense, and what names things that are not there.
+async fn checked(app: &App, fields: &RolloutFields) -> Result<(), Error> {
+    label::check_name(&fields.name)?;
+    if fields.description.chars().count() > MAX_DESCRIPTION {
+        let why = format!("at most {MAX_DESCRIPTION} characters");
+        return Err(Error::invalid("/description", why));
+    }
+    check::change(&fields.change)?;
+    check::audience(&fields.audience)?;
+    check::plan(&fields.plan)?;
+    check::together(&fields.change, &fields.plan)?;
+    if fields.change.has_masked() {
+        let why = "a secret is still masked: write its value";
+        return Err(Error::invalid("/change/parameters", why));
+    }
+    if let Some(text) = &fields.audience.selector {
+        group::read(&app.pool, text, "/audience/selector").await?;
+    }
+    if let Some(id) = fields.audience.group_id
+        && groups::get(&app.pool, id).await?.is_none()
+    {
+        return Err(Error::invalid("/audience/group_id", format!("no group {id}")));
+    }
+    for (i, wave) in fields.plan.waves.iter().enumerate() {
+        if let Take::Group(id) = wave.take
+            && groups::get(&app.pool, id).await?.is_none()
+        {
+            let at = format!("/plan/waves/{i}/take/group");
+            return Err(Error::invalid(at, format!("no group {id}")));
+        }
+    }
+    match &fields.change {
+        Change::Release { version, .. } => {
+            let release = crate::store::releases::release(&app.pool, version).await?;
+            match release {
+                None => Err(Error::invalid(
+                    "/change/version",
+                    format!("no release {version}: upload its packages first"),
+                )),
+                Some(release) if release.withdrawn_at.is_some() => Err(Error::invalid(
+                    "/change/version",
+                    format!(
+                        "{version} was withdrawn: {}",
+                        release.withdrawn_why.unwrap_or_default()
+                    ),
+                )),
+                Some(_) => Ok(()),
+            }
+        }
+        Change::Script { artifact_id, undo_artifact_id } => {
+            let files = [
+                ("artifact_id", Some(artifact_id)),
+                ("undo_artifact_id", undo_artifact_id.as_ref()),
+            ];
+            for (field, id) in files.into_iter().filter_map(|(f, id)| Some((f, id?))) {
+                if artifacts::get(&app.pool, *id).await?.is_none() {
+                    return Err(Error::invalid(
+                        format!("/change/{field}"),
+                        format!("no file {id}"),
+                    ));
+                }
+            }
+            Ok(())
+        }
+        Change::Parameters { .. } | Change::PreviousRelease | Change::PreviousParameters => Ok(()),
+    }
+}
+
+fn stored(value: &impl Serialize) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value).map_err(|e| Error::Internal(e.to_string()))
+}
+
+fn sealed(app: &App, change: &Change) -> Result<serde_json::Value, Error> {
+    let mut change = change.clone();
+    change.seal(&app.keys);
+    stored(&change)
+}

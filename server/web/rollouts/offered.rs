@@ -1,0 +1,150 @@
+//! What can be chosen in the builder.
+
+use serde::Serialize;
+
+use super::form::What;
+use super::words::Names;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::service::{artifacts, groups, releases};
+use crate::web::device::actions::is_script;
+use crate::web::manage::site_paths;
+
+/// Releases, groups, and files among which scripts are looked for, that are offered.
+const OFFERED: i64 = 500;
+
+/// What can be chosen.
+#[derive(Serialize)]
+pub(super) struct Offered {
+    releases: Vec<Choice>,
+    scripts: Vec<Choice>,
+    undos: Vec<Choice>,
+    groups: Vec<Choice>,
+    /// Names of groups and paths of sites, for a wave.
+    places: Vec<String>,
+    takes: Vec<Choice>,
+    orders: Vec<Choice>,
+    thens: Vec<Choice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Choice {
+    value: String,
+    label: String,
+}
+
+impl Choice {
+    fn new(value: impl Into<String>, label: &str) -> Self {
+        Self { value: value.into(), label: label.to_owned() }
+    }
+}
+
+/// What the builder knows: what can be chosen, and groups by name.
+pub(super) struct Known {
+    pub(super) offered: Offered,
+    pub(super) groups: Names,
+}
+
+impl Known {
+    pub(super) async fn of(app: &App, ctx: &Ctx, what: What) -> Result<Self, Error> {
+        let mut scripts = Vec::new();
+        if what == What::Script {
+            let mut files = artifacts::list(app, ctx, None, OFFERED).await?;
+            files.retain(|file| is_script(&file.name));
+            scripts =
+                files.iter().map(|f| Choice::new(f.artifact_id.to_string(), &f.name)).collect();
+        }
+        let mut stored = Vec::new();
+        if what == What::Release {
+            stored = releases::list(app, ctx, None, OFFERED).await?;
+            stored.retain(|release| release.release.withdrawn_at.is_none());
+        }
+        let found = groups::list(app, ctx, None, OFFERED).await?;
+        let groups = Names(found.into_iter().map(|g| (g.group_id, g.name)).collect());
+        let sites = site_paths(app, ctx).await?;
+        let releases = stored.iter().map(|r| r.release.version.as_str());
+        Ok(Self { offered: Offered::new(releases, scripts, &groups, sites), groups })
+    }
+}
+
+impl Offered {
+    fn new<'a>(
+        releases: impl Iterator<Item = &'a str>,
+        scripts: Vec<Choice>,
+        groups: &Names,
+        sites: Vec<String>,
+    ) -> Self {
+        let none = |label: &str| vec![Choice::new("", label)];
+        let with = |mut first: Vec<Choice>, rest: Vec<Choice>| {
+            first.extend(rest);
+            first
+        };
+        let named = groups.0.iter().map(|(id, name)| Choice::new(id.to_string(), name)).collect();
+        let releases = releases.map(|version| Choice::new(version, version)).collect();
+        Self {
+            releases: with(none("choose one"), releases),
+            undos: with(none("none: it cannot be rolled back"), scripts.clone()),
+            scripts: with(none("choose one"), scripts),
+            groups: with(none("none: those that the selector finds"), named),
+            places: groups.0.iter().map(|(_, name)| name.clone()).chain(sites).collect(),
+            takes: choices(&TAKES),
+            orders: choices(&ORDERS),
+            thens: choices(&THENS),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        let evil = || "<x-evil>".to_owned();
+        let scripts = vec![Choice::new("1", "<x-evil>")];
+        let groups = Names(vec![(uuid::Uuid::nil(), evil())]);
+        Self::new(["<x-evil>"].into_iter(), scripts, &groups, vec![evil()])
+    }
+}
+
+fn choices(words: &[(&str, &str)]) -> Vec<Choice> {
+    words.iter().map(|(value, label)| Choice::new(*value, label)).collect()
+}
+
+/// What a wave can take.
+const TAKES: [(&str, &str); 7] = [
+    ("", "nothing: no wave"),
+    ("percent", "percent of all"),
+    ("count", "so many devices"),
+    ("devices", "these devices"),
+    ("group", "a group"),
+    ("site", "a site and below"),
+    ("rest", "all that are left"),
+];
+const ORDERS: [(&str, &str); 3] = [
+    ("spread", "Spread over the fleet"),
+    ("site", "Site by site"),
+    ("topology", "The farthest from the uplink first"),
+];
+const THENS: [(&str, &str); 3] = [
+    ("pause", "Pause until somebody decides"),
+    ("abort", "Abort: devices in flight finish"),
+    ("roll_back", "Roll back what was changed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::form::BuilderForm;
+    use super::*;
+    use crate::rollout::plan::{OnError, Order};
+
+    #[test]
+    fn each_choice_is_one_that_the_form_can_read() {
+        for (word, _) in ORDERS {
+            assert!(serde_json::from_value::<Order>(word.into()).is_ok(), "{word}");
+        }
+        for (word, _) in THENS {
+            assert!(serde_json::from_value::<OnError>(word.into()).is_ok(), "{word}");
+        }
+        let blank = BuilderForm::blank(What::Release);
+        assert!(ORDERS.iter().any(|(word, _)| *word == blank.order));
+        assert!(THENS.iter().any(|(word, _)| *word == blank.error_then));
+        let taken = |take: &String| TAKES.iter().any(|(word, _)| word == take);
+        assert!(blank.wave_take.iter().all(taken));
+    }
+}

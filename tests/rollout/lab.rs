@@ -1,0 +1,173 @@
+//! A server with releases, and a fleet to roll them out to.
+
+use std::time::Duration;
+
+use muster_routeros::arch::Arch;
+use muster_routeros::version::RosVersion;
+use muster_sim::FleetOptions;
+use serde_json::{Value, json};
+
+use crate::harness::Muster;
+use crate::harness::kit::{Api, Fleet};
+
+/// What no test waits for: devices may be called as often as it takes.
+const SETTINGS: &[(&str, &str)] = &[("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1")];
+
+/// A server, its releases and a fleet that it knows.
+pub struct Range {
+    /// The devices.
+    pub fleet: Fleet,
+    /// An admin's.
+    pub api: Api,
+    /// The server.
+    pub muster: Muster,
+    /// How many devices.
+    pub devices: u32,
+}
+
+impl Range {
+    /// With releases for all architectures of the fleet.
+    pub async fn start(devices: u32, tune: impl FnOnce(&mut FleetOptions)) -> Self {
+        let mut muster = Muster::start(SETTINGS).await;
+        let api = Api::of(&mut muster);
+        // Those that devices come with, so that there is a way back, and the two to go to.
+        for version in ["6.48.4", "6.49.10", "7.12.1", "7.16.1"] {
+            upload(&api, version).await;
+        }
+        let fleet = Fleet::start(&muster, devices, |options| {
+            options.periodic_interval = Duration::from_secs(2);
+            tune(options);
+        })
+        .await;
+        for index in 0..devices {
+            api.ready(&fleet.serial(index)).await;
+        }
+        Self { fleet, api, muster, devices }
+    }
+
+    /// Writes a draft for all devices.
+    pub async fn draft(&self, change: Value, plan: Value) -> String {
+        let body = json!({ "name": "test", "change": change, "plan": plan,
+                           "audience": { "selector": "serial ~ \"*\"" } });
+        let (status, made) = self.api.call("POST", "/api/v1/rollouts", Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        made["rollout_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Orders something of a rollout that must be taken.
+    pub async fn order(&self, id: &str, verb: &str, body: Value) -> Value {
+        let path = format!("/api/v1/rollouts/{id}/{verb}");
+        let (status, answer) = self.api.call("POST", &path, Some(body)).await;
+        assert!((200..300).contains(&status), "{verb}: {status} {answer}");
+        answer
+    }
+
+    /// Writes and starts one.
+    pub async fn begin(&self, change: Value, plan: Value) -> String {
+        let id = self.draft(change, plan).await;
+        self.order(&id, "start", json!({})).await;
+        id
+    }
+
+    /// The rollout as it is.
+    pub async fn rollout(&self, id: &str) -> Value {
+        self.api.get(&format!("/api/v1/rollouts/{id}")).await
+    }
+
+    /// The rollout, once it is in this state.
+    pub async fn until(&self, id: &str, state: &str) -> Value {
+        let path = format!("/api/v1/rollouts/{id}");
+        let end = std::time::Instant::now() + Duration::from_secs(120);
+        loop {
+            let rollout = self.rollout(id).await;
+            if rollout["state"] == state {
+                return rollout;
+            }
+            if std::time::Instant::now() > end {
+                let path = format!("{path}/devices?limit=100");
+                let devices = self.api.get(&path).await;
+                panic!("not {state}: {rollout:#} {:#?} {devices:#}", self.story(id).await);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Its devices in this state.
+    pub async fn in_state(&self, id: &str, state: &str) -> Vec<Value> {
+        let path = format!("/api/v1/rollouts/{id}/devices?state={state}&limit=1000");
+        self.api.get(&path).await["items"].as_array().unwrap().clone()
+    }
+
+    /// The texts of its story, oldest first.
+    pub async fn story(&self, id: &str) -> Vec<String> {
+        let list = self.api.get(&format!("/api/v1/rollouts/{id}/events?limit=1000")).await;
+        let items = list["items"].as_array().unwrap().iter().rev();
+        items.map(|e| e["text"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// That the counts of all waves are what counting anew gives.
+    pub async fn counts_hold(&self, id: &str) {
+        let wrong: Vec<(i32, String)> = sqlx::query_as(
+            "select w.wave, format('%s is not %s', row(w.waiting, w.active, w.verifying, w.healthy,
+                    w.failed, w.timed_out, w.skipped, w.total)::text, c.counted::text)
+             from rollout_waves w
+             cross join lateral (select row(
+                 count(*) filter (where state = 'waiting'),
+                 count(*) filter (where state in ('due', 'offered', 'downloading', 'rebooting')),
+                 count(*) filter (where state = 'verifying'),
+                 count(*) filter (where state = 'healthy'), count(*) filter (where state = 'failed'),
+                 count(*) filter (where state = 'timed_out'),
+                 count(*) filter (where state = 'skipped'), count(*)) as counted
+                 from rollout_devices d where d.rollout_id = w.rollout_id and d.wave = w.wave) c
+             where w.rollout_id = $1::uuid
+               and row(w.waiting, w.active, w.verifying, w.healthy, w.failed, w.timed_out,
+                       w.skipped, w.total)::text <> c.counted::text",
+        )
+        .bind(id)
+        .fetch_all(&self.muster.pool)
+        .await
+        .unwrap();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    /// How many upgrade jobs the devices got, by device and version: the most of one.
+    pub async fn most_upgrades(&self) -> i64 {
+        sqlx::query_scalar(
+            "select coalesce(max(n), 0) from (
+                 select count(*) as n from jobs where kind = 'upgrade'
+                 group by device_id, args->>'version') c",
+        )
+        .fetch_one(&self.muster.pool)
+        .await
+        .unwrap()
+    }
+}
+
+/// Uploads a release for all architectures that the simulated fleet has.
+pub async fn upload(api: &Api, version: &str) {
+    let version: RosVersion = version.parse().unwrap();
+    for arch in [Arch::Arm, Arch::Arm64, Arch::Mipsbe, Arch::Smips] {
+        for name in muster_sim::packages::names(&version, arch) {
+            let (file, bytes) = muster_sim::packages::file(name, &version, arch, 3_000);
+            let path = format!("/api/v1/releases/packages?name={file}");
+            let response = api.request("POST", &path).body(bytes).send().await.unwrap();
+            let status = response.status().as_u16();
+            assert!((200..300).contains(&status), "{file}: {}", response.text().await.unwrap());
+        }
+    }
+}
+
+/// To 7.16.1.
+pub fn release() -> Value {
+    json!({ "kind": "release", "version": "7.16.1" })
+}
+
+/// Three waves, quick, without a soak.
+pub fn quick(error: Value) -> Value {
+    json!({
+        "waves": [{ "take": { "count": 3 } }, { "take": { "percent": 40.0 } }, { "take": "rest" }],
+        "soak_minutes": 0, "heed_windows": false, "error": error,
+        "success": { "percent": 60.0, "minimum": 1 }, "retries": 0,
+        "checks": { "missed_informs": null },
+    })
+}

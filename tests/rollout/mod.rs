@@ -1,0 +1,11 @@
+//! Staged rollouts: the real server, simulated devices of four architectures and two generations of
+//! RouterOS, some of them sick.
+
+mod chaos;
+mod lab;
+mod more;
+mod named;
+mod other;
+mod people;
+mod scale;
+mod story;

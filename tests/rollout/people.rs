@@ -1,0 +1,111 @@
+//! What people order of rollouts, and what they are told.
+
+use serde_json::json;
+
+use super::lab::{Range, quick, release};
+use crate::harness::eventually;
+use crate::harness::kit::device_path;
+
+fn unlimited() -> serde_json::Value {
+    json!({ "percent": null, "count": null, "then": "pause" })
+}
+
+#[tokio::test]
+async fn four_eyes_an_approved_wave_a_pause_and_an_abort() {
+    let range = Range::start(10, |options| options.seed = 7).await;
+    let mut plan = quick(unlimited());
+    plan["four_eyes"] = json!(true);
+    plan["waves"] = json!([{ "take": { "count": 2 } }, { "take": "rest", "approval": true }]);
+    let id = range.begin(release(), plan).await;
+    assert_eq!(range.rollout(&id).await["state"], "awaiting_approval");
+    let path = format!("/api/v1/rollouts/{id}/approve");
+    let (status, told) = range.api.call("POST", &path, None).await;
+    assert_eq!(status, 403, "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("somebody else"), "{told}");
+    let other = range.muster.cli(&["token", "create", "--name", "second", "--scope", "approve"]);
+    let second = range.api.with_token(other.trim());
+    let (status, told) = second.call("POST", &path, None).await;
+    assert_eq!(status, 200, "{told}");
+
+    let paused = range.until(&id, "paused").await;
+    assert_eq!((&paused["paused_by"], &paused["wave"]), (&json!("gate"), &json!(1)));
+    assert_eq!(range.in_state(&id, "healthy").await.len(), 2);
+    let (status, told) =
+        second.call("POST", &format!("/api/v1/rollouts/{id}/approve-wave"), None).await;
+    assert_eq!(status, 200, "{told}");
+    range.order(&id, "abort", json!({ "reason": "enough seen" })).await;
+    let (status, _) = range
+        .api
+        .call("POST", &format!("/api/v1/rollouts/{id}/resume"), Some(json!({ "reason": "x" })))
+        .await;
+    assert_eq!(status, 409);
+    eventually("nobody waits and nobody is in flight", || async {
+        let rollout = range.rollout(&id).await;
+        let open = |field: &str| rollout["waves"][1][field].as_i64();
+        (open("waiting") == Some(0) && open("active") == Some(0) && open("verifying") == Some(0))
+            .then_some(())
+    })
+    .await;
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn a_pause_calls_back_what_no_device_has_taken() {
+    let range = Range::start(4, |options| options.seed = 7).await;
+    range.fleet.finish().await;
+    let mut plan = quick(unlimited());
+    plan["waves"] = json!([{ "take": "rest" }]);
+    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
+        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
+        "signal_db": null, "clients_percent": null });
+    let id = range.begin(release(), plan).await;
+    eventually("the orders are there", || async {
+        (!range.in_state(&id, "offered").await.is_empty()).then_some(())
+    })
+    .await;
+    range.order(&id, "pause", json!({ "reason": "not tonight" })).await;
+    eventually("they are called back", || async {
+        let rollout = range.rollout(&id).await;
+        (rollout["waves"][0]["active"] == 0).then_some(())
+    })
+    .await;
+    let open: i64 =
+        sqlx::query_scalar("select count(*) from jobs where kind = 'upgrade' and state = 'queued'")
+            .fetch_one(&range.muster.pool)
+            .await
+            .unwrap();
+    assert_eq!(open, 0);
+    let rollout = range.rollout(&id).await;
+    assert_eq!(
+        (&rollout["paused_by"], &rollout["reason"]),
+        (&json!("person"), &json!("not tonight"))
+    );
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn a_closed_window_puts_devices_off_and_says_until_when() {
+    let range = Range::start(2, |options| options.seed = 7).await;
+    // Open for a minute, three days from now by the clock of the site.
+    let day = (chrono::Utc::now() + chrono::TimeDelta::days(3)).format("%a").to_string();
+    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
+    let site = json!({ "path": "lv", "time_zone": "Europe/Riga", "windows": [window] });
+    let (status, made) = range.api.call("POST", "/api/v1/sites", Some(site)).await;
+    assert_eq!(status, 201, "{made}");
+    for index in 0..2 {
+        let path = device_path(&range.fleet.serial(index));
+        let (status, told) = range.api.call("PATCH", &path, Some(json!({ "site": "lv" }))).await;
+        assert_eq!(status, 200, "{told}");
+    }
+    let mut plan = quick(unlimited());
+    plan["heed_windows"] = json!(true);
+    let id = range.begin(release(), plan).await;
+    let waiting = eventually("it says what it waits for", || async {
+        let waiting = range.in_state(&id, "waiting").await;
+        waiting.iter().any(|d| !d["reason"].is_null()).then_some(waiting)
+    })
+    .await;
+    let why = waiting.iter().find_map(|d| d["reason"].as_str()).unwrap();
+    assert!(why.contains("maintenance window of lv") && why.contains("03:00"), "{why}");
+    assert!(range.in_state(&id, "offered").await.is_empty());
+}

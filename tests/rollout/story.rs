@@ -1,0 +1,132 @@
+//! A rollout from its first device to its report.
+
+use muster_sim::sickness::{Ailment, Sickness};
+use serde_json::{Value, json};
+
+use super::lab::{Range, quick, release};
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[tokio::test]
+async fn it_pauses_by_itself_when_devices_get_sick_and_goes_on_without_them() {
+    let range = Range::start(40, |options| {
+        options.sickness = "stuck=12%".parse().unwrap();
+        options.seed = 5;
+    })
+    .await;
+    let mut plan = quick(json!({ "percent": null, "count": 1, "then": "pause" }));
+    // A canary that is well, then some of whom one is not.
+    let sickness: Sickness = "stuck=12%".parse().unwrap();
+    let old: Vec<u32> =
+        (0..40).filter(|i| range.fleet.handle().identity(*i).version != "7.16.1").collect();
+    let (well, sick): (Vec<u32>, Vec<u32>) =
+        old.into_iter().partition(|i| sickness.of(5, *i) == Ailment::None);
+    let named = |of: &[u32]| -> Vec<String> {
+        of.iter().map(|i| format!("serial:{}", range.fleet.serial(*i))).collect()
+    };
+    let second: Vec<u32> = sick[..1].iter().chain(&well[3..8]).copied().collect();
+    plan["waves"] = json!([
+        { "take": { "devices": named(&well[..3]) } },
+        { "take": { "devices": named(&second) } },
+        { "take": "rest" },
+    ]);
+    let id = range.draft(release(), plan).await;
+
+    let dry = range.order(&id, "dry-run", json!({})).await;
+    let waves = dry["waves"].as_array().unwrap();
+    assert_eq!(waves.len(), 3, "{dry}");
+    assert_eq!(waves[0]["devices"], 3);
+    let planned: u64 = waves.iter().map(|w| number(&w["devices"])).sum();
+    assert_eq!(planned, number(&dry["devices"]));
+    assert_eq!(planned + number(&dry["left_out"]), 40, "{dry}");
+    // Some run 7.16.1 already; those of version 6 take two hops.
+    assert!(number(&dry["left_out"]) > 0 && number(&dry["bytes"]) > 0, "{dry}");
+    let hops = |path: &Value| path["steps"].as_array().unwrap().len();
+    assert!(dry["paths"].as_array().unwrap().iter().any(|p| hops(p) == 2), "{dry}");
+
+    range.order(&id, "start", json!({})).await;
+    let paused = range.until(&id, "paused").await;
+    assert_eq!((&paused["paused_by"], &paused["wave"]), (&json!("gate"), &json!(1)), "{paused:#}");
+    let reason = paused["reason"].as_str().unwrap();
+    assert!(reason.contains("failed"), "{reason}");
+    let sick = range.in_state(&id, "failed").await;
+    assert!(!sick.is_empty());
+    for device in &sick {
+        let why = device["reason"].as_str().unwrap();
+        assert!(why.contains("came back on"), "{why}");
+    }
+    let begun = number(&paused["waves"][2]["waiting"]);
+    assert!(begun > 0, "the last wave has not begun: {paused:#}");
+
+    // As often as it takes: whoever is sick in the last wave stops it again.
+    let mut rounds = 0;
+    loop {
+        range.order(&id, "exclude", json!({ "reason": "known to be stuck" })).await;
+        range.order(&id, "resume", json!({ "reason": "the sick are left out" })).await;
+        rounds += 1;
+        let rollout = crate::harness::eventually("it ends or pauses", || async {
+            let rollout = range.rollout(&id).await;
+            matches!(rollout["state"].as_str(), Some("paused" | "completed")).then_some(rollout)
+        })
+        .await;
+        if rollout["state"] == "completed" {
+            break;
+        }
+        assert!(rounds < 12, "{rollout:#}");
+    }
+    range.counts_hold(&id).await;
+    assert_eq!(range.most_upgrades().await, 1, "nobody was sent the same twice");
+    for device in range.in_state(&id, "healthy").await {
+        assert_eq!(device["version"], "7.16.1", "{device}");
+        assert!(device["verdict"]["checks"].as_array().is_some_and(|c| !c.is_empty()), "{device}");
+    }
+
+    let report = range.api.get(&format!("/api/v1/rollouts/{id}/report")).await;
+    assert_eq!(report["rollout"]["state"], "completed", "{report}");
+    let path = format!("/api/v1/rollouts/{id}/report");
+    let csv = range.api.request("GET", &path).header("accept", "text/csv").send().await.unwrap();
+    let csv = csv.text().await.unwrap();
+    assert_eq!(csv.lines().count(), 41, "a head and a line for each device: {csv}");
+
+    let story = range.story(&id).await.join("\n");
+    assert!(story.contains("left out"), "{story}");
+    let audit = range.api.get("/api/v1/audit?limit=200").await;
+    let actions: Vec<&str> =
+        audit["items"].as_array().unwrap().iter().filter_map(|e| e["action"].as_str()).collect();
+    for action in ["rollout.create", "rollout.running", "rollout.paused", "rollout.completed"] {
+        assert!(actions.contains(&action), "{action}: {actions:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_after_the_soak_began_takes_it_back() {
+    let range = Range::start(12, |options| {
+        options.sickness = "crash-after:8s=100%".parse().unwrap();
+        options.seed = 3;
+    })
+    .await;
+    let mut before = std::collections::HashMap::new();
+    for index in 0..range.devices {
+        let serial = range.fleet.serial(index);
+        let device = range.api.ready(&serial).await;
+        before.insert(serial, device["software_version"].clone());
+    }
+    let mut plan = quick(json!({ "percent": null, "count": 1, "then": "roll_back" }));
+    plan["waves"] = json!([{ "take": "rest" }]);
+    plan["soak_minutes"] = json!(30);
+    let id = range.begin(release(), plan).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap().to_owned();
+    let story = range.story(&id).await.join("\n");
+    assert!(story.contains("crash"), "{story}");
+    let done = range.until(&inverse, "completed").await;
+    assert_eq!(done["inverse_of"], json!(id), "{done:#}");
+    for (serial, version) in before {
+        let device = range.api.ready(&serial).await;
+        assert_eq!(device["software_version"], version, "{serial}");
+    }
+    range.counts_hold(&id).await;
+    range.counts_hold(&inverse).await;
+}
