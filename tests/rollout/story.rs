@@ -121,6 +121,7 @@ async fn a_crash_after_the_soak_began_takes_it_back() {
     let inverse = back["inverse_id"].as_str().unwrap().to_owned();
     let story = range.story(&id).await.join("\n");
     assert!(story.contains("crash"), "{story}");
+    assert!(!story.contains("instead of 7.16.1"), "what is taken back is no failure: {story}");
     let done = range.until(&inverse, "completed").await;
     assert_eq!(done["inverse_of"], json!(id), "{done:#}");
     for (serial, version) in before {

@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::plan::{Checks, ErrorCondition, OnError, Plan, Take, Wave};
 use crate::rollout::state::State;
-use crate::store::rollouts::devices::pick;
 use crate::store::rollouts::waves::{self, WaveRow};
 use crate::store::rollouts::{self as store, Rollout, story};
 
@@ -38,7 +37,8 @@ pub(super) async fn wind_down(app: &App, id: Uuid) -> Result<(), Error> {
     let fate = Fate::left_out("the rollout was taken back");
     while wind_down::call_back(app, id, State::RollingBack, |_| Some(fate.clone())).await? {}
     while wind_down::leave_out(app, id, State::RollingBack, &fate).await? {}
-    Ok(())
+    // Nor is anybody watched: what is changed back must not look like a failure.
+    wind_down::watch_no_more(app, id, State::RollingBack).await
 }
 
 /// Brings a rollout that is taken back on its way, once nothing of it is in flight; when to look
@@ -76,7 +76,6 @@ pub(super) async fn follow(app: &App, id: Uuid) -> Result<Option<DateTime<Utc>>,
         }
         _ => return Ok(soon),
     };
-    pick::rest(&mut tx, id, None, i64::MAX).await?;
     turn::to(&mut tx, &ctx, &mut work, state, &reason).await?;
     tx.commit().await?;
     Ok(None)

@@ -53,12 +53,22 @@ pub(super) async fn end(app: &App, id: Uuid) -> Result<(), Error> {
     let fate = Fate::left_out("the rollout was aborted");
     while call_back(app, id, State::Aborted, |_| Some(fate.clone())).await? {}
     while leave_out(app, id, State::Aborted, &fate).await? {}
-    let mut tx = app.pool.begin().await?;
-    if locked(&mut tx, id).await?.state == State::Aborted {
-        pick::rest(&mut tx, id, None, MANY).await?;
+    watch_no_more(app, id, State::Aborted).await
+}
+
+/// Looks at healthy devices no more.
+pub(super) async fn watch_no_more(app: &App, id: Uuid, state: State) -> Result<(), Error> {
+    loop {
+        let mut tx = app.pool.begin().await?;
+        if locked(&mut tx, id).await?.state != state {
+            return Ok(());
+        }
+        let rested = pick::rest(&mut tx, id, None, MANY).await?;
+        tx.commit().await?;
+        if i64::try_from(rested).unwrap_or(i64::MAX) < MANY {
+            return Ok(());
+        }
     }
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Whether devices are under way.
