@@ -246,11 +246,16 @@ async fn revoke(
     State(app): State<Shared>,
     Path(token_id): Path<Uuid>,
 ) -> Result<Response, Failure> {
-    match service::revoke(&app, viewer.ctx(), token_id).await {
-        Ok(()) => Ok(flash::to(HOME, Flash::done("The token opens nothing any more."))),
-        // Somebody else was quicker, which is what was wanted.
+    revoked(HOME, service::revoke(&app, viewer.ctx(), token_id).await)
+}
+
+/// Back to the list that the token stood in.
+pub(super) fn revoked(home: &str, done: Result<(), Error>) -> Result<Response, Failure> {
+    match done {
+        Ok(()) => Ok(flash::to(home, Flash::done("The token opens nothing any more."))),
+        // Somebody was quicker, which is what was wanted.
         Err(Error::NotFound(_)) => {
-            Ok(flash::to(HOME, Flash::done("That token was good no more already.")))
+            Ok(flash::to(home, Flash::done("That token was good no more already.")))
         }
         Err(error) => Err(error.into()),
     }

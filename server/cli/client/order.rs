@@ -1,12 +1,13 @@
 //! What a job is to do, as the command line says it: any job from a file, and the usual ones in words.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use super::output::object;
 
 /// Bytes that a device sends to measure how fast it can.
 const UPLOAD_BYTES: u32 = 10_000_000;
@@ -54,7 +55,7 @@ impl Order {
     /// The job as the API takes it.
     pub(super) fn job(&self) -> anyhow::Result<Value> {
         Ok(match self {
-            Self { file: Some(file), .. } => read(file)?,
+            Self { file: Some(file), .. } => object(file, "a job")?,
             Self { script: Some(id), .. } => download(*id, "alter"),
             Self { firmware: Some(id), .. } => download(*id, "firmware"),
             Self { upload: Some(Upload::Configuration), .. } => {
@@ -85,21 +86,6 @@ fn download(artifact_id: Uuid, kind: &str) -> Value {
 
 fn diagnose(test: Value) -> Value {
     json!({ "kind": "diagnose", "test": test })
-}
-
-/// The job in a file, or on standard input.
-fn read(file: &Path) -> anyhow::Result<Value> {
-    let place = || file.display().to_string();
-    let text = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).with_context(place)?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(place)?
-    };
-    let job: Value = serde_json::from_str(&text).with_context(place)?;
-    ensure!(job.is_object(), "{}: a job is a JSON object", place());
-    Ok(job)
 }
 
 #[cfg(test)]
@@ -145,10 +131,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("job.json");
         std::fs::write(&file, r#"{"kind":"reboot"}"#).unwrap();
-        assert_eq!(read(&file).unwrap()["kind"], "reboot");
+        assert_eq!(object(&file, "a job").unwrap()["kind"], "reboot");
         for bad in ["", "[]", "{"] {
             std::fs::write(&file, bad).unwrap();
-            assert!(format!("{:#}", read(&file).unwrap_err()).contains("job.json"), "{bad}");
+            assert!(
+                format!("{:#}", object(&file, "a job").unwrap_err()).contains("job.json"),
+                "{bad}"
+            );
         }
     }
 }

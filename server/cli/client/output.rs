@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::Path;
 
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::de::DeserializeOwned;
@@ -17,6 +19,18 @@ use super::http::{Answer, Api, List, Page, Span};
 const GAP: u16 = 2;
 /// Stands for what is not there.
 const NONE: &str = "-";
+
+/// The JSON object in a file, or on standard input where that is `-`; `what` it is, for people.
+pub(super) fn object(file: &Path, what: &str) -> anyhow::Result<Value> {
+    let place = || file.display().to_string();
+    let text = match file.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    let object: Value = serde_json::from_str(&text.with_context(place)?).with_context(place)?;
+    ensure!(object.is_object(), "{}: {what} is a JSON object", place());
+    Ok(object)
+}
 
 /// Shows one thing: its JSON as it came, or `view` of it.
 pub(super) fn show<T: DeserializeOwned>(

@@ -5,7 +5,7 @@
 //! state again, and changes devices only from the state in which it saw them. A node that is killed
 //! between any two statements leaves what was committed, and the next tick goes on from there.
 //!
-//! - [`survey`]: what would be done to whom. `prepare`: takes the devices in.
+//! - [`survey`]: what would be done to whom; `steps`: to one of them. `prepare`: takes the devices in.
 //! - `look`: what becomes of devices that are due. `begin`: new ones. `order`: their jobs.
 //! - `judge`: whether the wave is good. `wind_down`: nothing new begins. `inverse`: taking it back.
 //! - [`turn`]: how a rollout changes its state, with its entries in log and story.
@@ -16,6 +16,7 @@ mod judge;
 mod look;
 mod order;
 mod prepare;
+mod steps;
 pub mod survey;
 pub mod turn;
 mod wind_down;

@@ -178,10 +178,16 @@ pub async fn roll_back(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<V
 pub async fn retry_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<u64, Error> {
     let reason = checked(reason)?;
     let mut retried = 0;
+    let mut ordered = false;
     loop {
         let mut tx = app.pool.begin().await?;
         let work = held(&mut tx, ctx, id, Right::Operate).await?;
         under_way(&work)?;
+        // On record before the first of them.
+        if !std::mem::replace(&mut ordered, true) {
+            let text = format!("those that failed are tried again: {reason}");
+            order(&mut tx, ctx, &work, "retry", None, &text).await?;
+        }
         let states = ["failed".to_owned(), "timed_out".to_owned()];
         let ids = list::ids(&mut tx, id, &states, BATCH).await?;
         let rows = due::some(&mut *tx, id, &ids).await?;
@@ -198,8 +204,7 @@ pub async fn retry_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Resul
                 work.row.soak_until = None;
                 turn::to(&mut tx, ctx, &mut work, State::Running, &reason).await?;
             }
-            let text = format!("{retried} devices are tried again: {reason}");
-            order(&mut tx, ctx, &work, "retry", None, &text).await?;
+            count(&mut tx, ctx, &work, "retry", &format!("tried again: {retried} devices")).await?;
             tx.commit().await?;
             return Ok(retried);
         }
@@ -251,9 +256,16 @@ pub async fn exclude(
 pub async fn exclude_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<u64, Error> {
     let reason = checked(reason)?;
     let mut left_out = 0;
+    let mut ordered = false;
     loop {
         let mut tx = app.pool.begin().await?;
         let work = held(&mut tx, ctx, id, Right::Operate).await?;
+        under_way(&work)?;
+        // On record before the first of them.
+        if !std::mem::replace(&mut ordered, true) {
+            let text = format!("those that failed are left out: {reason}");
+            order(&mut tx, ctx, &work, "exclude", None, &text).await?;
+        }
         let states = ["failed".to_owned(), "timed_out".to_owned()];
         let ids = list::ids(&mut tx, id, &states, BATCH).await?;
         let rows = due::some(&mut *tx, id, &ids).await?;
@@ -263,8 +275,7 @@ pub async fn exclude_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Res
         let changed = devices::change(&mut tx, id, &moves).await?.len();
         left_out += changed as u64;
         if changed < usize::try_from(BATCH).expect("a small number") {
-            let text = format!("{left_out} devices were left out: {reason}");
-            order(&mut tx, ctx, &work, "exclude", None, &text).await?;
+            count(&mut tx, ctx, &work, "exclude", &format!("left out: {left_out} devices")).await?;
             tx.commit().await?;
             return Ok(left_out);
         }
@@ -302,6 +313,22 @@ fn under_way(work: &Work) -> Result<(), Error> {
         State::Running | State::Soaking | State::Paused => Ok(()),
         other => Err(Error::Conflict(format!("the rollout is {}", other.words()))),
     }
+}
+
+/// Tells how many devices an order was for, and what of the rollout follows from it.
+async fn count(
+    conn: &mut PgConnection,
+    ctx: &Ctx,
+    work: &Work,
+    kind: &str,
+    text: &str,
+) -> Result<(), Error> {
+    let id = work.row.rollout_id;
+    let detail = json!({ "text": text });
+    story::append(conn, id, kind, &ctx.actor.name, None, &detail, ctx.now).await?;
+    waves::recount_forgiven(conn, id).await?;
+    store::nudge(conn, id, ctx.now).await?;
+    Ok(())
 }
 
 /// Notes an order that changes no state.

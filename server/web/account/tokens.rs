@@ -14,16 +14,15 @@ use uuid::Uuid;
 use super::HOME;
 use crate::access::right::Right;
 use crate::ctx::Shared;
-use crate::error::Error;
 use crate::service::account::{self as service, NewOwnToken};
 use crate::store::tokens::Token;
 use crate::web::failure::Failure;
-use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
 use crate::web::format::When;
 use crate::web::manage::{RightBox, answer, rights_of};
 use crate::web::shell::{Section, Shell};
-use crate::web::tokens::{Choice, USUAL, curl, is_good, lives, server};
+
+use crate::web::tokens::{Choice, USUAL, curl, is_good, lives, revoked, server};
 use crate::web::viewer::{Viewer, Visit, text};
 use crate::web::views::View;
 
@@ -153,14 +152,7 @@ pub(in crate::web) async fn revoke(
     State(app): State<Shared>,
     Path(token_id): Path<Uuid>,
 ) -> Result<Response, Failure> {
-    match service::revoke_token(&app, viewer.ctx(), token_id).await {
-        Ok(()) => Ok(flash::to(HOME, Flash::done("The token opens nothing any more."))),
-        // It was revoked elsewhere, which is what was wanted.
-        Err(Error::NotFound(_)) => {
-            Ok(flash::to(HOME, Flash::done("That token was good no more already.")))
-        }
-        Err(error) => Err(error.into()),
-    }
+    revoked(HOME, service::revoke_token(&app, viewer.ctx(), token_id).await)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! A new rollout, as the command line says it: the usual in words, the plan from a file.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use super::super::output::object;
 
 use super::super::devices::{Assignment, assignment};
 use super::super::groups;
@@ -93,7 +94,7 @@ impl New {
             body["description"] = Value::from(description.as_str());
         }
         if let Some(file) = &self.plan {
-            body["plan"] = read(file)?;
+            body["plan"] = object(file, "a plan")?;
         }
         Ok(body)
     }
@@ -127,21 +128,6 @@ impl New {
             What { .. } => bail!("say what the rollout is to do"),
         }
     }
-}
-
-/// The plan in a file, or on standard input.
-fn read(file: &Path) -> anyhow::Result<Value> {
-    let place = || file.display().to_string();
-    let text = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).with_context(place)?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(place)?
-    };
-    let plan: Value = serde_json::from_str(&text).with_context(place)?;
-    ensure!(plan.is_object(), "{}: a plan is a JSON object", place());
-    Ok(plan)
 }
 
 #[cfg(test)]
@@ -196,10 +182,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("plan.json");
         std::fs::write(&file, r#"{"soak_minutes":5}"#).unwrap();
-        assert_eq!(read(&file).unwrap()["soak_minutes"], 5);
+        assert_eq!(object(&file, "a plan").unwrap()["soak_minutes"], 5);
         for bad in ["", "[]", "{"] {
             std::fs::write(&file, bad).unwrap();
-            assert!(format!("{:#}", read(&file).unwrap_err()).contains("plan.json"), "{bad}");
+            assert!(
+                format!("{:#}", object(&file, "a plan").unwrap_err()).contains("plan.json"),
+                "{bad}"
+            );
         }
     }
 }

@@ -1,0 +1,104 @@
+//! What is done to a device, from what is known of it and the packages that are stored. Pure.
+
+use muster_routeros::inspect::Installed;
+use muster_routeros::version::RosVersion;
+
+use super::survey::{Asked, Class};
+use crate::firmware::catalogue::Catalogue;
+use crate::firmware::hops;
+use crate::firmware::set::Known;
+use crate::rollout::change::Change;
+use crate::rollout::device::Step;
+use crate::store::rollouts::survey::{ChangedRow, PlanRow};
+
+/// What is done to such a device.
+pub(super) fn planned(
+    asked: &Asked<'_>,
+    catalogue: &Catalogue,
+    row: &PlanRow,
+    before: Option<&ChangedRow>,
+) -> Class {
+    let mut class = Class {
+        arch: row.arch.clone(),
+        from: row.version.clone(),
+        to: None,
+        steps: Ok(Vec::new()),
+        bytes: 0,
+        assumed: false,
+        one_way: None,
+    };
+    // Not which one: whoever writes this rollout need not see that one.
+    if row.taken_by.is_some() {
+        class.steps = Err("it is in another rollout that has not ended".to_owned());
+        return class;
+    }
+    match asked.change {
+        Change::Release { version, routerboot, downgrade } => {
+            to_release(&mut class, catalogue, row, version, *downgrade);
+            if let (true, Ok(steps)) = (*routerboot, class.steps.as_mut()) {
+                steps.extend([Step::Routerboot, Step::Reboot, Step::Inspect]);
+            }
+        }
+        Change::PreviousRelease => match before.and_then(|b| b.from_version.as_deref()) {
+            Some(version) => to_release(&mut class, catalogue, row, version, true),
+            None => class.steps = Err("what it ran before is not known".to_owned()),
+        },
+        Change::Script { artifact_id, .. } => {
+            class.steps = Ok(vec![Step::Script { artifact_id: *artifact_id }]);
+        }
+        Change::Parameters { .. } => class.steps = Ok(vec![Step::Parameters]),
+        Change::PreviousParameters if before.is_some_and(|b| b.before.is_some()) => {
+            class.steps = Ok(vec![Step::Parameters]);
+        }
+        Change::PreviousParameters => {
+            class.steps = Err("what it had before is not known".to_owned());
+        }
+    }
+    class
+}
+
+fn to_release(
+    class: &mut Class,
+    catalogue: &Catalogue,
+    row: &PlanRow,
+    version: &str,
+    downgrade: bool,
+) {
+    class.to = Some(version.to_owned());
+    let installed: Option<Vec<Installed>> =
+        row.packages.clone().and_then(|p| serde_json::from_value(p).ok());
+    let known = Known {
+        arch: row.arch.as_deref(),
+        model: row.model.as_deref(),
+        product_class: Some(row.product_class.as_str()),
+        version: row.version.as_deref(),
+        installed: installed.as_deref(),
+        allowed_versions: row.allowed_versions.as_deref(),
+        device_mode: row.device_mode.as_deref(),
+    };
+    let Ok(target) = version.parse::<RosVersion>() else {
+        class.steps = Err(format!("`{version}` is no version of RouterOS"));
+        return;
+    };
+    match hops::plan(&known, &target, downgrade, catalogue) {
+        Ok(path) => {
+            class.bytes = path.bytes;
+            class.assumed = path.assumed;
+            let step = |hop: hops::Hop| Step::Upgrade {
+                version: hop.version.to_string(),
+                bytes: hop.packages.iter().map(|p| p.size).sum(),
+                packages: hop.packages.into_iter().map(|p| p.package_id).collect(),
+            };
+            class.steps = Ok(path.hops.into_iter().map(step).collect());
+            class.one_way = one_way(&known, version, catalogue);
+        }
+        Err(refusal) => class.steps = Err(refusal.to_string()),
+    }
+}
+
+/// Why devices could not be taken back from this version to what they run; `None` = they could.
+fn one_way(known: &Known<'_>, version: &str, catalogue: &Catalogue) -> Option<String> {
+    let had: RosVersion = known.version?.parse().ok()?;
+    let there = Known { version: Some(version), ..*known };
+    hops::plan(&there, &had, true, catalogue).err().map(|refusal| refusal.to_string())
+}
