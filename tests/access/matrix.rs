@@ -12,8 +12,8 @@ use crate::harness::session::{Page, Session};
 const ACCOUNT: &str = "/api/v1/account";
 /// What even those who may are told: a program has no views of its own, some things are not there,
 /// a job that has not ended is not ordered again, and a
-/// draft is neither paused nor approved.
-const IN_VAIN: [(&str, &str, u16); 19] = [
+/// draft is neither paused nor approved, nor has it devices that failed.
+const IN_VAIN: [(&str, &str, u16); 20] = [
     ("get", "/api/v1/devices/{device_id}/upgrade-path", 422),
     ("post", "/api/v1/views", 409),
     ("patch", "/api/v1/views/{view_id}", 409),
@@ -33,6 +33,7 @@ const IN_VAIN: [(&str, &str, u16); 19] = [
     ("post", "/api/v1/rollouts/{rollout_id}/abort", 409),
     ("post", "/api/v1/rollouts/{rollout_id}/roll-back", 409),
     ("post", "/api/v1/rollouts/{rollout_id}/retry", 409),
+    ("post", "/api/v1/rollouts/{rollout_id}/exclude", 409),
 ];
 
 #[tokio::test]
