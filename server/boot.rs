@@ -29,7 +29,10 @@ use crate::fleet::secret::Keys;
 use crate::net::tls::{self, CertificateFiles};
 use crate::net::{self, ServeOptions};
 use crate::store::pg::{self, EmbeddedPostgres};
-use crate::{access, acs, api, clock, files, jobs, rollout, service, store, telemetry, web};
+use crate::render::Renderer;
+use crate::{
+    access, acs, api, clock, desired, files, jobs, notify, render, rollout, service, store, telemetry, web,
+};
 
 /// How long requests under way may take when the process stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -127,6 +130,9 @@ async fn serve_with(
     access::first::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
+    service::templates::ensure_builtin(&app, clock::now())
+        .await
+        .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     files::builtin::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
@@ -138,6 +144,9 @@ async fn serve_with(
     tasks.spawn(endless(service::live::run(app.clone(), stop.clone())));
     tasks.spawn(endless(acs::waker::run(app.clone(), stop.clone())));
     tasks.spawn(endless(rollout::reconcile::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(desired::reconcile::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(notify::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(notify::presence::run(app.clone(), stop.clone())));
     announce(&app);
     // Whatever ends first ends the rest: a node that lost a listener must not look alive.
     let mut outcome = Ok(());
@@ -183,6 +192,8 @@ fn shared(
         informs: InformWriter::start(hot.clone(), node.clone()),
         transcripts: Transcripts::start(pool.clone(), node.clone()),
         live: service::live::Live::default(),
+        render: Renderer::start(render::Settings::of(&config.zero_touch)),
+        desired: desired::world::Cache::default(),
         throttle: files::throttle::Throttle::default(),
         stop,
         oidc,

@@ -51,6 +51,10 @@ pub struct App {
     pub throttle: crate::files::throttle::Throttle,
     /// Keeps what was said in sessions.
     pub transcripts: Transcripts,
+    /// Renders templates.
+    pub render: crate::render::Renderer,
+    /// What is wanted, as it was read last.
+    pub desired: crate::desired::world::Cache,
     /// Who follows what happens on this node.
     pub live: Live,
     /// Cancelled when the process stops: for answers that have no end of their own.

@@ -6,7 +6,8 @@
 //!
 //! - [`boot`]: from configuration to a running process, and back down.
 //! - [`acs`]: the CWMP endpoint. [`files`]: what devices fetch and send.
-//! - [`jobs`]: work on devices. [`fleet`]: who devices are and what is known of them.
+//! - [`jobs`]: work on devices. [`fleet`]: who devices are and what is known of them. [`desired`]:
+//!   what they are to be. [`render`]: templates, in processes of their own. [`notify`]: who is told.
 //! - [`access`]: who may do what. [`service`]: what people and programs may ask for, each call with
 //!   its [`ctx::Ctx`].
 //! - [`api`]: REST. [`web`]: the dashboard.
@@ -22,6 +23,7 @@ pub mod boot;
 pub mod clock;
 pub mod config;
 pub mod ctx;
+pub mod desired;
 pub mod doctor;
 pub mod error;
 pub mod files;
@@ -29,6 +31,8 @@ pub mod firmware;
 pub mod fleet;
 pub mod jobs;
 pub mod net;
+pub mod notify;
+pub mod render;
 pub mod rollout;
 pub mod service;
 pub mod store;

@@ -49,6 +49,8 @@ enum Command {
     MakePackages(cli::MakePackages),
     /// Measure an ACS with periodic inform sessions, as devices make them.
     Bench(cli::Bench),
+    #[command(hide = true)]
+    RenderWorker(cli::RenderWorker),
     /// Print what a shell needs to complete commands and options.
     Completion(cli::Completion),
     #[command(flatten)]
@@ -57,6 +59,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::RenderWorker(worker) = &cli.command {
+        return cli::render_worker(worker);
+    }
     // The only provider built in; a second installation would be the only error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -94,6 +99,7 @@ fn run(
         Command::Simulate(options) => runtime.block_on(cli::simulate(options))?,
         Command::MakePackages(options) => cli::make_packages(&options)?,
         Command::Bench(options) => runtime.block_on(cli::bench(options))?,
+        Command::RenderWorker(_) => unreachable!("it runs without a runtime"),
         Command::Completion(completion) => completion.print(Cli::command())?,
         Command::Remote(command) => runtime.block_on(cli::remote(*command))?,
     }

@@ -1,4 +1,5 @@
-//! Who a device is (TR-069 3.4.4, 3.4.5): certificate, its own credential, or the enrolment one.
+//! Who a device is (TR-069 3.4.4, 3.4.5): certificate, its own credential, that of its claim, or the
+//! enrolment one.
 //!
 //! Owns the policy; the arithmetic is in `muster_cwmp::digest`. What is not proven changes nothing
 //! but a counter and, once, a log line.
@@ -19,9 +20,11 @@ use super::batch::{BatchError, Batcher};
 use super::noise::Noise;
 use crate::clock;
 use crate::config::{AuthMode, Config, IdentityMode, OfferBasic, Reenrol};
+use crate::fleet::claim;
 use crate::fleet::credentials::{Enrolment, REALM};
 use crate::fleet::secret::Keys;
 use crate::net::{ConnInfo, tls::device_cn_matches};
+use crate::store::claims;
 use crate::store::credentials::{self, Credentials};
 
 /// How long a nonce may be used to open a session, in seconds. Within the session it then opened,
@@ -44,6 +47,8 @@ pub enum Proof {
     None,
     /// The enrolment credential: the device needs its own.
     Enrolment,
+    /// The credential of this claim, whether or not there is one: the device needs its own.
+    Claim(Uuid),
     /// Its own credential.
     Device {
         /// HA1 of that credential, if it is the first time that it was used.
@@ -54,11 +59,25 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// The claim by whose credential it came.
+    pub fn claim(&self) -> Option<Uuid> {
+        match self {
+            Self::Claim(claim_id) => Some(*claim_id),
+            Self::None | Self::Enrolment | Self::Device { .. } | Self::Certificate => None,
+        }
+    }
+
+    /// Whether it needs a credential of its own.
+    pub fn enrols(&self) -> bool {
+        matches!(self, Self::Enrolment | Self::Claim(_))
+    }
+
     /// The word in `device_facts.auth`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Enrolment => "enrolment",
+            Self::Claim(_) => "claim",
             Self::Device { .. } => "device",
             Self::Certificate => "certificate",
         }
@@ -79,7 +98,8 @@ pub enum Denied {
 /// What a credential that was looked at is worth.
 enum Judgement {
     Proven(Proof),
-    /// The enrolment credential, from a device that has one of its own and may not enrol again.
+    /// The enrolment credential, or a claim's, from a device that has one of its own and may not enrol
+    /// again.
     Knocked,
     Wrong,
 }
@@ -109,6 +129,7 @@ pub struct Authenticator {
     failures: Mutex<HashMap<(IpAddr, String), (u32, Instant)>>,
     loader: Batcher<Uuid, Option<Credentials>>,
     pool: PgPool,
+    keys: Keys,
 }
 
 /// Nonces that have opened a session, in two generations of [`NONCE_SECONDS`] each, so that old
@@ -134,6 +155,7 @@ impl Authenticator {
             failures: Mutex::default(),
             loader: Batcher::start(2, move |ids| load(db.clone(), ids)),
             pool,
+            keys: keys.clone(),
         }
     }
 
@@ -184,7 +206,8 @@ impl Authenticator {
             },
         };
         let known = self.loader.submit(r.device_id).await.map_err(Denied::Unavailable)?;
-        let proof = match self.judge(enrolment, &authorization, known.as_ref(), r) {
+        let judgement = self.judge(enrolment, &authorization, known.as_ref(), r);
+        let proof = match self.of_its_claim(judgement, known.is_some(), r.device_id).await? {
             Judgement::Proven(proof) => proof,
             // Not a guess: it must not count against those that enrol from behind the same address.
             Judgement::Knocked => {
@@ -213,31 +236,68 @@ impl Authenticator {
         if let Some(c) = known
             && c.username == authorization.username()
         {
-            return match proves(authorization, &c.ha1_md5, &c.ha1_sha256) {
-                true => Judgement::Proven(Proof::Device {
-                    confirms: (!c.confirmed).then(|| c.ha1_sha256.clone()),
-                }),
-                false => Judgement::Wrong,
+            let confirms = (!c.confirmed).then(|| c.ha1_sha256.clone());
+            return match () {
+                () if proves(authorization, &c.ha1_md5, &c.ha1_sha256) => {
+                    Judgement::Proven(Proof::Device { confirms })
+                }
+                // It was given another that it has not taken yet.
+                () if proves_previous(authorization, c) => {
+                    Judgement::Proven(Proof::Device { confirms: None })
+                }
+                () => Judgement::Wrong,
             };
         }
-        let enrols = authorization.username() == enrolment.username
-            && proves(authorization, &enrolment.ha1_md5, &enrolment.ha1_sha256);
-        if !enrols {
-            return Judgement::Wrong;
-        }
+        let Some(proof) = self.to_enrol(enrolment, authorization) else { return Judgement::Wrong };
         let open = match known {
             None => true,
-            Some(c) if !c.confirmed || c.enrol_until.is_some_and(|t| t > clock::now()) => true,
+            Some(c) if is_open(c) || c.enrol_until.is_some_and(|t| t > clock::now()) => true,
             Some(_) => self.reenrol == Reenrol::Bootstrap && r.inform.has(EventCode::Bootstrap),
         };
-        if open { Judgement::Proven(Proof::Enrolment) } else { Judgement::Knocked }
+        if open { Judgement::Proven(proof) } else { Judgement::Knocked }
+    }
+
+    /// What lets a device in that has no credential of its own.
+    fn to_enrol(&self, enrolment: &Enrolment, authorization: &Authorization) -> Option<Proof> {
+        if authorization.username() == enrolment.username {
+            let good = proves(authorization, &enrolment.ha1_md5, &enrolment.ha1_sha256);
+            return good.then_some(Proof::Enrolment);
+        }
+        let claim_id = claim::of_user(authorization.username())?;
+        let login = claim::Login::of(&self.keys, claim_id);
+        proves(authorization, &login.ha1_md5, &login.ha1_sha256).then_some(Proof::Claim(claim_id))
+    }
+
+    /// A device that is in and enrols again is who it was only by what its claim asks for: by the
+    /// claim's own credential, or by none of any other claim. Who is not in yet is for
+    /// `fleet::admission`.
+    async fn of_its_claim(
+        &self,
+        judgement: Judgement,
+        is_in: bool,
+        device_id: Uuid,
+    ) -> Result<Judgement, Denied> {
+        let presented = match &judgement {
+            Judgement::Proven(Proof::Enrolment) if is_in => None,
+            Judgement::Proven(Proof::Claim(claim_id)) if is_in => Some(*claim_id),
+            _ => return Ok(judgement),
+        };
+        let unavailable =
+            |e: sqlx::Error| Denied::Unavailable(BatchError::Failed(e.to_string().into()));
+        let taken = claims::taken_by(&self.pool, device_id).await.map_err(unavailable)?;
+        let good = match (taken, presented) {
+            (Some(taken), None) => !taken.own_credential,
+            (Some(taken), Some(claim_id)) => taken.claim_id == claim_id,
+            (None, presented) => presented.is_none(),
+        };
+        Ok(if good { judgement } else { Judgement::Knocked })
     }
 
     async fn knocked(&self, device_id: Uuid) -> Result<(), Denied> {
         match credentials::note_knock(&self.pool, device_id, clock::now()).await {
             Ok(true) => tracing::warn!(
                 device.id = %device_id,
-                "a known device came with the enrolment credential and was refused: approve it if it was reset"
+                "a known device came with the enrolment credential or a claim's and was refused: approve it if it was reset"
             ),
             Ok(false) => {}
             Err(e) => return Err(Denied::Unavailable(BatchError::Failed(e.to_string().into()))),
@@ -294,6 +354,17 @@ impl Authenticator {
         entry.0 += 1;
         entry.0
     }
+}
+
+/// It has never used a credential of its own: nobody knows yet whether it has one. One that is only
+/// given another has used the one before.
+fn is_open(c: &Credentials) -> bool {
+    !c.confirmed && c.previous_sha256.is_none()
+}
+
+fn proves_previous(authorization: &Authorization, c: &Credentials) -> bool {
+    let previous = c.previous_md5.as_deref().zip(c.previous_sha256.as_deref());
+    previous.is_some_and(|(md5, sha256)| proves(authorization, md5, sha256))
 }
 
 fn proves(authorization: &Authorization, ha1_md5: &str, ha1_sha256: &str) -> bool {

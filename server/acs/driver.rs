@@ -19,9 +19,10 @@ use super::transcript::{Ending, Transcript};
 use super::{inform, transfer};
 use crate::clock;
 use crate::ctx::App;
+use crate::desired::reconcile;
 use crate::error::Error;
 use crate::files::link::{self, Link, LinkKind};
-use crate::fleet::{credentials, learn};
+use crate::fleet::{admission, credentials, learn};
 use crate::jobs::download::TransferUrl;
 use crate::jobs::machine::{Context, Machine, Outcome, Step};
 use crate::jobs::spec::JobSpec;
@@ -32,6 +33,10 @@ use crate::store::{
 };
 
 mod spoken;
+
+/// Times that a device is compared with what is wanted of it in one session: a device that undoes what
+/// it is told does not keep it open.
+const MOST_COMPARED: u32 = 8;
 
 /// What goes back to the device.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ pub struct Session {
     machine: AcsSession,
     running: Option<Running>,
     calls: u32,
+    /// Times that the device was compared with what is wanted of it.
+    compared: u32,
     started_at: DateTime<Utc>,
     remote_addr: IpAddr,
     /// What was said. None while nothing happened: most sessions end that way.
@@ -96,6 +103,7 @@ impl Session {
             machine,
             running: None,
             calls: 0,
+            compared: 0,
             started_at: clock::now(),
             remote_addr,
             transcript: None,
@@ -184,7 +192,34 @@ impl Session {
         connection_requests::clear(&mut tx, self.device_id, clock::now()).await?;
         let call = self.next(app, &mut tx).await?;
         tx.commit().await?;
-        Ok(call)
+        match call {
+            Some(call) => Ok(Some(call)),
+            None => self.what_is_wanted(app).await,
+        }
+    }
+
+    /// When nothing more is to be done: whether the device is as it should be, and what to do if not.
+    async fn what_is_wanted(&mut self, app: &App) -> Result<Option<Call>, Error> {
+        while self.compared < MOST_COMPARED {
+            self.compared += 1;
+            match reconcile::in_session(app, self.device_id).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    // Nothing is lost: it is due still.
+                    tracing::error!("not compared in its session: {}", error.private());
+                    return Ok(None);
+                }
+            }
+            let mut tx = app.pool.begin().await?;
+            self.own(&mut tx).await?;
+            let call = self.next(app, &mut tx).await?;
+            tx.commit().await?;
+            if call.is_some() {
+                return Ok(call);
+            }
+        }
+        Ok(None)
     }
 
     async fn settle(&mut self, app: &App, answer: Answer) -> Result<Option<Call>, Error> {
@@ -201,7 +236,10 @@ impl Session {
                 self.finish(app, &mut tx, running, outcome).await?;
                 let call = self.next(app, &mut tx).await?;
                 tx.commit().await?;
-                Ok(call)
+                match call {
+                    Some(call) => Ok(Some(call)),
+                    None => self.what_is_wanted(app).await,
+                }
             }
         }
     }
@@ -224,6 +262,12 @@ impl Session {
         learn::store(tx, &app.keys, self.device_id, &running.machine.learned, now).await?;
         if !running.machine.learned.values.is_empty() {
             store::tell_rollouts(tx, self.device_id, now).await?;
+        }
+        // What was read may name the claim of a device that had none.
+        if matches!(running.machine.spec(), JobSpec::Refresh { .. })
+            && admission::by_mac(app, tx, self.device_id, now).await?
+        {
+            admission::welcome(app, tx, self.device_id, now).await?;
         }
         running.span.in_scope(|| log_outcome(&running.job, &outcome));
         let spec = running.machine.spec().clone();
@@ -312,6 +356,10 @@ impl Session {
                 let late = spec.confirm_seconds().unwrap_or(0);
                 context.transfer = self.job_url(app, LinkKind::Download, job.job_id, late);
             }
+            JobSpec::Configure { .. } => {
+                let late = spec.confirm_seconds().unwrap_or(0);
+                context.transfer = self.job_url(app, LinkKind::Download, job.job_id, late);
+            }
             JobSpec::Upload { .. } => {
                 context.transfer = self.job_url(app, LinkKind::Upload, job.job_id, 0);
             }
@@ -330,8 +378,13 @@ impl Session {
         spec: &JobSpec,
         artifact_id: Uuid,
     ) -> Result<Option<TransferUrl>, Error> {
-        let Some(artifact) = artifacts::get(tx, artifact_id).await? else {
-            return Ok(None);
+        let (artifact_name, size) = match artifacts::get(&mut *tx, artifact_id).await? {
+            Some(artifact) => (artifact.name, u64::try_from(artifact.size).unwrap_or(0)),
+            // One that the device sent itself. What it gets is made of it: how long, nobody knows.
+            None => match artifacts::get_of_device(tx, self.device_id, artifact_id).await? {
+                Some(file) => (file.name, 0),
+                None => return Ok(None),
+            },
         };
         // The device may be told to fetch late.
         let late = spec.confirm_seconds().unwrap_or(0);
@@ -341,8 +394,8 @@ impl Session {
                 self.base_url,
                 self.link(app, LinkKind::Download, artifact_id, late)
             ),
-            artifact_name: artifact.name,
-            size: u64::try_from(artifact.size).unwrap_or(0),
+            artifact_name,
+            size,
         }))
     }
 

@@ -14,13 +14,16 @@ use crate::clock;
 use crate::config::AuthMode;
 use crate::ctx::App;
 use crate::error::Error;
+use crate::fleet::admission::{self, Admitted};
 use crate::fleet::facts::{Facts, inform_hash};
 use crate::fleet::{credentials as fleet_credentials, learn};
 use crate::jobs::machine::Learned;
 use crate::jobs::queue::{self, Order};
-use crate::jobs::spec::{JobSpec, SetParameter};
+use crate::jobs::spec::JobSpec;
 use crate::store::informs::InformRow;
-use crate::store::{connection_requests, credentials, devices, events, jobs, parameters};
+use crate::store::{
+    claims, connection_requests, credentials, desired, devices, events, jobs, parameters,
+};
 
 /// How long a device that refused its credentials is not asked to take them again.
 const REFUSED_FOR: TimeDelta = TimeDelta::days(1);
@@ -50,6 +53,13 @@ pub enum NotStored {
     /// The further transaction.
     #[error("{}", .0.private())]
     Domain(#[from] Error),
+}
+
+impl NotStored {
+    /// Whether the device is sent away, and nothing of it is kept.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Domain(Error::Denied(_)))
+    }
 }
 
 /// What is known of a session once its Inform is stored.
@@ -84,7 +94,7 @@ pub async fn store(app: &App, a: &Accepted<'_>) -> Result<Stored, NotStored> {
     let hash = inform_hash(&identity, &a.inform.parameters);
     let steady = known.inform_hash.as_deref() == Some(&hash[..]);
     let quiet = a.inform.events.iter().all(|e| e.code() == EventCode::Periodic);
-    let proof_is_news = matches!(a.proof, Proof::Enrolment | Proof::Device { confirms: Some(_) });
+    let proof_is_news = a.proof.enrols() || matches!(a.proof, Proof::Device { confirms: Some(_) });
     if steady && quiet && !proof_is_news {
         return Ok(Stored { has_work: known.has_work, news: false });
     }
@@ -116,7 +126,7 @@ async fn news(
         booted: a.inform.has(EventCode::Boot),
         bootstrapped,
     };
-    devices::merge_facts(&mut tx, &row, now).await?;
+    let waits = devices::merge_facts(&mut tx, &row, now).await?;
     if bootstrapped {
         // N13: what we believed of the device's model is unknown now.
         parameters::forget(&mut tx, a.device_id, now).await?;
@@ -127,6 +137,24 @@ async fn news(
         devices::mark_merged(&mut tx, a.device_id, hash).await?;
     }
     record_events(&mut tx, a, first, now).await?;
+    let admitted = match first || waits {
+        true => admission::admit(app, &mut tx, a.device_id, a.proof.claim(), first, now).await?,
+        false => Admitted::In,
+    };
+    if admitted == Admitted::Refused {
+        tx.rollback().await?;
+        claims::forget_stranger(&app.pool, a.device_id, a.session_id).await?;
+        let why = "nobody claimed this device, and no rule of admission lets it in";
+        return Err(Error::Denied(why.to_owned()));
+    }
+    if first {
+        tracing::info!(
+            device.id = %a.device_id,
+            device.serial = %a.inform.device_id.serial_number,
+            device.model = %a.inform.device_id.product_class,
+            "a new device"
+        );
+    }
     transfer::proofs_in_events(&mut tx, a.device_id, a.inform, now).await?;
     jobs::tell_rollouts(&mut tx, a.device_id, now).await?;
     connection_requests::clear(&mut tx, a.device_id, now).await?;
@@ -136,7 +164,18 @@ async fn news(
         let (kind, detail) = ("credentials.confirmed", json!({}));
         events::append(&mut tx, a.device_id, kind, None, &detail, now).await?;
     }
-    enqueue(app, &mut tx, a, first || bootstrapped, now).await?;
+    let is_in = admitted == Admitted::In;
+    let start_over = first || bootstrapped || (waits && is_in);
+    if is_in {
+        enqueue(app, &mut tx, a, start_over, now).await?;
+    }
+    read_anew(app, &mut tx, a, start_over, now).await?;
+    if is_in {
+        if bootstrapped {
+            desired::forget_script(&mut tx, a.device_id).await?;
+        }
+        desired::touch(&mut tx, a.device_id, now).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -156,8 +195,9 @@ async fn enqueue(
     // that the device may have taken already stay as they are until it has used them: with others in
     // their place it would be locked out.
     let unconfirmed = known.as_ref().is_some_and(|c| !c.confirmed);
-    if a.proof == Proof::Enrolment || known.is_none() || start_over {
-        if known.is_none() || (a.proof == Proof::Enrolment && !unconfirmed) {
+    let enrols = a.proof.enrols();
+    if enrols || known.is_none() || start_over {
+        if known.is_none() || (enrols && !unconfirmed) {
             fleet_credentials::issue(tx, &app.keys, id, &a.inform.device_id, now).await?;
         }
         // A device that refuses them comes with every inform to be asked again: once a day will do.
@@ -167,31 +207,27 @@ async fn enqueue(
         }
     }
     if start_over {
-        if let Some(seconds) = app.config.acs.inform_interval_seconds {
-            queue::create(tx, &app.keys, own(interval(a, seconds), "interval"), now).await?;
-        }
-        queue::create(tx, &app.keys, own(JobSpec::Methods, "methods"), now).await?;
-    }
-    let refresh = start_over && app.config.acs.read_on_first_contact;
-    if refresh || a.inform.has(EventCode::Boot) {
-        // Instance numbers may be others after a boot (deviation 26): read again.
-        let spec = JobSpec::Refresh { path: None };
-        queue::create(tx, &app.keys, own(spec, "refresh"), now).await?;
+        let root = Facts::from_parameters(&a.inform.parameters).root;
+        admission::welcome::settings(app, tx, id, root.as_deref(), now).await?;
     }
     Ok(())
 }
 
-/// The periodic interval, spread by up to a tenth over the fleet by the device's id, so that devices
-/// that booted together do not keep coming together (K8).
-fn interval(a: &Accepted<'_>, seconds: u32) -> JobSpec {
-    let root = Facts::from_parameters(&a.inform.parameters).root;
-    let root = root.unwrap_or_else(|| "Device.".to_owned());
-    let spread = u64::from(seconds) / 10;
-    let share = u64::from(a.device_id.as_fields().0) % (spread + 1);
-    let value = (u64::from(seconds) - spread / 2 + share).max(1).to_string();
-    let kind = Some(muster_cwmp::value::ValueType::UnsignedInt);
-    let name = format!("{root}ManagementServer.PeriodicInformInterval");
-    JobSpec::Set { parameters: vec![SetParameter { name, value, kind }] }
+/// The job that reads the device's data model; of one that waits, too, for a claim may be found by it.
+async fn read_anew(
+    app: &App,
+    tx: &mut PgConnection,
+    a: &Accepted<'_>,
+    start_over: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let refresh = start_over && app.config.acs.read_on_first_contact;
+    if refresh || a.inform.has(EventCode::Boot) {
+        // Instance numbers may be others after a boot (deviation 26): read again.
+        let order = Order::own(a.device_id, JobSpec::Refresh { path: None }, "refresh");
+        queue::create(tx, &app.keys, order, now).await?;
+    }
+    Ok(())
 }
 
 async fn record_events(
@@ -203,12 +239,6 @@ async fn record_events(
     if first {
         let detail = json!({ "address": a.remote_addr, "auth": a.proof.word() });
         events::append(tx, a.device_id, "first_contact", None, &detail, now).await?;
-        tracing::info!(
-            device.id = %a.device_id,
-            device.serial = %a.inform.device_id.serial_number,
-            device.model = %a.inform.device_id.product_class,
-            "a new device"
-        );
     }
     let list = event_list(a.inform);
     for (code, kind) in [

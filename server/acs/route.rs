@@ -239,7 +239,10 @@ impl Exchange<'_> {
             let stored = match inform::store(&app, &accepted).await {
                 Ok(stored) => stored,
                 Err(e) => {
-                    if let Some(session) = guard.take() {
+                    // Of whom nobody expects nothing is kept.
+                    if let Some(session) = guard.take()
+                        && !e.is_refusal()
+                    {
                         session.not_informed(&app, &inform, &e).await;
                     }
                     return Err(e);
@@ -333,6 +336,14 @@ impl Exchange<'_> {
             NotStored::Domain(crate::error::Error::Conflict(why)) => {
                 tracing::info!(device.id = %device, "inform set aside: {why}");
                 no_content()
+            }
+            NotStored::Domain(crate::error::Error::Denied(why)) => {
+                rejected(self.conn, "unclaimed", why);
+                plain(StatusCode::FORBIDDEN, &format!("{why}\n"))
+            }
+            NotStored::Domain(crate::error::Error::Busy(why)) => {
+                tracing::info!(device.id = %device, "inform put off: {why}");
+                unavailable()
             }
             other => {
                 tracing::error!(device.id = %device, cwmp.id = ?id, "inform not stored: {other}");

@@ -88,7 +88,8 @@ fn reportable(job: &Job, kinds: &[&str]) -> bool {
     kinds.contains(&job.kind.as_str()) && (job.state == "waiting" || job.attempts > 0)
 }
 
-const TRANSFERS: [&str; 4] = ["download", "upload", "schedule_download", "upgrade"];
+const TRANSFERS: [&str; 5] =
+    ["download", "upload", "schedule_download", "upgrade", "configure"];
 
 async fn transfer_complete(
     tx: &mut PgConnection,

@@ -44,12 +44,18 @@ pub(super) struct DeviceView {
     parameter_key: Option<String>,
     /// Where it can be woken, as it says.
     connection_request_url: Option<String>,
-    /// How its last session was authenticated: none, enrolment, device, certificate.
+    /// How its last session was authenticated: none, enrolment, claim, device, certificate.
     auth: String,
     /// Path of the site where it stands; null = in none.
     site: Option<String>,
     /// Its tags, in order.
     tags: Vec<String>,
+    /// The customer's number, as its claim says.
+    customer: Option<String>,
+    /// Since when it waits to be let in; null = it is in.
+    quarantined_at: Option<DateTime<Utc>>,
+    /// Why it waits.
+    quarantine_reason: Option<String>,
     /// First inform.
     first_inform: DateTime<Utc>,
     /// Last inform.
@@ -97,6 +103,9 @@ impl DeviceView {
             auth: d.auth,
             site: d.site,
             tags: d.tags,
+            customer: d.customer,
+            quarantined_at: d.quarantined_at,
+            quarantine_reason: d.quarantine_reason,
             first_inform: d.first_inform,
             last_inform: d.last_inform,
             last_boot: d.last_boot,

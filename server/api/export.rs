@@ -21,7 +21,7 @@ use crate::service::export::{self, csv_of};
 use crate::store::devices::Device;
 
 /// Fields of a device in the order of a spreadsheet's columns.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 29] = [
     "device_id",
     "serial",
     "online",
@@ -35,6 +35,7 @@ const COLUMNS: [&str; 26] = [
     "software_version",
     "site",
     "tags",
+    "customer",
     "remote_addr",
     "first_inform",
     "last_inform",
@@ -45,6 +46,8 @@ const COLUMNS: [&str; 26] = [
     "next_due",
     "auth",
     "reenrol_asked_at",
+    "quarantined_at",
+    "quarantine_reason",
     "provisioning_code",
     "parameter_key",
     "connection_request_url",
@@ -191,6 +194,9 @@ mod tests {
             next_due: None,
             refreshed_at: None,
             reenrol_asked_at: None,
+            customer: None,
+            quarantined_at: None,
+            quarantine_reason: None,
         }
     }
 
@@ -229,7 +235,7 @@ mod tests {
         for part in [
             "\"B,C\",true,MikroTik",
             ",'=1+1,",
-            ",\"pilot, tower\",192.0.2.7,",
+            ",\"pilot, tower\",,192.0.2.7,",
             "\"1 BOOT, 2 PERIODIC\"",
         ] {
             assert!(csv.contains(part), "{part} is missing in {csv}");

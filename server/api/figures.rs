@@ -6,17 +6,18 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::extract::QueryArgs;
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
-use crate::service::overview::{self, Shares};
+use crate::service::overview::{self, Over, Shares};
 use crate::service::system::{self, DatabaseState, Queues, Space};
 use crate::store::overview::Problem as BadEnd;
-use crate::store::samples::Sample;
+use crate::store::samples::{Sample, Versions};
 use crate::store::system::{Due, Migration};
 
 /// How far back the history goes.
@@ -35,6 +36,9 @@ pub(super) struct Figures {
     problems: Vec<FailedJob>,
     /// The last 24 hours, minute by minute, oldest first; empty for who does not see all devices.
     history: Vec<SampleView>,
+    /// What devices ran, over the last 30 days or the last year, oldest first; empty for who does not
+    /// see all devices.
+    version_history: Vec<VersionsView>,
     /// The database.
     database: DatabaseView,
     /// What waits.
@@ -115,6 +119,27 @@ struct SampleView {
     faulted: i64,
     /// Informs since the sample before, of all nodes.
     informs: i64,
+}
+
+/// What devices ran at a time. It is counted once an hour.
+#[derive(Debug, Serialize, ToSchema)]
+struct VersionsView {
+    /// When.
+    at: DateTime<Utc>,
+    /// How many ran which version: the 12 most frequent; all others, and those that did not tell, are
+    /// `other`.
+    versions: BTreeMap<String, i64>,
+}
+
+/// Which figures.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FiguresQuery {
+    /// How far back `version_history` goes: `month` (30 days, each six hours; also when absent) or
+    /// `year` (365 days, each three days).
+    #[param(inline)]
+    versions_over: Option<Over>,
 }
 
 /// The database.
@@ -215,6 +240,12 @@ impl SampleView {
     }
 }
 
+impl VersionsView {
+    fn of(v: Versions) -> Self {
+        Self { at: v.at, versions: v.versions }
+    }
+}
+
 impl DatabaseView {
     fn of(state: DatabaseState) -> Self {
         let migration = |m: Migration| MigrationView {
@@ -255,17 +286,21 @@ impl DirectoryView {
     get,
     path = "/api/v1/system/figures",
     tag = "system",
+    params(FiguresQuery),
     responses((status = 200, description = "The figures", body = Figures), Problem),
     security(("token" = ["read"]))
 )]
 pub(super) async fn get_figures(
     ctx: Ctx,
     State(app): State<Shared>,
+    QueryArgs(query): QueryArgs<FiguresQuery>,
 ) -> Result<Json<Figures>, Problem> {
+    let over = query.versions_over.unwrap_or_default();
     // One after the other: whoever asks often must not take all connections to the database.
     let fleet = overview::figures(&app, &ctx).await?.fleet;
     let problems = overview::problems(&app, &ctx).await?;
     let history = overview::history(&app, &ctx, ctx.now - HISTORY).await?;
+    let versions = overview::version_history(&app, &ctx, over).await?;
     let directories = system::space(&app, &ctx).await?;
     Ok(Json(Figures {
         fleet: FleetFigures {
@@ -278,6 +313,7 @@ pub(super) async fn get_figures(
         versions: SharesView::of(overview::versions(&app, &ctx).await?),
         problems: problems.into_iter().map(FailedJob::of).collect(),
         history: history.into_iter().map(SampleView::of).collect(),
+        version_history: versions.into_iter().map(VersionsView::of).collect(),
         database: DatabaseView::of(system::database(&app, &ctx).await?),
         queues: QueuesView::of(system::queues(&app, &ctx).await?),
         directories: directories.into_iter().map(DirectoryView::of).collect(),

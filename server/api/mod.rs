@@ -5,13 +5,17 @@
 //! stored row as it is: each view names its fields, so that a new column is not published by
 //! accident.
 
+mod accept_rules;
 mod account;
 mod artifacts;
 mod audit;
 pub mod auth;
+mod backups;
 mod bulk;
+mod claims;
 mod completion;
 mod device_artifacts;
+mod desired;
 mod device_view;
 mod devices;
 mod docs;
@@ -36,6 +40,7 @@ mod page;
 mod parameters;
 mod placement;
 pub mod problem;
+mod profiles;
 mod releases;
 mod reveal;
 mod roles;
@@ -43,11 +48,14 @@ mod rollouts;
 mod sites;
 mod stream;
 mod support;
+mod sweeps;
 mod system;
+mod templates;
 mod tokens;
 mod transcripts;
 mod users;
 mod views;
+mod webhooks;
 mod windows;
 
 use std::sync::Arc;
@@ -77,6 +85,11 @@ use problem::Problem;
     ),
     components(schemas(Problem)),
     tags(
+        (name = "profiles", description = "What devices are to be, and of which devices."),
+        (name = "webhooks", description = "Who is told what happens."),
+        (name = "templates", description = "RouterOS scripts with variables."),
+        (name = "claims", description = "Devices that are expected, and who is let in."),
+        (name = "desired", description = "What is wanted of single devices, and drift."),
         (name = "devices", description = "What is in the inventory, and what is known of it."),
         (name = "sites", description = "Where devices stand: a tree of places."),
         (name = "groups", description = "Named sets of devices, by list or by selector."),
@@ -88,6 +101,7 @@ use problem::Problem;
         (name = "tokens", description = "Programs that may use this API."),
         (name = "account", description = "One's own: password, second factor, sessions, preferences, tokens."),
         (name = "audit", description = "Who changed what."),
+        (name = "backups", description = "Configurations that devices sent, and what differs."),
         (name = "support", description = "What an agent sees of a customer's device, and does."),
         (name = "rollouts", description = "Changes of many devices, in waves."),
         (name = "views", description = "Selectors that people keep."),
@@ -196,6 +210,24 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::list_nodes))
         .routes(routes!(figures::get_figures))
         .merge(rollouts::router())
+        .merge(backups::router())
+        .merge(profiles::router())
+        .merge(desired::router())
+        .merge(sweeps::router())
+        .merge(claims::router())
+        .routes(routes!(accept_rules::list_accept_rules, accept_rules::create_accept_rule))
+        .routes(routes!(
+            accept_rules::get_accept_rule,
+            accept_rules::change_accept_rule,
+            accept_rules::delete_accept_rule
+        ))
+        .merge(templates::router())
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::change_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::try_webhook))
+        .routes(routes!(webhooks::try_deliveries_again))
+        .routes(routes!(webhooks::try_delivery_again))
         .split_for_parts();
     let components = description.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()

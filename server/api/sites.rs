@@ -17,6 +17,7 @@ use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::site::{SiteFields, SitePath};
+use crate::fleet::variables::Variables;
 use crate::fleet::window::Window;
 use crate::service::sites as service;
 use crate::store::sites::Site;
@@ -32,9 +33,9 @@ pub(super) struct SiteView {
     name: String,
     /// IANA name of its time zone.
     time_zone: String,
-    /// Values by name for templates.
+    /// Values by name for templates; secrets masked.
     #[schema(value_type = Object)]
-    variables: Value,
+    variables: Variables,
     /// When its devices may be changed, by its clock. Empty = as the nearest site above it that has
     /// windows says; if none has, at any time.
     windows: Vec<Window>,
@@ -51,7 +52,7 @@ impl SiteView {
             path: s.path,
             name: s.name,
             time_zone: s.time_zone,
-            variables: s.variables,
+            variables: Variables::masked(&s.variables),
             windows: s.windows.0,
             created_at: s.created_at,
             updated_at: s.updated_at,
@@ -191,7 +192,7 @@ pub(super) struct Removal {
 /// Remove a site
 ///
 /// One with sites or devices in it only if they have somewhere to go; one that a role of somebody or
-/// a token names, not at all.
+/// a token names, or to which a profile is bound, not at all.
 #[utoipa::path(
     delete,
     path = "/api/v1/sites/{site_id}",

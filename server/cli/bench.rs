@@ -5,6 +5,8 @@
 //! else. Server, PostgreSQL and generator share the machine: the figures are for comparing runs on
 //! one machine, never machines.
 
+mod desired;
+mod render;
 mod rollout;
 
 use std::net::SocketAddr;
@@ -59,6 +61,10 @@ enum What {
     /// Measure rollouts: one over a large inventory, what it costs to look at it, and one that
     /// simulated devices carry to its end.
     Rollout(rollout::Rollout),
+    /// Measure a change of what is wanted on its way through the fleet.
+    Desired(desired::Desired),
+    /// Measure how many scripts templates give in a second.
+    Render(render::Render),
 }
 
 /// What one row is about.
@@ -98,8 +104,11 @@ fn scenarios() -> Vec<Scenario> {
 /// Runs it and prints a table in Markdown.
 pub async fn bench(b: Bench) -> anyhow::Result<()> {
     print_machine()?;
-    if let Some(What::Rollout(options)) = &b.what {
-        return rollout::rollout(options).await;
+    match &b.what {
+        Some(What::Rollout(options)) => return rollout::rollout(options).await,
+        Some(What::Desired(options)) => return desired::desired(options).await,
+        Some(What::Render(options)) => return render::render(options).await,
+        None => {}
     }
     if let Some(address) = b.against {
         let report = run_load(options(&b, address, Mode::Closed, None)).await?;

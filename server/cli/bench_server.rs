@@ -52,6 +52,7 @@ impl Server {
             .env("MUSTER_WEB__LISTEN", ports[1].to_string())
             .env("MUSTER_METRICS__LISTEN", ports[2].to_string())
             .env("MUSTER_ACS__AUTH", if auth { "device" } else { "none" })
+            .env("MUSTER_ZERO_TOUCH__UNKNOWN", "accept")
             .env("MUSTER_ACS__MAX_SESSIONS_PER_ADDRESS", "100000")
             .env("MUSTER_ACS__MAX_CONNECTIONS_PER_ADDRESS", "100000")
             .stdout(Stdio::null())

@@ -1,12 +1,13 @@
 //! `muster simulate`: simulated devices against any ACS.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use muster_sim::sickness::Sickness;
-use muster_sim::{FleetOptions, run_fleet};
+use muster_sim::{FleetOptions, claims, start_fleet};
 use tokio_util::sync::CancellationToken;
 
 /// `muster simulate`
@@ -44,10 +45,25 @@ pub struct Simulate {
     /// PEM file of the CA of the ACS's certificate; without it any certificate is trusted.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Where scripts may be typed on them, on this machine: `GET /devices`, and
+    /// `POST /devices/SERIAL/script` with the script as its body. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    control: Option<SocketAddr>,
+    /// Prints the claims of these devices as CSV, and starts nothing.
+    #[arg(long)]
+    print_claims: bool,
+    /// Paths of sites that the claims are for, in turn.
+    #[arg(long, value_delimiter = ',', value_name = "SITE,...", requires = "print_claims")]
+    sites: Vec<String>,
 }
 
 /// Runs them until a signal comes.
 pub async fn simulate(s: Simulate) -> anyhow::Result<()> {
+    if s.print_claims {
+        let text = claims::csv(s.seed, s.devices, &s.sites);
+        std::io::stdout().write_all(text.as_bytes())?;
+        return Ok(());
+    }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -65,11 +81,17 @@ pub async fn simulate(s: Simulate) -> anyhow::Result<()> {
         periodic_interval: Duration::from_secs(s.interval.max(1)),
         time_scale: s.time_scale,
         ca_file: s.ca,
+        control: s.control,
         ..FleetOptions::new(s.devices, s.acs)
     };
     let stop = CancellationToken::new();
     tokio::spawn(super::stop_on_signal(stop.clone()));
-    let stats = run_fleet(options, stop).await?;
+    let fleet = start_fleet(options, stop).await?;
+    if let Some(address) = fleet.control() {
+        println!("scripts are typed at http://{address}/devices/SERIAL/script");
+    }
+    fleet.finished().await;
+    let stats = fleet.stats();
     println!(
         "{} sessions ended in order, {} failed; {} boots, {} transfers, {} connection requests, {} dark",
         stats.sessions_ok,

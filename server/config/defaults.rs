@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use super::schema::{
     AcsConfig, AuthMode, Config, DatabaseConfig, FilesConfig, IdentityMode, LogFormat,
-    MetricsConfig, OfferBasic, OidcConfig, Reenrol, TelemetryConfig, TlsMode, WakeConfig,
-    WebConfig,
+    MetricsConfig, NotifyConfig, OfferBasic, OidcConfig, Reenrol, SmtpConfig, SmtpSecurity,
+    TelemetryConfig, TlsMode, UnknownDevices, WakeConfig, WebConfig, ZeroTouchConfig,
 };
 
 /// Where no connection request has a reason to go: this host, its links, groups, and the reserved
@@ -39,6 +39,9 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             telemetry: TelemetryConfig::default(),
             files: FilesConfig::default(),
+            zero_touch: ZeroTouchConfig::default(),
+            smtp: SmtpConfig::default(),
+            notify: NotifyConfig::default(),
         }
     }
 }
@@ -79,6 +82,31 @@ impl Default for AcsConfig {
             max_upload_bytes: 256 << 20,
             max_artifact_bytes: 1 << 30,
         }
+    }
+}
+
+/// Where webhooks have no reason to go either: addresses that lead to an IPv4 address which nobody
+/// looked at (NAT64, 6to4, IPv4-compatible).
+const WRAPPED_NETWORKS: [&str; 3] = ["64:ff9b::/96", "2002::/16", "::/96"];
+
+impl Default for SmtpConfig {
+    fn default() -> Self {
+        Self {
+            server: None,
+            port: None,
+            security: SmtpSecurity::Starttls,
+            username: None,
+            password: None,
+            from: None,
+        }
+    }
+}
+
+impl Default for NotifyConfig {
+    fn default() -> Self {
+        let parse = |text: &&str| text.parse::<IpNet>().expect("the constants are networks");
+        let forbidden = FORBIDDEN_NETWORKS.iter().chain(&WRAPPED_NETWORKS).map(parse).collect();
+        Self { forbidden_networks: forbidden, allowed_networks: Vec::new() }
     }
 }
 
@@ -148,5 +176,18 @@ impl Default for TelemetryConfig {
 impl Default for FilesConfig {
     fn default() -> Self {
         Self { store: None, url_lifetime_seconds: 86_400 }
+    }
+}
+
+impl Default for ZeroTouchConfig {
+    fn default() -> Self {
+        Self {
+            unknown: UnknownDevices::Quarantine,
+            reconcile_per_second: 200,
+            render_workers: 2,
+            render_seconds: 2,
+            render_memory_mb: 256,
+            offline_after_informs: 3,
+        }
     }
 }

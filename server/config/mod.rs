@@ -15,8 +15,9 @@ use toml::{Table, Value};
 
 pub use schema::{
     AcsConfig, AuthMode, ClientSecret, Config, DatabaseConfig, DatabaseUrl, FilesConfig,
-    IdentityMode, LogFormat, MetricsConfig, OfferBasic, OidcConfig, Reenrol, TelemetryConfig,
-    TlsMode, WakeConfig, WebConfig,
+    IdentityMode, LogFormat, MetricsConfig, NotifyConfig, OfferBasic, OidcConfig, Reenrol,
+    SmtpConfig, SmtpPassword, SmtpSecurity, TelemetryConfig, TlsMode, UnknownDevices, WakeConfig,
+    WebConfig, ZeroTouchConfig,
 };
 
 /// Names the configuration file; the only `MUSTER_` variable that is not a key.
@@ -148,7 +149,7 @@ impl ConfigFile {
         // A value is shown only where it is what is wrong, and is no secret.
         let shown = match line.split_once('=') {
             Some((key, _)) if error.message().starts_with("unknown field") => key.trim(),
-            Some((key, _)) if line.contains("secret") => key.trim(),
+            Some((key, _)) if line.contains("secret") || line.contains("password") => key.trim(),
             _ => line,
         };
         ConfigError::Invalid {

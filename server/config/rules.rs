@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::schema::{Config, TlsMode};
+use super::schema::{Config, SmtpSecurity, TlsMode};
 
 /// A key and what is wrong with it.
 type Fault = (&'static str, String);
@@ -13,6 +13,7 @@ impl Config {
         self.check_acs()?;
         self.check_web()?;
         self.check_oidc()?;
+        self.check_smtp()?;
         self.check_limits()?;
         if let Some(endpoint) = &self.telemetry.otlp_endpoint {
             http_url(endpoint).map_err(|message| ("telemetry.otlp_endpoint", message))?;
@@ -112,8 +113,40 @@ impl Config {
         Ok(())
     }
 
+    fn check_smtp(&self) -> Result<(), Fault> {
+        let smtp = &self.smtp;
+        if smtp.server.is_none() {
+            let alone = [
+                ("smtp.port", smtp.port.is_some()),
+                ("smtp.username", smtp.username.is_some()),
+                ("smtp.password", smtp.password.is_some()),
+                ("smtp.from", smtp.from.is_some()),
+            ];
+            return match alone.into_iter().find(|(_, set)| *set) {
+                Some((key, _)) => Err((key, "means nothing without smtp.server".to_owned())),
+                None => Ok(()),
+            };
+        }
+        let from = smtp.from.as_deref().unwrap_or_default();
+        if from.parse::<lettre::message::Mailbox>().is_err() {
+            let message = "smtp.server needs it: an address, such as muster@isp.example or \
+                           Muster <muster@isp.example>";
+            return Err(("smtp.from", message.to_owned()));
+        }
+        match (&smtp.username, &smtp.password) {
+            (Some(_), None) => Err(("smtp.password", "smtp.username needs it".to_owned())),
+            (None, Some(_)) => Err(("smtp.username", "smtp.password needs it".to_owned())),
+            (Some(_), Some(_)) if smtp.security == SmtpSecurity::None => {
+                let message = "a password is never sent readable: allowed with smtp.username are \
+                               starttls and tls";
+                Err(("smtp.security", message.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_limits(&self) -> Result<(), Fault> {
-        let (acs, wake, web) = (&self.acs, &self.wake, &self.web);
+        let (acs, wake, web, zero) = (&self.acs, &self.wake, &self.web, &self.zero_touch);
         let positive = [
             ("acs.session_timeout_seconds", acs.session_timeout_seconds == 0),
             ("acs.max_body_bytes", acs.max_body_bytes == 0),
@@ -130,6 +163,11 @@ impl Config {
             ("web.session_hours", web.session_hours == 0),
             ("database.max_connections", self.database.max_connections == 0),
             ("files.url_lifetime_seconds", self.files.url_lifetime_seconds == 0),
+            ("zero_touch.reconcile_per_second", zero.reconcile_per_second == 0),
+            ("zero_touch.render_workers", zero.render_workers == 0),
+            ("zero_touch.render_seconds", zero.render_seconds == 0),
+            ("zero_touch.render_memory_mb", zero.render_memory_mb == 0),
+            ("zero_touch.offline_after_informs", zero.offline_after_informs == 0),
         ];
         match positive.into_iter().find(|(_, zero)| *zero) {
             Some((key, _)) => Err((key, "must be at least 1".to_owned())),

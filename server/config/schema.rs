@@ -33,6 +33,12 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// The artifact store.
     pub files: FilesConfig,
+    /// Devices that come, and what is wanted of them.
+    pub zero_touch: ZeroTouchConfig,
+    /// The server that sends mail.
+    pub smtp: SmtpConfig,
+    /// Where webhooks may go.
+    pub notify: NotifyConfig,
 }
 
 /// `[acs]`: how devices are served.
@@ -270,6 +276,81 @@ pub struct FilesConfig {
     pub url_lifetime_seconds: u64,
 }
 
+/// `[smtp]`: the server that sends mail to people who are told of events; off without a server.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// Its name or address; unset = no mail is sent.
+    pub server: Option<String>,
+    /// Its port; unset is the customary one of `security`.
+    pub port: Option<u16>,
+    /// How what is sent to it is kept from others.
+    pub security: SmtpSecurity,
+    /// What Muster logs in with; unset = not at all.
+    pub username: Option<String>,
+    /// The password that goes with it.
+    pub password: Option<SmtpPassword>,
+    /// Whom mail comes from, such as `Muster <muster@isp.example>`.
+    pub from: Option<String>,
+}
+
+/// How mail is kept from others on its way to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SmtpSecurity {
+    /// By TLS that is begun on a plain connection; without it nothing is sent.
+    Starttls,
+    /// By TLS from the first byte.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+/// A password of a mail server; never printed.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SmtpPassword(String);
+
+/// `[notify]`: where webhooks may go.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// Networks never called: a webhook must not aim Muster at what trusts its own host.
+    pub forbidden_networks: Vec<IpNet>,
+    /// Networks called although they are forbidden.
+    pub allowed_networks: Vec<IpNet>,
+}
+
+/// `[zero_touch]`: devices that come, and what is wanted of them.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ZeroTouchConfig {
+    /// What becomes of a device that nobody claimed and no rule lets in.
+    pub unknown: UnknownDevices,
+    /// Devices a second that a change of what is wanted comes to, unless who makes it says otherwise.
+    pub reconcile_per_second: u32,
+    /// Processes that render templates.
+    pub render_workers: u32,
+    /// How long a template may render, in seconds.
+    pub render_seconds: u64,
+    /// The memory that a process that renders may take, in MiB.
+    pub render_memory_mb: u64,
+    /// Periodic informs that a device misses before it is told to be offline.
+    pub offline_after_informs: u32,
+}
+
+/// What becomes of a device that nobody claimed and no rule lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownDevices {
+    /// It waits, is read, and nothing else is sent to it.
+    Quarantine,
+    /// It is let in.
+    Accept,
+    /// It is sent away.
+    Refuse,
+}
+
 impl Config {
     /// The directory of the artifact store.
     pub fn artifact_dir(&self) -> PathBuf {
@@ -280,10 +361,54 @@ impl Config {
 impl WakeConfig {
     /// Whether a connection request may go to `address`.
     pub fn permits(&self, address: IpAddr) -> bool {
-        // An IPv4 address in IPv6 clothes (::ffff:127.0.0.1) is still that IPv4 address.
-        let address = address.to_canonical();
-        let within = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
-        within(&self.allowed_networks) || !within(&self.forbidden_networks)
+        permits(address, &self.allowed_networks, &self.forbidden_networks)
+    }
+}
+
+impl NotifyConfig {
+    /// Whether a webhook may go to `address`.
+    pub fn permits(&self, address: IpAddr) -> bool {
+        permits(address, &self.allowed_networks, &self.forbidden_networks)
+    }
+}
+
+fn permits(address: IpAddr, allowed: &[IpNet], forbidden: &[IpNet]) -> bool {
+    // An IPv4 address in IPv6 clothes (::ffff:127.0.0.1) is still that IPv4 address.
+    let address = address.to_canonical();
+    let within = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
+    within(allowed) || !within(forbidden)
+}
+
+impl SmtpConfig {
+    /// The port that is called.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.security {
+            SmtpSecurity::Starttls => 587,
+            SmtpSecurity::Tls => 465,
+            SmtpSecurity::None => 25,
+        })
+    }
+}
+
+impl SmtpPassword {
+    /// The text: only for the mail server.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SmtpPassword {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Of a value of the wrong type serde's own words would show it.
+        String::deserialize(deserializer)
+            .map(Self)
+            .map_err(|_| D::Error::custom("a password is text in quotes"))
+    }
+}
+
+impl fmt::Debug for SmtpPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SmtpPassword(..)")
     }
 }
 

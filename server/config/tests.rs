@@ -205,3 +205,50 @@ fn the_manual_names_every_key_and_no_other() {
     named.sort_unstable();
     assert_eq!(named, Config::keys());
 }
+
+#[test]
+fn mail_needs_a_server_a_sender_and_a_closed_way_for_its_password() {
+    let server = ("MUSTER_SMTP__SERVER", "mail.isp.example");
+    let from = ("MUSTER_SMTP__FROM", "Muster <muster@isp.example>");
+    let config = load("", &[server, from]).unwrap();
+    assert_eq!((config.smtp.security, config.smtp.port()), (SmtpSecurity::Starttls, 587));
+    let error = load("", &[from]).unwrap_err();
+    assert!(error.contains("smtp.from: means nothing without smtp.server"), "{error}");
+    for sender in ["", "Muster", "a@b\nBcc: c@d"] {
+        let error = load("", &[server, ("MUSTER_SMTP__FROM", sender)]).unwrap_err();
+        assert!(error.contains("smtp.from: smtp.server needs it"), "{error}");
+    }
+    let login = [("MUSTER_SMTP__USERNAME", "muster"), ("MUSTER_SMTP__PASSWORD", "sesame")];
+    let config = load("", &[server, from, login[0], login[1]]).unwrap();
+    assert_eq!(config.smtp.password.as_ref().unwrap().expose(), "sesame");
+    assert!(!format!("{config:?}").contains("sesame"));
+    let plain = ("MUSTER_SMTP__SECURITY", "none");
+    let error = load("", &[server, from, login[0], login[1], plain]).unwrap_err();
+    assert!(error.starts_with("MUSTER_SMTP__SECURITY: smtp.security: "), "{error}");
+    assert!(load("", &[server, from, login[0]]).unwrap_err().contains("smtp.password"));
+    let error = load("[smtp]\npassword = 12345\n", &[]).unwrap_err();
+    assert!(error.contains("text in quotes") && !error.contains("12345"), "{error}");
+}
+
+#[test]
+fn webhooks_do_not_go_to_this_host_unless_that_is_allowed() {
+    let permits = |config: &Config, address: &str| config.notify.permits(address.parse().unwrap());
+    let config = load("", &[]).unwrap();
+    for address in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "fe80::1",
+    ] {
+        assert!(!permits(&config, address), "{address}");
+    }
+    for address in ["10.0.0.7", "192.0.2.1", "2001:db8::1", "fd00::1"] {
+        assert!(permits(&config, address), "{address}");
+    }
+    let config = load("", &[("MUSTER_NOTIFY__ALLOWED_NETWORKS", "127.0.0.0/8")]).unwrap();
+    assert!(permits(&config, "127.0.0.1") && !permits(&config, "::1"));
+}

@@ -6,14 +6,17 @@
 //! - [`link`]: paths that are signed, expire and belong to one device.
 //! - [`serve`]: a device fetches what a download job names; `upgrade`: the list of packages that is
 //!   made for it, and the packages; [`throttle`]: how fast those of a rollout go.
-//! - [`receive`]: a device sends what an upload job asked for.
+//! - [`receive`]: a device sends what an upload job asked for; `contents`: what stands in it, where
+//!   Muster wanted to know; `restore`: a configuration of its own that it gets back.
 //! - [`attachment`]: people fetch what is stored.
 //! - [`builtin`]: the scripts that come with Muster.
 
 pub mod attachment;
 pub mod builtin;
+mod contents;
 pub mod link;
 pub mod receive;
+mod restore;
 pub mod serve;
 pub mod throttle;
 mod upgrade;

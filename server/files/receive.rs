@@ -14,27 +14,23 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
-use futures_util::TryStreamExt;
-use muster_routeros::inspect;
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::contents::{self, Purpose};
 use super::link::{self, Link, LinkKind};
 use super::{failed, refused, too_large};
 use crate::clock;
-use crate::ctx::{App, Shared};
+use crate::ctx::Shared;
 use crate::error::Error;
-use crate::fleet::inspection;
 use crate::jobs::spec::{JobSpec, UploadFile};
 use crate::store::artifacts::{self, DeviceArtifact};
 use crate::store::{events, jobs};
 
 /// The longest a file may take: the largest one at some 600 kbit/s.
 const DEADLINE: Duration = Duration::from_secs(3_600);
-/// Bytes at the end of a log that are looked through for what the device was asked to write there.
-const LOG: u64 = 4 << 20;
 /// Files a device may send for one job: it may repeat itself, but not fill the disk.
 const FILES_PER_JOB: i64 = 10;
 
@@ -89,7 +85,7 @@ fn unreadable(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 async fn take(app: &Shared, link: Link, body: BodyDataStream, max: u64) -> Result<(), Error> {
-    let (file, is_report) = expected(app, &link).await?;
+    let (file, purpose) = expected(app, &link).await?;
     let artifact_id = Uuid::now_v7();
     let late = |_| Error::invalid("", format!("the file took more than {} s", DEADLINE.as_secs()));
     let stored = timeout(DEADLINE, app.files.put(artifact_id, body, max)).await.map_err(late)??;
@@ -104,13 +100,12 @@ async fn take(app: &Shared, link: Link, body: BodyDataStream, max: u64) -> Resul
     };
     // A task of its own: a device that hangs up now has sent its file, and must not stop this
     // between the bytes and the row.
-    let recording = tokio::spawn(record(Arc::clone(app), link, row, is_report));
+    let recording = tokio::spawn(record(Arc::clone(app), link, row, purpose));
     recording.await.map_err(|e| Error::Internal(format!("recording a file: {e}")))?
 }
 
-/// The file that the job of this link asks for, while the job is open; and whether what an inspection
-/// wrote is looked for in it.
-async fn expected(app: &Shared, link: &Link) -> Result<(UploadFile, bool), Error> {
+/// The file that the job of this link asks for, while the job is open; and what for.
+async fn expected(app: &Shared, link: &Link) -> Result<(UploadFile, Purpose), Error> {
     let mut conn = app.pool.acquire().await?;
     let job = jobs::of_device(&mut conn, link.device_id, link.subject)
         .await?
@@ -121,21 +116,14 @@ async fn expected(app: &Shared, link: &Link) -> Result<(UploadFile, bool), Error
     if artifacts::count_of_job(&mut conn, link.device_id, link.subject).await? >= FILES_PER_JOB {
         return Err(Error::Conflict(format!("this job has {FILES_PER_JOB} files already")));
     }
-    let is_inspection = of_inspection(job.rollout_id, job.idempotency_key.as_deref());
     match serde_json::from_value(job.args) {
         Ok(JobSpec::Upload { file }) => {
-            let is_log = matches!(file, UploadFile::Log | UploadFile::LogInstance { .. });
-            Ok((file, is_log && is_inspection))
+            let purpose = Purpose::of(&file, job.rollout_id, job.idempotency_key.as_deref());
+            Ok((file, purpose))
         }
         Ok(other) => Err(Error::Conflict(format!("a {} job takes no file", other.kind()))),
         Err(e) => Err(Error::Internal(format!("job {}: {e}", job.job_id))),
     }
-}
-
-/// Whether an inspection ordered this upload: a rollout's, or one by itself. What stands in a log that
-/// somebody just wanted to see changes nothing.
-fn of_inspection(rollout_id: Option<Uuid>, key: Option<&str>) -> bool {
-    rollout_id.is_some() || key.is_some_and(|key| key.starts_with(inspection::KEY))
 }
 
 /// Makes the file known. Its bytes go again where that is known to have failed.
@@ -143,7 +131,7 @@ async fn record(
     app: Shared,
     link: Link,
     row: DeviceArtifact,
-    is_report: bool,
+    purpose: Purpose,
 ) -> Result<(), Error> {
     let written = async {
         let mut tx = app.pool.begin().await?;
@@ -167,38 +155,11 @@ async fn record(
     tx.commit().await?;
     let (device, job, size) = (link.device_id, link.subject, row.size);
     tracing::info!(device.id = %device, job.id = %job, artifact.id = %row.artifact_id, size, "file received");
-    if is_report && let Err(error) = inspected(&app, &link, &row).await {
-        // The file is there all the same; another inspection will tell it again.
+    if let Err(error) = contents::look(&app, &link, &row, purpose).await {
+        // The file is there all the same; the next one will tell it again.
         let cause = error.private();
-        tracing::warn!(device.id = %device, job.id = %job, %cause, "a log was not looked through");
+        tracing::warn!(device.id = %device, job.id = %job, %cause, "a file was not looked through");
     }
-    Ok(())
-}
-
-/// Keeps what a log says of the device, if it was asked to write that there.
-async fn inspected(app: &App, link: &Link, row: &DeviceArtifact) -> Result<(), Error> {
-    let size = u64::try_from(row.size).unwrap_or(0);
-    if size == 0 {
-        return Ok(());
-    }
-    let start = size.saturating_sub(LOG);
-    let end = app.files.read(row.artifact_id, Some(start..size)).await?;
-    let parts: Vec<bytes::Bytes> = end.try_collect().await?;
-    let end = parts.concat();
-    let mut log = String::from_utf8_lossy(&end);
-    if start > 0 {
-        // What is left of a line that was cut is not read as a line.
-        let rest = log.split_once('\n').map_or("", |(_, rest)| rest);
-        log = rest.to_owned().into();
-    }
-    let Some(said) = inspect::parse(&log) else {
-        return Ok(());
-    };
-    let mut tx = app.pool.begin().await?;
-    if jobs::lock_device(&mut tx, link.device_id).await? {
-        inspection::learn(&mut tx, link.device_id, link.subject, said, row.created_at).await?;
-    }
-    tx.commit().await?;
     Ok(())
 }
 
@@ -234,15 +195,6 @@ mod tests {
             assert_eq!(refusal(CONTENT_TYPE, media), None, "{media}");
         }
         assert_eq!(refusal(CONTENT_ENCODING, " Identity "), None);
-    }
-
-    #[test]
-    fn only_a_log_that_an_inspection_ordered_is_looked_through() {
-        assert!(of_inspection(Some(Uuid::nil()), None));
-        assert!(of_inspection(None, Some("inspect:0193f6a1-0000-7000-8000-000000000001")));
-        for key in [None, Some(""), Some("inspect"), Some("muster:log"), Some("my inspect:1")] {
-            assert!(!of_inspection(None, key), "{key:?}");
-        }
     }
 
     #[test]

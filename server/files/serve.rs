@@ -22,10 +22,12 @@ use uuid::Uuid;
 
 use super::link::{self, Link, LinkKind};
 use super::throttle::Pace;
-use super::{failed, refused, upgrade};
+use super::{failed, refused, restore, upgrade};
 use crate::clock;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
+use crate::jobs::queue;
+use crate::jobs::spec::JobSpec;
 use crate::net::ConnInfo;
 use crate::store::{artifacts, jobs, packages};
 
@@ -52,6 +54,8 @@ enum Found {
     File(Served),
     /// A list that was made just now.
     List(String),
+    /// The script that stands in a job.
+    Script(String),
 }
 
 /// `GET` and `HEAD /f/{token}/{name}`. The name is for the device only; the token says what it gets.
@@ -75,7 +79,8 @@ async fn download(
     let base = link::base(public_url, conn.tls, host, conn.local);
     let answered = match found(&app, &link, &base).await {
         Ok(Found::File(file)) => answer(&app, &link, &file, &method, &headers).await,
-        Ok(Found::List(text)) => Ok(list(&method, text)),
+        Ok(Found::List(text)) => Ok(made(&method, "text/xml", text)),
+        Ok(Found::Script(text)) => Ok(made(&method, "text/plain; charset=us-ascii", text)),
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| failed(&link, &error))
@@ -84,9 +89,10 @@ async fn download(
 /// What a link is good for while a job of its device is open.
 async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
     if jobs::fetches(&app.pool, link.device_id, link.subject).await? {
-        let artifact = artifacts::get(&app.pool, link.subject).await?;
-        let artifact =
-            artifact.ok_or_else(|| Error::NotFound("the file has been deleted".to_owned()))?;
+        let Some(artifact) = artifacts::get(&app.pool, link.subject).await? else {
+            // One that the device sent itself, or none.
+            return Ok(Found::Script(restore::text(app, link, base).await?));
+        };
         return Ok(Found::File(Served {
             id: artifact.artifact_id,
             name: artifact.name,
@@ -101,14 +107,24 @@ async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
             Ok(Found::List(upgrade::manifest(app, link, &job, base).await?))
         }
         Some(job) => Ok(Found::File(upgrade::package(app, link.subject, &job).await?)),
-        None => Err(Error::NotFound("no open job of the device fetches this file".to_owned())),
+        None => script(app, link).await,
     }
 }
 
-/// It is made anew each time: there is nothing to go on with, and nothing to keep.
-fn list(method: &Method, text: String) -> Response {
+/// What a configuration's job holds: what was decided, whatever has changed since.
+async fn script(app: &App, link: &Link) -> Result<Found, Error> {
+    let gone = || Error::NotFound("no open job of the device fetches this file".to_owned());
+    let job = jobs::configures(&app.pool, link.device_id, link.subject).await?.ok_or_else(gone)?;
+    match queue::opened(&app.keys, &job)? {
+        JobSpec::Configure { script, .. } => Ok(Found::Script(script)),
+        other => Err(Error::Internal(format!("a {} job has no script", other.kind()))),
+    }
+}
+
+/// Made for this device: there is nothing to go on with, and nothing to keep.
+fn made(method: &Method, content_type: &'static str, text: String) -> Response {
     let fields = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/xml")),
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CONTENT_LENGTH, HeaderValue::from(text.len())),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

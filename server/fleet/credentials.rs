@@ -47,6 +47,9 @@ impl Enrolment {
 }
 
 /// Gives a device credentials of its own, in place of any before; it must be told by a job.
+///
+/// # Errors
+/// [`Error::Database`].
 pub async fn issue(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -54,10 +57,33 @@ pub async fn issue(
     id: &CwmpDeviceId,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let username = user_name(id);
+    Ok(credentials::put(conn, &fresh(keys, device_id, user_name(id)), now).await?)
+}
+
+/// Gives a device that uses its credentials others. Those that it has are good until it has used the
+/// new ones: it must be told by a job in the very session, for it cannot be woken by the old ones.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn rotate(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let Some(had) = credentials::get(conn, device_id).await?.filter(|had| had.confirmed) else {
+        return Ok(false);
+    };
+    let (previous_md5, previous_sha256) = (Some(had.ha1_md5), Some(had.ha1_sha256));
+    let others = fresh(keys, device_id, had.username);
+    credentials::put(conn, &Credentials { previous_md5, previous_sha256, ..others }, now).await?;
+    Ok(true)
+}
+
+fn fresh(keys: &Keys, device_id: Uuid, username: String) -> Credentials {
     let password = new_password();
     let context = device_id.to_string();
-    let row = Credentials {
+    Credentials {
         device_id,
         ha1_md5: ha1(Algorithm::Md5, &username, REALM, &password),
         ha1_sha256: ha1(Algorithm::Sha256, &username, REALM, &password),
@@ -66,10 +92,10 @@ pub async fn issue(
         wake_username: username.clone(),
         wake_sealed: keys.seal(&new_password(), &context),
         enrol_until: None,
+        previous_md5: None,
+        previous_sha256: None,
         username,
-    };
-    credentials::put(conn, &row, now).await?;
-    Ok(())
+    }
 }
 
 /// The parameters that tell a device its credentials. `login` = also those for the ACS, not only

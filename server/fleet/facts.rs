@@ -25,6 +25,8 @@ pub struct Facts {
     pub parameter_key: Option<String>,
     /// `ManagementServer.ConnectionRequestURL`
     pub connection_request_url: Option<String>,
+    /// `ManagementServer.PeriodicInformInterval`, in seconds
+    pub inform_interval: Option<String>,
 }
 
 impl Facts {
@@ -45,6 +47,7 @@ impl Facts {
                 "DeviceInfo.ProvisioningCode" => &mut facts.provisioning_code,
                 "ManagementServer.ParameterKey" => &mut facts.parameter_key,
                 "ManagementServer.ConnectionRequestURL" => &mut facts.connection_request_url,
+                "ManagementServer.PeriodicInformInterval" => &mut facts.inform_interval,
                 _ => continue,
             };
             *slot = Some(capped(&p.value).to_owned());

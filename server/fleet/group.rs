@@ -20,7 +20,7 @@ use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse};
 use crate::error::Error;
 use crate::store::groups::{self as store, Group, Holders};
 use crate::store::rollouts::named;
-use crate::store::{events, sites};
+use crate::store::{desired, events, profiles, sites};
 
 /// Characters in a description.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -158,8 +158,8 @@ pub async fn change(
 /// Removes a group. Groups must be locked, and `group` read since.
 ///
 /// # Errors
-/// [`Error::Conflict`] where another group's selector or a rollout that has not ended names it, or
-/// somebody was granted something for its devices.
+/// [`Error::Conflict`] where another group's selector or a rollout that has not ended names it, a
+/// profile is bound to it, or somebody was granted something for its devices.
 pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error> {
     let all = store::all(conn).await?;
     check_among(&all, Some(group), None)?;
@@ -172,6 +172,11 @@ pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error>
         return Err(Error::Conflict(why));
     }
     check_rollouts(&all, group, None, &named::selectors(conn).await?)?;
+    let bound = profiles::for_group(conn, group.group_id).await?;
+    if !bound.is_empty() {
+        let why = format!("{} is said of its devices: unbind it first", listed("profile", &bound));
+        return Err(Error::Conflict(why));
+    }
     if let Some(who) = told(&store::holders(conn, group.group_id).await?) {
         let why = format!("it bounds what {who} may do: take that from them first");
         return Err(Error::Conflict(why));
@@ -331,6 +336,8 @@ pub async fn set_member(
         let (before, after) = (json!({ "member": !member }), json!({ "member": member }));
         let detail = json!({ "by": by, "group": group.name, "before": before, "after": after });
         events::append(conn, device_id, "device.changed", None, &detail, now).await?;
+        // Other things may be wanted of it now.
+        desired::touch(conn, device_id, now).await?;
     }
     Ok(changed)
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use muster_cwmp::value::ParameterValue;
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use super::secret::{Keys, is_secret};
 use crate::error::Error;
 use crate::jobs::machine::Learned;
 use crate::store::parameters::{self, Counters, Document, Entry};
-use crate::store::{device_secrets, devices};
+use crate::store::{device_secrets, devices, events};
 
 /// Parameters a document may hold; more are not kept (and said so in the log).
 pub const MAX_PARAMETERS: usize = 50_000;
@@ -22,6 +23,8 @@ const MAX_SECRETS: usize = 1_000;
 const MAX_SECRET: usize = 8 * 1024;
 /// Bytes of its name; TR-069 allows 256 characters, and an index takes no entry of some kilobytes.
 const MAX_NAME: usize = 1_024;
+/// When RouterOS last wrote a crash file; year 1 = never.
+const CRASH: &str = "Device.DeviceInfo.X_MIKROTIK_AutosupoutTime";
 
 /// Merges what was learned; true = the document changed. Pure.
 pub fn merge(doc: &mut Document, counters: &mut Counters, learned: &Learned, at: i64) -> bool {
@@ -94,11 +97,23 @@ pub async fn store(
     if facts != Facts::default() || learned.methods.is_some() {
         devices::learn_facts(conn, device_id, &facts, learned.methods.as_deref(), now).await?;
     }
+    // What the device took is so from now on, too.
+    let facts = Facts::from_parameters(&learned.written);
+    if facts != Facts::default() {
+        devices::learn_facts(conn, device_id, &facts, None, now).await?;
+    }
     let known = parameters::lock(conn, device_id).await?;
     let new = known.is_none();
     let mut doc = known.unwrap_or_default();
     let mut counters = Counters::new();
+    let crash = doc.get(CRASH).map(|entry| entry.value.clone());
     let changed = merge(&mut doc, &mut counters, learned, now.timestamp());
+    if let (Some(was), Some(is)) = (&crash, doc.get(CRASH))
+        && crashed(was, &is.value)
+    {
+        let detail = json!({ "crash_at": is.value, "crash_before": was });
+        events::append(conn, device_id, "crashed", None, &detail, now).await?;
+    }
     let whole = learned
         .complete_below
         .as_deref()
@@ -112,6 +127,15 @@ pub async fn store(
         parameters::merge_counters(conn, device_id, &counters, now).await?;
     }
     Ok(())
+}
+
+/// Whether a crash file was written between two readings of when the last one was. Pure.
+fn crashed(was: &str, is: &str) -> bool {
+    let time = |text: &str| {
+        let at = DateTime::parse_from_rfc3339(text).ok()?;
+        (at.year() > 1).then_some(at)
+    };
+    time(is).is_some_and(|is| time(was).is_none_or(|was| is > was))
 }
 
 /// Writes the secrets that are news, and forgets those whose parameter is gone. A bootstrap forgets
@@ -259,6 +283,25 @@ mod tests {
         assert!(merge(&mut doc, &mut counters, &whole, 3));
         let names: Vec<_> = doc.keys().map(String::as_str).collect();
         assert_eq!(names, ["Device.A.2", "Device.B"]);
+    }
+
+    #[test]
+    fn a_crash_is_a_later_time_than_the_one_before() {
+        let (never, first, second) =
+            ("0001-01-01T00:00:00Z", "2026-11-22T09:30:00Z", "2026-11-23T09:30:00Z");
+        for (was, is, expected) in [
+            (never, never, false),
+            (never, first, true),
+            ("", first, true),
+            (first, first, false),
+            (first, second, true),
+            (second, first, false),
+            (first, never, false),
+            (first, "", false),
+            (first, "yesterday", false),
+        ] {
+            assert_eq!(crashed(was, is), expected, "{was} to {is}");
+        }
     }
 
     const SECRET: &str = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";

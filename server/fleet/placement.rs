@@ -15,7 +15,7 @@ use super::label::{check_tag, checked_tags};
 use super::site::SitePath;
 use crate::error::Error;
 use crate::store::sites::{self as store, Placed};
-use crate::store::{events, uplinks};
+use crate::store::{desired, events, uplinks};
 
 /// Where a device stands, its tags, and with which others it goes together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -84,6 +84,8 @@ pub async fn change(
         redundancy: wanted.redundancy.clone(),
     };
     store::place(conn, device_id, &placed, now).await?;
+    // Other things may be wanted of it there.
+    desired::touch(conn, device_id, now).await?;
     let detail = json!({ "by": by, "before": current, "after": wanted });
     Ok(events::append(conn, device_id, "device.changed", None, &detail, now).await?)
 }

@@ -3,31 +3,34 @@
 //! Owns what a path, a name, a time zone, variables and windows may be, and that the tree stays one:
 //! each site's parent exists, no site stands below itself, and what stands in a subtree moves with
 //! it, as does what rollouts say of it.
-//! It must never leave a device in a site that is not there.
+//! It must never leave a device in a site that is not there, nor a secret among the variables in clear.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::label::check_name;
+use super::secret::{Keys, MASK, is_secret};
+use super::variables::Variables;
 use super::window::{self, Window};
 use crate::error::Error;
+use crate::store::claims;
+use crate::store::profiles;
 use crate::store::rollouts::named;
 use crate::store::sites::{self as store, Site};
+use crate::store::webhooks;
 
 /// Labels in a path.
 pub const MAX_DEPTH: usize = 16;
 /// Characters in a label.
 pub const MAX_LABEL: usize = 64;
-/// Bytes of a site's variables, as JSON.
-const MAX_VARIABLES: usize = 65_536;
 /// Where nobody says otherwise.
 const UTC: &str = "UTC";
 
@@ -108,22 +111,23 @@ pub struct SiteFields {
     pub name: Option<String>,
     /// IANA name of its time zone, such as `Europe/Riga`; `UTC` when absent.
     pub time_zone: Option<String>,
-    /// Values by name for templates; none when absent.
+    /// Values by name for templates; none when absent. Those whose names are those of secrets
+    /// (`wifi_password`) are sealed and shown as `********`, which leaves them as they are.
     #[schema(value_type = Option<Object>)]
-    pub variables: Option<Map<String, Value>>,
+    pub variables: Option<Variables>,
     /// When its devices may be changed, by its clock; empty when absent. Empty means: as the nearest
     /// site above it that has windows says, by the clock of that site; if none has, at any time.
     pub windows: Option<Vec<Window>>,
 }
 
 impl SiteFields {
-    /// What is said of a stored site.
+    /// What is said of a stored site; secrets masked.
     pub fn of(site: &Site) -> Self {
         Self {
             path: Some(site.path.clone()),
             name: Some(site.name.clone()),
             time_zone: Some(site.time_zone.clone()),
-            variables: site.variables.as_object().cloned(),
+            variables: Some(Variables::masked(&site.variables)),
             windows: Some(site.windows.0.clone()),
         }
     }
@@ -134,7 +138,7 @@ struct Draft {
     path: SitePath,
     name: String,
     time_zone: String,
-    variables: Value,
+    variables: Variables,
     windows: Json<Vec<Window>>,
 }
 
@@ -150,41 +154,42 @@ fn checked(fields: SiteFields) -> Result<Draft, Error> {
         let why = "no time zone of this name: an IANA name, such as Europe/Riga or UTC";
         return Err(Error::invalid("/time_zone", why));
     }
-    let variables = Value::Object(fields.variables.unwrap_or_default());
-    check_variables(&variables)?;
+    let variables = fields.variables.unwrap_or_default();
+    variables.check("/variables")?;
     let windows = fields.windows.unwrap_or_default();
     window::check(&windows)?;
     Ok(Draft { path, name, time_zone, variables, windows: Json(windows) })
 }
 
-fn check_variables(variables: &Value) -> Result<(), Error> {
-    let names = variables.as_object().into_iter().flat_map(Map::keys);
-    for name in names {
-        let mut chars = name.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !first || name.len() > 64 || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let why = format!(
-                "`{}`: a variable's name is a letter or `_`, then letters, digits and `_`, at most 64",
-                name.escape_debug()
-            );
-            return Err(Error::invalid("/variables", why));
-        }
-    }
-    if variables.to_string().len() > MAX_VARIABLES || holds_nul(variables) {
-        let why = format!("at most {MAX_VARIABLES} bytes as JSON, and no U+0000 in them");
-        return Err(Error::invalid("/variables", why));
-    }
-    Ok(())
+/// What a site's variables are sealed for: they open nowhere else.
+fn context(site_id: Uuid) -> String {
+    format!("site {site_id}")
 }
 
-/// PostgreSQL's jsonb cannot hold U+0000.
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(k, v)| k.contains('\0') || holds_nul(v)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+/// A site's variables in clear.
+///
+/// # Errors
+/// [`Error::Internal`] where another key sealed them.
+pub fn variables(site: &Site, keys: &Keys) -> Result<Variables, Error> {
+    Variables::opened(&site.variables, keys, &context(site.site_id))
+}
+
+/// As they are stored; what came back masked stays what it was.
+fn sealed(
+    mut variables: Variables,
+    had: &Variables,
+    keys: &Keys,
+    site_id: Uuid,
+) -> Result<Value, Error> {
+    variables.keep_masked(had);
+    let masked = |(name, value): (&String, &Value)| {
+        (is_secret(name) && value.as_str() == Some(MASK)).then(|| name.clone())
+    };
+    if let Some(name) = variables.0.iter().find_map(masked) {
+        let why = format!("`{name}` has no value yet that {MASK} could stand for: write it out");
+        return Err(Error::invalid("/variables", why));
     }
+    Ok(variables.sealed(keys, &context(site_id)))
 }
 
 /// Makes a site. The tree must be locked.
@@ -194,17 +199,20 @@ fn holds_nul(value: &Value) -> bool {
 /// [`Error::Conflict`] where there is such a site.
 pub async fn create(
     conn: &mut PgConnection,
+    keys: &Keys,
     fields: SiteFields,
     now: DateTime<Utc>,
 ) -> Result<Site, Error> {
     let draft = checked(fields)?;
+    let site_id = Uuid::now_v7();
+    let variables = sealed(draft.variables, &Variables::default(), keys, site_id)?;
     check_place(conn, &draft.path).await?;
     let site = Site {
-        site_id: Uuid::now_v7(),
+        site_id,
         path: draft.path.to_string(),
         name: draft.name,
         time_zone: draft.time_zone,
-        variables: draft.variables,
+        variables,
         windows: draft.windows,
         created_at: now,
         updated_at: now,
@@ -220,12 +228,15 @@ pub async fn create(
 /// As [`create`]; also [`Error::Invalid`] for a place within the site itself.
 pub async fn change(
     conn: &mut PgConnection,
+    keys: &Keys,
     current: Site,
     fields: SiteFields,
     by: &str,
     now: DateTime<Utc>,
 ) -> Result<Site, Error> {
     let draft = checked(fields)?;
+    let had = variables(&current, keys)?;
+    let variables = sealed(draft.variables, &had, keys, current.site_id)?;
     let from = stored_path(&current)?;
     if draft.path != from {
         if draft.path.is_under(&from) {
@@ -241,7 +252,7 @@ pub async fn change(
         path: draft.path.to_string(),
         name: draft.name,
         time_zone: draft.time_zone,
-        variables: draft.variables,
+        variables,
         windows: draft.windows,
         updated_at: now,
         ..current
@@ -255,7 +266,8 @@ pub async fn change(
 ///
 /// # Errors
 /// [`Error::Conflict`] where something stands in it and `move_to` is absent, a child cannot move,
-/// somebody's rights are said to be there, or a rollout that has not ended names it;
+/// somebody's rights are said to be there, a profile is bound to it, or a rollout that has not ended
+/// names it;
 /// [`Error::Invalid`] where `move_to` is no site outside of this one.
 pub async fn delete(
     conn: &mut PgConnection,
@@ -268,7 +280,10 @@ pub async fn delete(
     check_unnamed(conn, site).await?;
     let Some(move_to) = move_to else {
         return match store::in_use(conn, from.as_str()).await? {
-            (false, false) => Ok(store::delete(conn, site.site_id).await?),
+            (false, false) => {
+                check_unexpected(conn, site).await?;
+                Ok(store::delete(conn, site.site_id).await?)
+            }
             (sites, devices) => Err(still_there(sites, devices)),
         };
     };
@@ -293,8 +308,9 @@ pub async fn delete(
     move_what_is_there(conn, &from, to.as_str(), by, now).await
 }
 
-/// Moves the devices of a site and of those in it, and what rollouts say of these sites. Each in its
-/// turn, which `store::rollouts::named` says.
+/// Moves the devices of a site and of those in it, and what rollouts, claims and rules of admission
+/// say of these sites. Each in its turn, which `store::rollouts::named` says; claims after devices, as
+/// those lock them that take one.
 async fn move_what_is_there(
     conn: &mut PgConnection,
     from: &SitePath,
@@ -304,17 +320,33 @@ async fn move_what_is_there(
 ) -> Result<(), Error> {
     named::move_sites(conn, from.as_str(), to, now).await?;
     store::move_devices(conn, from.as_str(), to, by, now).await?;
+    claims::move_sites(conn, from.as_str(), to, now).await?;
+    webhooks::move_sites(conn, from.as_str(), to, now).await?;
     Ok(named::move_devices(conn, from.as_str(), to).await?)
 }
 
-/// That nobody would lose rights, or have them elsewhere, and no rollout go elsewhere, without somebody
-/// saying so.
+/// That nobody would lose rights, or have them elsewhere, no rollout go elsewhere, and no profile be
+/// said of other devices, without somebody saying so.
 async fn check_unnamed(conn: &mut PgConnection, site: &Site) -> Result<(), Error> {
     if named::names_site(conn, &site.path).await? {
         // Not by its name: who may remove a site need not see every rollout that names it.
         let why = "a rollout that has not ended may go to this very site, or has a wave of it: end \
                    it first, or change the draft";
         return Err(Error::Conflict(why.to_owned()));
+    }
+    if webhooks::names_site(conn, &site.path).await? {
+        let why = "a webhook is told of the devices at this very site: change it first";
+        return Err(Error::Conflict(why.to_owned()));
+    }
+    let bound = profiles::at_site(conn, site.site_id).await?;
+    if let Some(profile) = bound.first() {
+        let more = match bound.len() {
+            1 => String::new(),
+            n => format!(", and {} more with it", n - 1),
+        };
+        let why =
+            format!("the profile `{profile}` is bound to this very site{more}: unbind it first");
+        return Err(Error::Conflict(why));
     }
     let what = match store::named(conn, site.site_id).await? {
         (false, false) => return Ok(()),
@@ -323,6 +355,18 @@ async fn check_unnamed(conn: &mut PgConnection, site: &Site) -> Result<(), Error
         (false, true) => "tokens are good",
     };
     Err(Error::Conflict(format!("{what} at this very site: change or revoke them first")))
+}
+
+/// That no device would come to stand in a site that is not there.
+async fn check_unexpected(conn: &mut PgConnection, site: &Site) -> Result<(), Error> {
+    let what = match claims::names_site(conn, &site.path).await? {
+        (false, false) => return Ok(()),
+        (true, false) => "claims are",
+        (false, true) => "a rule of admission is",
+        (true, true) => "claims and a rule of admission are",
+    };
+    let why = format!("{what} for this very site: change them first, or say where they move");
+    Err(Error::Conflict(why))
 }
 
 fn still_there(sites: bool, devices: bool) -> Error {
@@ -373,6 +417,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fleet::variables::MAX_VARIABLES;
 
     fn path(text: &str) -> SitePath {
         text.parse().unwrap()
@@ -415,7 +460,20 @@ mod tests {
         let fields = SiteFields { path: Some("eu.lv".to_owned()), ..SiteFields::default() };
         let draft = checked(fields).unwrap();
         assert_eq!((draft.name.as_str(), draft.time_zone.as_str()), ("lv", "UTC"));
-        assert_eq!((draft.variables, draft.windows.0), (json!({}), vec![]));
+        assert_eq!((draft.variables, draft.windows.0), (Variables::default(), vec![]));
+    }
+
+    #[test]
+    fn a_secret_is_sealed_and_one_that_came_back_masked_stays() {
+        let of = |value: Value| -> Variables { serde_json::from_value(value).unwrap() };
+        let (keys, id) = (Keys::new([7; 32]), Uuid::nil());
+        let had = of(json!({ "ppp_password": "hunter2", "vlan": 7 }));
+        let sent = of(json!({ "ppp_password": MASK, "vlan": 8 }));
+        let stored = sealed(sent, &had, &keys, id).unwrap();
+        assert!(!stored.to_string().contains("hunter2"), "{stored}");
+        let opened = Variables::opened(&stored, &keys, &context(id)).unwrap();
+        assert_eq!(opened, of(json!({ "ppp_password": "hunter2", "vlan": 8 })));
+        assert!(sealed(of(json!({ "other_password": MASK })), &had, &keys, id).is_err());
     }
 
     #[test]

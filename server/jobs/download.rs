@@ -107,6 +107,15 @@ pub fn upgrade(job_id: Uuid, longest: &str, url: &TransferUrl) -> Result<Downloa
     })
 }
 
+/// The Download RPC of a configuration: its file is the script that stands in the job.
+pub fn configure(job_id: Uuid, size: usize, url: &TransferUrl) -> Result<Download, String> {
+    let alter = DownloadFile::Alter;
+    let artifact_id = Uuid::nil();
+    let spec = DownloadSpec { artifact_id, file: alter, delay_seconds: 0 };
+    let size = u64::try_from(size).unwrap_or(0);
+    rpc(job_id, &spec, &TransferUrl { size, ..url.clone() })
+}
+
 /// The ScheduleDownload RPC of a job.
 pub fn scheduled(
     job_id: Uuid,

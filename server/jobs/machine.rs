@@ -185,6 +185,10 @@ impl Machine {
                     .map_err(Outcome::Impossible)?,
             ),
             JobSpec::Upgrade { version, .. } => self.upgrade(version)?,
+            JobSpec::Configure { script, .. } => Request::Download(
+                download::configure(self.context.job_id, script.len(), self.transfer()?)
+                    .map_err(Outcome::Impossible)?,
+            ),
             JobSpec::Upload { file } => Request::Upload(
                 download::upload(self.context.job_id, file, self.transfer()?)
                     .map_err(Outcome::Impossible)?,

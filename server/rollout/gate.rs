@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::plan::{OnError, Plan, after};
+use super::words::{are, count_of, part_of};
 use crate::fleet::health::span;
 use crate::store::rollouts::waves::WaveRow;
 
@@ -174,12 +175,14 @@ pub fn decide(
         return decided(Decision::Approve, "it waits for somebody to let it begin".to_owned());
     }
     if counts.waiting > 0 {
-        let words = format!("{} of {} devices are still to begin", counts.waiting, counts.meant());
+        let of = part_of(counts.waiting, counts.meant(), "device");
+        let words = format!("{of} {} still to begin", are(counts.waiting));
         return decided(Decision::Go, words);
     }
     let under_way = counts.active + counts.verifying;
     if under_way > 0 {
-        let words = format!("{under_way} of {} devices are under way", counts.meant());
+        let of = part_of(under_way, counts.meant(), "device");
+        let words = format!("{of} {} under way", are(under_way));
         return decided(Decision::Wait { until: None }, words);
     }
     let pass = if last { Decision::Complete } else { Decision::Next };
@@ -192,12 +195,26 @@ pub fn decide(
     let bad = bad.join("; ");
     let checks = errors.iter().cloned().chain(success.iter().cloned()).collect();
     let (decision, words) = if good {
-        let healthy = format!("{} of {} devices are healthy", counts.healthy, counts.ended());
+        let healthy = healthy(counts, counts.ended());
         watched(plan, wave, soak_until, now, pass, healthy)
     } else {
         (Decision::Fail { then: OnError::Pause }, format!("it is not good enough: {bad}"))
     };
     (decision, verdict(words, checks, counts))
+}
+
+/// Why devices do not begin whom somebody has not meant: since somebody said yes to `meant` devices,
+/// more than a tenth of them came or went. `None` = not so many.
+pub fn another_audience(meant: u64, found: u64) -> Option<String> {
+    let changed = found.abs_diff(meant).saturating_mul(10) > meant;
+    changed.then(|| {
+        format!(
+            "somebody agreed to it for {}, and it finds {} now: look whether that is meant, then \
+             let it go on or abort it",
+            devices(meant),
+            devices(found)
+        )
+    })
 }
 
 /// A good wave passes when it was watched for long enough.
@@ -230,7 +247,12 @@ fn verdict(words: String, checks: Vec<GateCheck>, counts: &Counts) -> GateVerdic
 
 /// So many devices, for people.
 fn devices(count: u64) -> String {
-    if count == 1 { "1 device".to_owned() } else { format!("{count} devices") }
+    count_of(count, "device")
+}
+
+/// How many of so many devices are well, for people.
+fn healthy(counts: &Counts, of: u64) -> String {
+    format!("{} {} healthy", part_of(counts.healthy, of, "device"), are(counts.healthy))
 }
 
 fn says(check: &GateCheck) -> &str {
@@ -257,10 +279,10 @@ fn errors(plan: &Plan, counts: &Counts) -> Vec<GateCheck> {
         let judged = counts.healthy + sick;
         let needed = u64::from(plan.error.minimum).min(counts.meant()).max(1);
         let share = share(sick, judged);
-        let what = format!("{sick} of {judged} devices failed, {}", percent(share));
+        let what = format!("{} failed, {}", part_of(sick, judged, "device"), percent(share));
         let (ok, words) = match judged >= needed {
             true => (Some(share <= most), format!("{what}; up to {} is fine", percent(most))),
-            false => (None, format!("{what}; looked at from {needed} devices on")),
+            false => (None, format!("{what}; looked at from {} on", devices(needed))),
         };
         checks.push(check(GateRule::ErrorPercent, ok, share, most, words));
     }
@@ -273,21 +295,21 @@ fn successes(plan: &Plan, counts: &Counts, approved: bool) -> Vec<GateCheck> {
     let judged = counts.healthy + counts.unseen();
     // Of a wave whose every failure was seen nothing is left to judge.
     let value = if judged == 0 { 100.0 } else { share(counts.healthy, judged) };
-    let words = format!(
-        "{} of {judged} devices are healthy, {}; {} are needed",
-        counts.healthy,
-        percent(value),
-        percent(least)
-    );
+    let words =
+        format!("{}, {}; {} are needed", healthy(counts, judged), percent(value), percent(least));
     let healthy = check(GateRule::SuccessPercent, Some(value >= least), value, least, words);
     // Those that timed out never took their order: nothing was seen of them.
     let begun = counts.healthy + counts.failed;
     let needed = u64::from(plan.success.minimum).min(counts.meant());
     let (ok, words) = match begun >= needed {
-        true => (true, format!("begun: {}; {needed} are needed", devices(begun))),
+        true => (true, format!("begun: {}; {needed} {} needed", devices(begun), are(needed))),
         false => (
             approved,
-            format!("begun: {}; {needed} are needed, or an approval of the wave", devices(begun)),
+            format!(
+                "begun: {}; {needed} {} needed, or an approval of the wave",
+                devices(begun),
+                are(needed)
+            ),
         ),
     };
     let sample = check(GateRule::Sample, Some(ok), begun as f64, needed as f64, words);

@@ -8,7 +8,7 @@
 //! - [`pace`]: how many may begin now.
 //! - [`gate`]: whether a wave is good, and what then.
 //! - [`device`]: what one device does next, from what is seen of it.
-//! - [`fault`]: what a failure means for the rollout.
+//! - [`fault`]: what a failure means for the rollout. [`words`]: how many, in words.
 
 pub mod assign;
 pub mod change;
@@ -20,6 +20,7 @@ pub mod pace;
 pub mod plan;
 pub mod reconcile;
 pub mod state;
+pub mod words;
 
 #[cfg(test)]
 mod simulation;

@@ -5,11 +5,12 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::plan::Pace;
+use super::plan::{Pace, after};
+use crate::fleet::health::span;
 
 /// How many were begun in the minute and in the day (UTC) in which one was begun last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,66 @@ pub struct Candidate {
     pub uplink: Option<Uuid>,
     /// Devices with the same word back each other up.
     pub redundancy: Option<String>,
+}
+
+/// A device that did not come to a good end, and that nobody has left out: who backs it up may be all
+/// that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sick {
+    /// Whose.
+    pub device_id: Uuid,
+    /// For people.
+    pub serial: String,
+    /// The word of what it backs up.
+    pub redundancy: String,
+    /// It failed; else it did not come in time, or was given back to be tried again.
+    pub failed: bool,
+    /// When it came to its end; `None` = it is to be tried again.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// What becomes of a device whose partner is sick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beside {
+    /// It waits, and why.
+    Waits(String),
+    /// It is left out, and why: nobody has said what is to become of its partner.
+    LeftOut(String),
+}
+
+/// Whether a device waits for one that it backs up: while that one is not well, it is not touched.
+/// Whoever has been `begun` itself is half changed, and waits only for one that has come to its end:
+/// two that are tried again would wait for each other. `patience` is how long somebody has to try the
+/// sick one again, or to leave it out. `None` = it waits for nobody.
+pub fn beside(
+    one: &Candidate,
+    begun: bool,
+    sick: &[Sick],
+    patience: TimeDelta,
+    now: DateTime<Utc>,
+) -> Option<Beside> {
+    let set = one.redundancy.as_ref()?;
+    let holds = |of: &&Sick| {
+        of.redundancy == *set && of.device_id != one.device_id && (of.ended_at.is_some() || !begun)
+    };
+    // The one that was sick last keeps it longest.
+    let partner = sick.iter().filter(holds).max_by_key(|of| of.ended_at.unwrap_or(now))?;
+    let serial = &partner.serial;
+    let what = match (partner.ended_at, partner.failed) {
+        (None, _) => "is to be tried again first",
+        (Some(_), true) => "failed",
+        (Some(_), false) => "did not come in time",
+    };
+    match partner.ended_at {
+        Some(ended) if after(ended, patience) <= now => {
+            let time = span(patience);
+            let why = format!(
+                "its partner {serial} {what}, and was neither tried again nor left out within {time}"
+            );
+            Some(Beside::LeftOut(why))
+        }
+        _ => Some(Beside::Waits(format!("its partner {serial} {what}"))),
+    }
 }
 
 /// What is under way.
@@ -157,7 +218,6 @@ pub fn pick(candidates: &[Candidate], pace: &Pace, active: &Active, room: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -217,6 +277,60 @@ mod tests {
         assert_eq!(chosen, [1, 3, 5].map(Uuid::from_u128));
         let edge = Candidate { redundancy: Some("edge".to_owned()), ..device(6) };
         assert!(pick(&[edge], &pace, &active, 9).is_empty());
+    }
+
+    fn sick(id: u128, ended: Option<i64>) -> Sick {
+        Sick {
+            device_id: Uuid::from_u128(id),
+            serial: format!("S{id}"),
+            redundancy: "core".to_owned(),
+            failed: true,
+            ended_at: ended.map(at),
+        }
+    }
+
+    #[test]
+    fn who_backs_up_a_sick_device_waits_for_it() {
+        let pair = |id| Candidate { redundancy: Some("core".to_owned()), ..device(id) };
+        let day = TimeDelta::hours(24);
+        let held = |one: &Candidate, begun, sick: &[Sick], now| beside(one, begun, sick, day, now);
+        let waits = |why: &str| Some(Beside::Waits(why.to_owned()));
+        let failed = [sick(1, Some(0))];
+        assert_eq!(held(&pair(2), false, &failed, at(60)), waits("its partner S1 failed"));
+        assert_eq!(held(&pair(2), true, &failed, at(60)), waits("its partner S1 failed"));
+        // Nobody else does: not itself, nor who backs up others, or nobody.
+        let edge = Candidate { redundancy: Some("edge".to_owned()), ..device(3) };
+        for other in [pair(1), edge, device(4)] {
+            assert_eq!(held(&other, false, &failed, at(60)), None, "{other:?}");
+        }
+        assert_eq!(held(&pair(2), false, &[], at(60)), None);
+        let late = [Sick { failed: false, ..sick(1, Some(0)) }];
+        let why = "its partner S1 did not come in time";
+        assert_eq!(held(&pair(2), false, &late, at(60)), waits(why));
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_beside_a_sick_device() {
+        let pair = |id| Candidate { redundancy: Some("core".to_owned()), ..device(id) };
+        let day = TimeDelta::hours(24);
+        let left_out = |sick: &[Sick], now| {
+            matches!(beside(&pair(3), false, sick, day, now), Some(Beside::LeftOut(_)))
+        };
+        let one = [sick(1, Some(0))];
+        assert!(!left_out(&one, at(86_399)) && left_out(&one, at(86_400)));
+        // As long as there is one for which it may wait.
+        let two = [sick(1, Some(0)), sick(2, Some(3_600))];
+        assert!(!left_out(&two, at(86_400)) && left_out(&two, at(90_000)));
+        let again = [sick(1, Some(0)), sick(2, None)];
+        assert!(!left_out(&again, at(900_000)));
+        // Two that are tried again do not wait for each other.
+        let both = [sick(1, None), sick(2, None)];
+        assert_eq!(beside(&pair(1), true, &both, day, at(0)), None);
+        let why = beside(&pair(3), false, &both, day, at(0));
+        assert_eq!(
+            why,
+            Some(Beside::Waits("its partner S2 is to be tried again first".to_owned()))
+        );
     }
 
     #[test]

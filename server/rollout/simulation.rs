@@ -4,15 +4,18 @@
 //! The rules are the real ones: `device`, `gate`, `pace`, `assign`, and `jobs::upgrade`. What is
 //! made up is around them: devices that upgrade, refuse, come back on the old version, never come
 //! back, crash or fall silent hours later, or tell everything twice ([`router`], [`queue`]); Muster
-//! that is away for an hour ([`world`]); and two nodes that read in one moment and write in a later
+//! that is away for an hour, sites that are open for a few ([`world`]); and two nodes that read in one moment and write in a later
 //! one, lose their lease in between, and are killed between any two statements ([`node`]). A
 //! statement is atomic, and changes a row only if it is as it was seen ([`store`], [`judge`]); that is
 //! what PostgreSQL is trusted with.
 //!
 //! What must hold is checked where it could break: that no device is sent what it has, nor anything
 //! twice, in `World::deliver`; that nothing begins while nothing may, and that nobody is left without
-//! a next look, in `Store::write`; limits in `Store::check_pace` and `check_errors`; the rest in
-//! [`check_end`].
+//! a next look, in `Store::write`; limits, and that nobody begins beside a partner that is sick, in
+//! `Store::check_pace` and `check_errors`; the rest in [`check_end`].
+//!
+//! A rollout that is taken back gives its place to the one that does it, in the same world: with the
+//! plan that the real one has (`plan_back`), and with the jobs and reports that the first one left.
 
 mod dice;
 mod judge;
@@ -30,6 +33,7 @@ use self::dice::Dice;
 use self::router::{Fate, Router};
 use self::store::{Row, TARGET};
 use self::world::World;
+use super::device::Step;
 use super::plan::{Checks, Deadlines, ErrorCondition, OnError, Pace, Plan, Success, Take, Wave};
 use super::state::{DeviceState, State};
 
@@ -76,15 +80,41 @@ fn plan(dice: &mut Dice) -> Plan {
 
 /// Plays one rollout to its end.
 fn play(seed: u64, tally: &mut Tally) {
-    let mut dice = Dice::new(seed);
-    let plan = plan(&mut dice);
-    let mut world = World::new(seed, plan, dice);
+    let (mut dice, mut extra) = (Dice::new(seed), Dice::new(!seed));
+    let mut plan = plan(&mut dice);
+    if extra.one_in(4) {
+        plan.error.then = OnError::RollBack;
+    }
+    let mut world = World::new(seed, plan, dice, extra);
     while !world.store.is_over() {
         world.step();
         assert!(world.days() < DAYS, "seed {seed}: it does not end: {:?}", world.store);
     }
-    check_end(&world);
+    match world.store.is_back {
+        true => check_back(&world, tally),
+        false => check_end(&world),
+    }
     count(&world, tally);
+}
+
+/// What must hold of a rollout that was taken back.
+fn check_back(world: &World, tally: &mut Tally) {
+    world.store.check_counts(world.seed);
+    for (row, router) in world.store.rows.iter().zip(&world.routers) {
+        let id = || format!("seed {}, device {}: {row:?} {router:?}", world.seed, row.id);
+        let state = row.device.state;
+        assert!(state.is_final(), "left behind: {}", id());
+        let had = row.device.steps.last().and_then(Step::version).unwrap_or_default();
+        if state == DeviceState::Healthy {
+            *tally.entry("changed back").or_default() += 1;
+            let runs = router.version_when(row.finished_at);
+            assert_eq!(runs, had, "not what it had: {}", id());
+        }
+        let sound = matches!(router.fate, Fate::Fine | Fate::SlowLine | Fate::Late);
+        if sound && row.device.started_at.is_some() && state != DeviceState::Skipped {
+            assert_eq!(state, DeviceState::Healthy, "it should be well again: {}", id());
+        }
+    }
 }
 
 fn check_end(world: &World) {
@@ -190,6 +220,12 @@ fn thousands_of_rollouts_end_as_they_should() {
         "reported late",
         "sick after it was healthy",
         "looked at again after a start",
+        "put off by a window",
+        "called back at closing",
+        "waits beside a sick one",
+        "left out beside a sick one",
+        "taken back",
+        "changed back",
         "second hop",
         "away",
     ] {

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::devices as device_service;
+use super::{devices as device_service, sweeps};
 use crate::access::audit::{self, Object};
 use crate::access::grant::Reach;
 use crate::access::right::Right;
@@ -20,7 +20,7 @@ use crate::fleet::group::{self, GroupFields};
 use crate::fleet::online;
 use crate::store::devices::Device;
 use crate::store::groups::{self as store, Group};
-use crate::store::selector;
+use crate::store::{profiles, selector};
 
 /// A page of groups in order of their names, after a name.
 ///
@@ -100,6 +100,11 @@ pub async fn change(
     let group = group::change(&mut tx, current, fields, ctx.now).await?;
     let object = Object::new("group", group_id, &group.name);
     audit::record(&mut tx, ctx, "group.change", object, before, GroupFields::of(&group)).await?;
+    if !profiles::for_group(&mut tx, group_id).await?.is_empty() {
+        // Who came in is found, but who went out is not: all are looked at.
+        let reason = format!("the group {} was changed", group.name);
+        sweeps::begin(&mut tx, app, ctx, &reason, None).await?;
+    }
     tx.commit().await?;
     tracing::info!(group.id = %group_id, group.name, by = ctx.actor.name, "group changed");
     Ok(group)

@@ -9,10 +9,14 @@
 //! What somebody may not see does not exist for them: [`crate::error::Error::NotFound`]. What they
 //! may see and not do is [`crate::error::Error::Denied`].
 
+pub mod accept_rules;
 pub mod account;
 pub mod artifacts;
 pub mod audit;
+pub mod backups;
+pub mod claims;
 pub mod completion;
+pub mod desired;
 pub mod devices;
 pub mod export;
 pub mod groups;
@@ -21,6 +25,7 @@ pub mod inspect;
 pub mod jobs;
 pub mod live;
 pub mod overview;
+pub mod profiles;
 pub mod releases;
 pub mod roles;
 pub mod rollouts;
@@ -28,8 +33,11 @@ pub mod sampler;
 pub mod secrets;
 pub mod sites;
 pub mod support;
+pub mod sweeps;
 pub mod system;
+pub mod templates;
 pub mod tokens;
 pub mod transcripts;
 pub mod users;
 pub mod views;
+pub mod webhooks;

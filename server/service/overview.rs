@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::access::grant::Reach;
 use crate::access::right::Right;
@@ -15,7 +17,7 @@ use crate::fleet::online;
 use crate::store::jobs;
 use crate::store::nodes::{self, Node};
 use crate::store::overview::{self as store, By, Problem, Share};
-use crate::store::samples::{self, Sample};
+use crate::store::samples::{self, Sample, Versions};
 use crate::store::selector;
 use crate::store::within::Within;
 
@@ -25,6 +27,37 @@ const DAY: TimeDelta = TimeDelta::days(1);
 const SHARES: i64 = 12;
 /// Problems that are shown.
 const PROBLEMS: i64 = 10;
+/// What devices run that have a version which is not named, or did not tell it.
+pub const OTHER: &str = "other";
+
+/// How far back it is looked at what devices ran.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// The last 30 days, each six hours.
+    #[default]
+    Month,
+    /// The last 365 days, each three days.
+    Year,
+}
+
+impl Over {
+    /// How far back that is.
+    pub fn span(self) -> TimeDelta {
+        TimeDelta::days(match self {
+            Self::Month => 30,
+            Self::Year => 365,
+        })
+    }
+
+    /// The time for which one count stands.
+    pub fn step(self) -> TimeDelta {
+        TimeDelta::hours(match self {
+            Self::Month => 6,
+            Self::Year => 72,
+        })
+    }
+}
 
 /// Devices, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +93,19 @@ pub struct Shares {
 }
 
 impl Shares {
+    /// How many devices have what, by its name.
+    fn by_name(self) -> BTreeMap<String, i64> {
+        let mut counted = BTreeMap::new();
+        for share in self.top {
+            let name = share.value.filter(|value| !value.is_empty());
+            *counted.entry(name.unwrap_or_else(|| OTHER.to_owned())).or_default() += share.devices;
+        }
+        if self.others > 0 {
+            *counted.entry(OTHER.to_owned()).or_default() += self.others;
+        }
+        counted
+    }
+
     fn of(top: Vec<Share>) -> Self {
         let all = top.first().map_or(0, |share| share.all);
         let named: i64 = top.iter().map(|share| share.devices).sum();
@@ -115,6 +161,27 @@ pub async fn versions(app: &App, ctx: &Ctx) -> Result<Shares, Error> {
     Ok(Shares::of(store::shares(&app.pool, By::Version, within.as_ref(), SHARES).await?))
 }
 
+/// Which software versions how many devices of the whole fleet have: the most frequent, and all
+/// others as [`OTHER`].
+pub(super) async fn by_version(app: &App) -> Result<BTreeMap<String, i64>, Error> {
+    Ok(Shares::of(store::shares(&app.pool, By::Version, None, SHARES).await?).by_name())
+}
+
+/// What the fleet ran, oldest first. It was counted as a whole: whoever does not see all of it gets
+/// none.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::Database`].
+pub async fn version_history(app: &App, ctx: &Ctx, over: Over) -> Result<Vec<Versions>, Error> {
+    match ctx.require(Right::Read)? {
+        Reach::Everywhere => {
+            let (since, every) = (ctx.now - over.span(), over.step().num_seconds());
+            Ok(samples::versions_since(&app.pool, since, every).await?)
+        }
+        Reach::Within { .. } => Ok(Vec::new()),
+    }
+}
+
 /// The jobs that failed or expired last, the newest first.
 ///
 /// # Errors
@@ -156,5 +223,19 @@ mod tests {
         assert_eq!((shares.others, shares.all), (1, 10));
         let empty = Shares::of(Vec::new());
         assert_eq!((empty.others, empty.all), (0, 0));
+    }
+
+    #[test]
+    fn what_has_no_name_is_counted_as_other() {
+        let share = |value: Option<&str>, devices| Share {
+            value: value.map(str::to_owned),
+            devices,
+            all: 20,
+        };
+        let top = vec![share(Some("7.16.1"), 9), share(None, 4), share(Some(""), 3)];
+        let counted = Shares::of(top).by_name();
+        let expected = [("7.16.1".to_owned(), 9), (OTHER.to_owned(), 11)];
+        assert_eq!(counted, BTreeMap::from(expected));
+        assert!(Shares::of(Vec::new()).by_name().is_empty());
     }
 }

@@ -37,7 +37,12 @@ pub async fn run(app: Shared, stop: CancellationToken) {
         let (at, written) = (minute(now), app.informs.written());
         if sampled != Some(at) {
             match sample(&app, written - told, now).await {
-                Ok(()) => (sampled, told) = (Some(at), written),
+                Ok(()) => {
+                    (sampled, told) = (Some(at), written);
+                    if let Err(e) = versions(&app, now).await {
+                        tracing::error!("what devices run was not counted: {}", e.private());
+                    }
+                }
                 Err(e) => tracing::error!("the fleet was not sampled: {}", e.private()),
             }
         }
@@ -77,6 +82,19 @@ pub async fn sample(app: &App, informs: u64, now: DateTime<Utc>) -> Result<(), E
     Ok(())
 }
 
+/// Adds what devices run to the sample of this minute, once an hour: to count it takes a second of a
+/// million devices.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn versions(app: &App, now: DateTime<Utc>) -> Result<(), Error> {
+    if samples::has_versions(&app.pool, hour(now)).await? {
+        return Ok(());
+    }
+    let counted = overview::by_version(app).await?;
+    Ok(samples::add_versions(&app.pool, minute(now), &counted).await?)
+}
+
 /// Says that this node lives, and how it is; forgets those that have long been gone.
 ///
 /// # Errors
@@ -108,6 +126,11 @@ fn minute(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::minutes(1)).expect("a time of this age has its minute")
 }
 
+/// The beginning of a time's hour.
+fn hour(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_trunc(TimeDelta::hours(1)).expect("a time of this age has its hour")
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -120,5 +143,13 @@ mod tests {
         assert_eq!(minute(start), start);
         assert_eq!(minute(time("2030-01-02T03:04:59.999Z")), start);
         assert_ne!(minute(time("2030-01-02T03:05:00Z")), start);
+    }
+
+    #[test]
+    fn all_minutes_of_an_hour_have_one_count_of_versions() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let start = time("2030-01-02T03:00:00Z");
+        assert_eq!([hour(start), hour(time("2030-01-02T03:59:59Z"))], [start, start]);
+        assert_ne!(hour(time("2030-01-02T04:00:00Z")), start);
     }
 }

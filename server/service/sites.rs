@@ -2,14 +2,17 @@
 //!
 //! Owns where in the tree somebody may do that: a site is seen where devices in it are read, and
 //! changed by whoever operates it; a new place for it, or for what is in it, needs the same there,
-//! and the top of the tree belongs to those who operate everything.
+//! and the top of the tree belongs to those who operate everything. And that the devices of a site
+//! are compared anew where what is wanted of them may have changed with it.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::sweeps;
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
@@ -107,7 +110,7 @@ pub async fn create(app: &App, ctx: &Ctx, fields: SiteFields) -> Result<Site, Er
     check_place(ctx, fields.path.as_deref())?;
     let mut tx = app.pool.begin().await?;
     store::lock_tree(&mut tx).await?;
-    let site = site::create(&mut tx, fields, ctx.now).await?;
+    let site = site::create(&mut tx, &app.keys, fields, ctx.now).await?;
     let object = Object::new("site", site.site_id, &site.path);
     audit::record(&mut tx, ctx, "site.create", object, (), SiteFields::of(&site)).await?;
     tx.commit().await?;
@@ -148,19 +151,41 @@ pub async fn change(
     if fields.path != before.path {
         check_place(ctx, fields.path.as_deref())?;
     }
-    let site = site::change(&mut tx, current, fields, &ctx.actor.name, ctx.now).await?;
+    let (by, old) = (&ctx.actor.name, current.clone());
+    let site = site::change(&mut tx, &app.keys, current, fields, by, ctx.now).await?;
     let object = Object::new("site", site_id, &site.path);
     audit::record(&mut tx, ctx, "site.change", object, before, SiteFields::of(&site)).await?;
+    if tells_otherwise(app, &old, &site)? {
+        compare(&mut tx, app, ctx, &site.path, "was changed").await?;
+    }
     tx.commit().await?;
     tracing::info!(site.id = %site_id, site.path, by = ctx.actor.name, "site changed");
     Ok(site)
+}
+
+/// Whether profiles or templates may say something else in a site now.
+fn tells_otherwise(app: &App, old: &Site, new: &Site) -> Result<bool, Error> {
+    Ok((&old.path, &old.name) != (&new.path, &new.name)
+        || site::variables(old, &app.keys)? != site::variables(new, &app.keys)?)
+}
+
+/// Has all devices in a site compared with what is wanted of them.
+async fn compare(
+    conn: &mut PgConnection,
+    app: &App,
+    ctx: &Ctx,
+    path: &str,
+    what: &str,
+) -> Result<(), Error> {
+    let reason = format!("the site {path} {what}");
+    sweeps::begin(conn, app, ctx, &reason, Some(format!("site under {path}"))).await.map(drop)
 }
 
 /// Removes a site; what stands in it first moves to the site `move_to`. `check` as with [`change`].
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where something stands in it that
-/// cannot move, or a role, a token or a rollout that has not ended names it; [`Error::Invalid`] where
+/// cannot move, or a profile, a role, a token or a rollout that has not ended names it; [`Error::Invalid`] where
 /// `move_to` is no site outside of it.
 pub async fn delete(
     app: &App,
@@ -180,6 +205,9 @@ pub async fn delete(
     check(site.updated_at)?;
     site::delete(&mut tx, &site, move_to, &ctx.actor.name, ctx.now).await?;
     let object = Object::new("site", site_id, &site.path);
+    if let Some(to) = move_to {
+        compare(&mut tx, app, ctx, to, "took in what stood elsewhere").await?;
+    }
     let left = move_to.map(|to| json!({ "moved_to": to }));
     audit::record(&mut tx, ctx, "site.delete", object, SiteFields::of(&site), left).await?;
     tx.commit().await?;

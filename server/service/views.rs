@@ -18,7 +18,7 @@ use crate::fleet::label::check_name;
 use crate::store::views::{self as store, SavedView};
 
 /// What a list of devices can show of each.
-pub const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 24] = [
     "serial",
     "model",
     "class",
@@ -41,6 +41,8 @@ pub const COLUMNS: [&str; 22] = [
     "auth",
     "code",
     "work",
+    "customer",
+    "quarantined",
 ];
 /// What it shows where nobody says otherwise.
 pub const CUSTOMARY: [&str; 6] = ["serial", "model", "version", "site", "tags", "last_inform"];
@@ -59,7 +61,7 @@ pub struct ViewFields {
     /// What is shown of each, in this order, each once: `serial`, `model`, `class`, `version`,
     /// `site`, `tags`, `identity`, `online`, `last_inform`, `first_inform`, `last_boot`,
     /// `last_bootstrap`, `refreshed`, `events`, `address`, `arch`, `hardware`, `manufacturer`, `oui`,
-    /// `auth`, `code`. The customary ones when absent.
+    /// `auth`, `code`, `work`, `customer`, `quarantined`. The customary ones when absent.
     #[serde(default = "customary")]
     pub columns: Vec<String>,
     /// Everybody sees it.

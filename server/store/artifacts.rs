@@ -183,7 +183,7 @@ pub async fn list_of_device(
 
 /// One file of a device.
 pub async fn get_of_device(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     device_id: Uuid,
     artifact_id: Uuid,
 ) -> Result<Option<DeviceArtifact>, sqlx::Error> {
@@ -194,7 +194,7 @@ pub async fn get_of_device(
         device_id,
         artifact_id
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await
 }
 

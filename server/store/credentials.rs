@@ -25,6 +25,10 @@ pub struct Credentials {
     pub wake_sealed: Vec<u8>,
     /// Until when it may enrol again.
     pub enrol_until: Option<DateTime<Utc>>,
+    /// HA1 by MD5 of the credential before, while the device has not used the new one.
+    pub previous_md5: Option<String>,
+    /// The same by SHA-256.
+    pub previous_sha256: Option<String>,
 }
 
 /// Those of many devices in one statement.
@@ -32,7 +36,7 @@ pub async fn of_devices(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Credentials>,
     sqlx::query_as!(
         Credentials,
         "select device_id, username, ha1_md5, ha1_sha256, sealed, confirmed, wake_username,
-                wake_sealed, enrol_until
+                wake_sealed, enrol_until, previous_md5, previous_sha256
          from device_credentials where device_id = any($1)",
         ids
     )
@@ -48,7 +52,7 @@ pub async fn get(
     sqlx::query_as!(
         Credentials,
         "select device_id, username, ha1_md5, ha1_sha256, sealed, confirmed, wake_username,
-                wake_sealed, enrol_until
+                wake_sealed, enrol_until, previous_md5, previous_sha256
          from device_credentials where device_id = $1",
         device_id
     )
@@ -65,8 +69,9 @@ pub async fn put(
     sqlx::query!(
         r#"
         insert into device_credentials (device_id, username, ha1_md5, ha1_sha256, sealed,
-            confirmed, wake_username, wake_sealed, enrol_until, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            confirmed, wake_username, wake_sealed, enrol_until, updated_at, previous_md5,
+            previous_sha256)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         on conflict (device_id) do update set
             username = excluded.username,
             ha1_md5 = excluded.ha1_md5,
@@ -77,7 +82,9 @@ pub async fn put(
             wake_sealed = excluded.wake_sealed,
             enrol_until = excluded.enrol_until,
             reenrol_asked_at = null,
-            updated_at = excluded.updated_at
+            updated_at = excluded.updated_at,
+            previous_md5 = excluded.previous_md5,
+            previous_sha256 = excluded.previous_sha256
         "#,
         c.device_id,
         c.username,
@@ -88,7 +95,9 @@ pub async fn put(
         c.wake_username,
         c.wake_sealed,
         c.enrol_until,
-        now
+        now,
+        c.previous_md5,
+        c.previous_sha256
     )
     .execute(conn)
     .await?;
@@ -104,7 +113,8 @@ pub async fn confirm(
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update device_credentials set confirmed = true, updated_at = $3
+        "update device_credentials
+         set confirmed = true, previous_md5 = null, previous_sha256 = null, updated_at = $3
          where device_id = $1 and ha1_sha256 = $2 and not confirmed",
         device_id,
         ha1_sha256,

@@ -55,6 +55,12 @@ pub struct Device {
     pub site: Option<String>,
     /// In order, each once.
     pub tags: Vec<String>,
+    /// The customer's number.
+    pub customer: Option<String>,
+    /// Since when it waits to be let in; `None` = it is in.
+    pub quarantined_at: Option<DateTime<Utc>>,
+    /// Why it waits.
+    pub quarantine_reason: Option<String>,
     /// First inform.
     pub first_inform: DateTime<Utc>,
     /// Last inform.
@@ -149,7 +155,7 @@ pub(super) fn push_select(q: &mut QueryBuilder<Postgres>, after: Option<Uuid>) {
         "select f.device_id, f.manufacturer, f.oui, f.product_class, f.serial, f.root, f.namespace,
                 f.model, f.arch, f.identity, f.hardware_version, f.software_version,
                 f.provisioning_code, f.parameter_key, f.connection_request_url, f.methods, f.auth,
-                f.site::text as site, f.tags,
+                f.site::text as site, f.tags, f.customer, f.quarantined_at, f.quarantine_reason,
                 d.first_inform, d.last_inform, f.last_boot, f.last_bootstrap, d.events,
                 d.remote_addr, d.retry_count, d.next_due, p.refreshed_at, c.reenrol_asked_at",
     );
@@ -347,6 +353,15 @@ pub async fn delete(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sq
         sqlx::query!("delete from cwmp_transcripts where device_id = $1", device_id),
         sqlx::query!("delete from device_secrets where device_id = $1", device_id),
         sqlx::query!("delete from device_packages where device_id = $1", device_id),
+        sqlx::query!("delete from device_backups where device_id = $1", device_id),
+        sqlx::query!("delete from device_configs where device_id = $1", device_id),
+        sqlx::query!("delete from device_desired where device_id = $1", device_id),
+        sqlx::query!("delete from device_absences where device_id = $1", device_id),
+        // Its claim is open again, should it come once more.
+        sqlx::query!(
+            "update claims set device_id = null, taken_at = null where device_id = $1",
+            device_id
+        ),
     ] {
         statement.execute(&mut *conn).await?;
     }

@@ -1,9 +1,13 @@
-//! What happened to devices: append-only, by month.
+//! What happened to devices: append-only, by month. What others are told of has its deliveries in the
+//! same transaction.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+use super::deliveries;
+use crate::notify;
 
 /// How long events are kept, in days; they go by whole months.
 const KEEP_DAYS: i64 = 400;
@@ -41,8 +45,42 @@ pub async fn append(
         job_id,
         detail
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    if let Some(told) = notify::of_event(kind) {
+        deliveries::tell(conn, told.word(), &[(device_id, detail.clone())], now).await?;
+    }
+    Ok(())
+}
+
+/// Appends an event of each of these devices.
+pub async fn append_many(
+    conn: &mut PgConnection,
+    kind: &str,
+    devices: &[(Uuid, Value)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = devices.iter().map(|(device_id, _)| *device_id).collect();
+    let event_ids: Vec<Uuid> = devices.iter().map(|_| Uuid::now_v7()).collect();
+    let details: Vec<Value> = devices.iter().map(|(_, detail)| detail.clone()).collect();
+    sqlx::query!(
+        "insert into events (device_id, at, event_id, kind, detail)
+         select n.device_id, $1, n.event_id, $2, n.detail
+         from unnest($3::uuid[], $4::uuid[], $5::jsonb[]) as n (device_id, event_id, detail)",
+        now,
+        kind,
+        &ids,
+        &event_ids,
+        &details
+    )
+    .execute(&mut *conn)
+    .await?;
+    if let Some(told) = notify::of_event(kind) {
+        deliveries::tell(conn, told.word(), devices, now).await?;
+    }
     Ok(())
 }
 

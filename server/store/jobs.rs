@@ -152,14 +152,26 @@ async fn open_by_key(
     .await
 }
 
-/// The device's oldest open job: the only one that may run.
-pub async fn head(conn: &mut PgConnection, device_id: Uuid) -> Result<Option<Job>, sqlx::Error> {
+/// The one open job of the device that may run: what was begun and has not ended, then the oldest.
+/// What is put off from the start stands aside until its time has come.
+pub async fn head(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Job>, sqlx::Error> {
     sqlx::query_as!(
         Job,
         "select * from jobs
          where device_id = $1 and state in ('queued', 'running', 'waiting')
-         order by job_id limit 1",
-        device_id
+         order by case when state <> 'queued' or attempts > 0 then 0
+                       when not_before <= $2 then 1
+                       else 2 end,
+                  case when state = 'queued' and attempts = 0 and not_before > $2
+                       then not_before end,
+                  job_id
+         limit 1",
+        device_id,
+        now
     )
     .fetch_optional(conn)
     .await
@@ -239,6 +251,24 @@ pub async fn fetches(
         artifact_id.to_string()
     )
     .fetch_one(pool)
+    .await
+}
+
+/// The open job of the device that brings it a configuration, if this is one.
+pub async fn configures(
+    pool: &PgPool,
+    device_id: Uuid,
+    job_id: Uuid,
+) -> Result<Option<Job>, sqlx::Error> {
+    sqlx::query_as!(
+        Job,
+        "select * from jobs
+         where device_id = $1 and job_id = $2 and kind = 'configure'
+           and state in ('queued', 'running', 'waiting')",
+        device_id,
+        job_id
+    )
+    .fetch_optional(pool)
     .await
 }
 

@@ -3,11 +3,17 @@
 //! Owns every SQL statement of the server. It knows no rules: what a statement is for is decided
 //! above. Time comes in as an argument, so that a test can say what time it is.
 
+pub mod absences;
+pub mod accept_rules;
 pub mod artifacts;
 pub mod audit;
+pub mod backups;
+pub mod claims;
 pub mod completion;
 pub mod connection_requests;
 pub mod credentials;
+pub mod deliveries;
+pub mod desired;
 pub mod device_packages;
 pub mod device_secrets;
 pub mod devices;
@@ -22,6 +28,7 @@ pub mod overview;
 pub mod packages;
 pub mod parameters;
 pub mod pg;
+pub mod profiles;
 pub mod releases;
 pub mod roles;
 pub mod rollouts;
@@ -29,13 +36,17 @@ pub mod samples;
 pub mod selector;
 pub mod settings;
 pub mod sites;
+pub mod sweeps;
 pub mod system;
+pub mod templates;
 pub mod tokens;
 pub mod transcripts;
 pub mod uplinks;
 pub mod user_sessions;
 pub mod users;
 pub mod views;
+pub mod wants;
+pub mod webhooks;
 pub mod within;
 
 use chrono::{DateTime, Utc};

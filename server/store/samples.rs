@@ -1,7 +1,11 @@
-//! The fleet over time: a row a minute, of all nodes together.
+//! The fleet over time: a row a minute, of all nodes together; one of each hour also knows how many
+//! devices ran which version.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
+use sqlx::types::Json;
 
 /// The fleet at a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,15 @@ pub struct Sample {
     pub faulted: i64,
     /// Informs since the sample before, of all nodes.
     pub informs: i64,
+}
+
+/// What devices ran at a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// The minute's beginning.
+    pub at: DateTime<Utc>,
+    /// How many ran which version.
+    pub versions: BTreeMap<String, i64>,
 }
 
 /// Adds a node's informs to the sample of a minute; false = there is none yet.
@@ -61,6 +74,53 @@ pub async fn since(pool: &PgPool, since: DateTime<Utc>) -> Result<Vec<Sample>, s
     )
     .fetch_all(pool)
     .await
+}
+
+/// Whether what devices run was counted at this time or later.
+pub async fn has_versions(pool: &PgPool, since: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists(
+               select from fleet_samples where at >= $1 and versions is not null) as "counted!""#,
+        since
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Adds what devices run to the sample of a minute; what another node counted stays.
+pub async fn add_versions(
+    pool: &PgPool,
+    at: DateTime<Utc>,
+    versions: &BTreeMap<String, i64>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update fleet_samples set versions = $2 where at = $1 and versions is null",
+        at,
+        Json(versions) as _
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What devices ran at and after a time, oldest first: of each so many seconds what was counted last.
+pub async fn versions_since(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    every: i64,
+) -> Result<Vec<Versions>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select distinct on (floor(extract(epoch from at) / $2::bigint))
+                  at, versions as "versions!: Json<BTreeMap<String, i64>>"
+           from fleet_samples
+           where at >= $1 and versions is not null
+           order by floor(extract(epoch from at) / $2::bigint), at desc"#,
+        since,
+        every
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| Versions { at: row.at, versions: row.versions.0 }).collect())
 }
 
 /// Deletes samples before a time.

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, QueryBuilder, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -113,6 +113,47 @@ pub async fn ids(
     push_where(&mut q, expr, now, online_since);
     push_page(&mut q, after, limit);
     q.build_query_scalar().persistent(false).fetch_all(pool).await
+}
+
+/// Those of these devices that it finds.
+pub async fn among(
+    pool: &PgPool,
+    expr: &Expr,
+    devices: &[Uuid],
+    now: DateTime<Utc>,
+    online_since: DateTime<Utc>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let mut q = QueryBuilder::<Postgres>::new("select f.device_id");
+    push_tables(&mut q, None);
+    q.push(" where f.device_id = any(").push_bind(devices.to_vec()).push(") and ");
+    push_where(&mut q, expr, now, online_since);
+    q.build_query_scalar().persistent(false).fetch_all(pool).await
+}
+
+/// The first of these that finds a device, by its place among them; in the caller's transaction, and
+/// without a turn, for it looks at one device.
+pub async fn first_that_holds(
+    conn: &mut PgConnection,
+    exprs: &[&Expr],
+    device_id: Uuid,
+    now: DateTime<Utc>,
+    online_since: DateTime<Utc>,
+) -> Result<Option<usize>, sqlx::Error> {
+    if exprs.is_empty() {
+        return Ok(None);
+    }
+    let mut q = QueryBuilder::<Postgres>::new("select case");
+    for (at, expr) in exprs.iter().enumerate() {
+        q.push(" when ");
+        push_where(&mut q, expr, now, online_since);
+        q.push(" then ").push_bind(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+    q.push(" end");
+    push_tables(&mut q, None);
+    q.push(" where f.device_id = ").push_bind(device_id);
+    let found: Option<Option<i64>> =
+        q.build_query_scalar().persistent(false).fetch_optional(conn).await?;
+    Ok(found.flatten().and_then(|at| usize::try_from(at).ok()))
 }
 
 /// How many devices it finds.

@@ -24,7 +24,7 @@ pub struct Site {
     pub name: String,
     /// IANA name of its time zone.
     pub time_zone: String,
-    /// A JSON object, for templates.
+    /// A JSON object, for templates; secrets sealed.
     pub variables: Value,
     /// When its devices may be changed; empty = as the site above says.
     pub windows: Json<Vec<Window>>,
@@ -47,6 +47,15 @@ pub async fn share_tree(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// The same for who holds a row already, and so may not wait; false = the tree is being changed.
+pub async fn try_share_tree(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock_shared(hashtext('muster.sites')) as "shared!""#
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Stores a new site.
@@ -90,6 +99,13 @@ pub async fn exists(db: impl PgExecutor<'_>, path: &str) -> Result<bool, sqlx::E
     )
     .fetch_one(db)
     .await
+}
+
+/// The id of the site with this path.
+pub async fn id_of(conn: &mut PgConnection, path: &str) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("select site_id from sites where path = $1::text::ltree", path)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Parents before their children, after a path; only those at and below `under`, if named, and of

@@ -31,11 +31,16 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 16] = [
+const METRICS: [(Kind, &str, &str); 17] = [
     (
         Kind::Counter,
         "muster_transcripts_dropped_total",
         "Transcripts of sessions that were not kept: too many waited, or the database did not take them.",
+    ),
+    (
+        Kind::Counter,
+        "muster_notifications_total",
+        "Events that webhooks were told, by transport and result.",
     ),
     (Kind::Counter, "muster_connection_requests_total", "Connection requests sent, by result."),
     (

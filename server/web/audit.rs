@@ -232,6 +232,10 @@ fn object_href(entry: &Entry, ctx: &Ctx) -> Option<String> {
         "artifact" => ("/files", Right::Read),
         "user" => ("/users", Right::Admin),
         "role" => ("/roles", Right::Admin),
+        "template" => ("/templates", Right::Read),
+        "profile" => ("/profiles", Right::Read),
+        "claim" => ("/claims", Right::Read),
+        "webhook" => ("/webhooks", Right::Admin),
         _ => return None,
     };
     let there = !entry.action.ends_with(".delete") && Uuid::try_parse(&entry.object_id).is_ok();

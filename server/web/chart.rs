@@ -19,7 +19,7 @@ const GAP: f64 = 4.0;
 pub(super) fn sparkline(values: &[Option<f64>], label: &str, tone: &str) -> String {
     let top = values.iter().flatten().copied().fold(0.0_f64, f64::max);
     let step = WIDTH / (values.len().max(2) - 1) as f64;
-    let point = |(index, value): (usize, f64)| {
+    let point = |(index, value): (usize, &f64)| {
         let share = if top > 0.0 { value.max(0.0) / top } else { 0.0 };
         (index as f64 * step, HEIGHT - EDGE - share * (HEIGHT - 2.0 * EDGE))
     };
@@ -51,13 +51,13 @@ pub(super) fn sparkline(values: &[Option<f64>], label: &str, tone: &str) -> Stri
 }
 
 /// The values that follow each other without a gap, with their places.
-fn runs(values: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
+fn runs<T>(values: &[Option<T>]) -> Vec<Vec<(usize, &T)>> {
     let mut runs = vec![Vec::new()];
     for (index, value) in values.iter().enumerate() {
         match value {
             Some(value) => {
                 let run = runs.last_mut().expect("there is one from the beginning");
-                run.push((index, *value));
+                run.push((index, value));
             }
             None => runs.push(Vec::new()),
         }
@@ -69,6 +69,63 @@ fn runs(values: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
 fn write(path: &mut String, command: char, x: f64, y: f64) {
     // To a String it cannot fail.
     let _ = write!(path, "{command}{x:.1} {y:.1}");
+}
+
+/// Parts of a whole at equal distances, the oldest first, one upon the other; `None` is a gap, as
+/// nothing was counted then. Each column has a count for each of the `parts`, which are their names and
+/// tones, from the bottom up.
+pub(super) fn stacked(columns: &[Option<Vec<i64>>], parts: &[(&str, &str)], label: &str) -> String {
+    let top = columns.iter().flatten().map(|column| sum(column)).fold(1.0_f64, f64::max);
+    let step = WIDTH / (columns.len().max(2) - 1) as f64;
+    let runs = runs(columns);
+    let mut shapes = String::new();
+    for (part, (name, tone)) in parts.iter().enumerate() {
+        let mut path = String::new();
+        for run in &runs {
+            edge(&mut path, run, part, step, top);
+        }
+        if !path.is_empty() {
+            let name = escaped(name);
+            shapes.push_str(&format!(
+                "<path class=\"tone-{tone}\" d=\"{path}\"><title>{name}</title></path>"
+            ));
+        }
+    }
+    format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" \
+         role=\"img\" aria-label=\"{}\">{shapes}</svg>",
+        escaped(label)
+    )
+}
+
+/// Draws around a part of columns that follow each other: along its top, and back along its bottom.
+fn edge(path: &mut String, run: &[(usize, &Vec<i64>)], part: usize, step: f64, top: f64) {
+    let count = |column: &[i64]| column.get(part).copied().unwrap_or_default();
+    if run.iter().all(|(_, column)| count(column) <= 0) {
+        return;
+    }
+    let y = |column: &[i64], parts: usize| {
+        HEIGHT - sum(&column[..parts.min(column.len())]) / top * HEIGHT
+    };
+    let mut places: Vec<(f64, &[i64])> =
+        run.iter().map(|(index, column)| (*index as f64 * step, column.as_slice())).collect();
+    // One column alone has no width: a short one shows it.
+    if let [(x, column)] = places[..] {
+        places.push(((x + step.min(2.0)).min(WIDTH), column));
+        places[0].0 = x.min(WIDTH - step.min(2.0));
+    }
+    for (i, (x, column)) in places.iter().enumerate() {
+        write(path, if i == 0 { 'M' } else { 'L' }, *x, y(column, part + 1));
+    }
+    for (x, column) in places.iter().rev() {
+        write(path, 'L', *x, y(column, part));
+    }
+    path.push('Z');
+}
+
+/// All of them; less than none is none.
+fn sum(counts: &[i64]) -> f64 {
+    counts.iter().map(|count| (*count).max(0) as f64).sum()
 }
 
 /// A part of a whole.
@@ -155,6 +212,32 @@ mod tests {
         assert!(one.contains("d=\"M60.0 1.0L62.0 1.0\""), "{one}");
         let flat = sparkline(&[Some(0.0), Some(0.0)], "flat", "");
         assert!(flat.contains("M0.0 31.0L120.0 31.0") && !flat.contains("NaN"), "{flat}");
+    }
+
+    #[test]
+    fn parts_stand_upon_each_other() {
+        let columns = [Some(vec![3, 1, 0]), Some(vec![1, 3, 0])];
+        let parts = [("7.12.1", "a1"), ("7.16.1", "a2"), ("none", "a3")];
+        let svg = stacked(&columns, &parts, "versions");
+        let lower = "class=\"tone-a1\" d=\"M0.0 8.0L120.0 24.0L120.0 32.0L0.0 32.0Z\"";
+        let upper = "class=\"tone-a2\" d=\"M0.0 0.0L120.0 0.0L120.0 24.0L0.0 8.0Z\"";
+        assert!(svg.contains(lower) && svg.contains(upper), "{svg}");
+        assert!(svg.contains("<title>7.16.1</title>"), "{svg}");
+        assert_eq!(svg.matches("<path").count(), 2, "what nobody has is not drawn: {svg}");
+    }
+
+    #[test]
+    fn what_was_not_counted_is_a_gap_between_the_parts() {
+        let one = || Some(vec![1]);
+        let svg = stacked(&[one(), one(), None, one()], &[("a & b", "a1")], "\">");
+        assert_eq!(svg.matches('M').count(), 2, "{svg}");
+        assert!(svg.contains("M118.0 0.0L120.0 0.0L120.0 32.0L118.0 32.0Z"), "{svg}");
+        assert!(svg.contains("<title>a &amp; b</title>") && svg.contains("&quot;&gt;"), "{svg}");
+        for nothing in [stacked(&[], &[], ""), stacked(&[Some(vec![0])], &[("a", "a1")], "")] {
+            assert!(!nothing.contains("<path") && !nothing.contains("NaN"), "{nothing}");
+        }
+        let short = stacked(&[Some(vec![1]), Some(Vec::new())], &[("a", "a1")], "");
+        assert!(short.contains("M0.0 0.0L120.0 32.0"), "{short}");
     }
 
     #[test]

@@ -14,8 +14,9 @@
 //!   devices fetch. `releases`: versions of RouterOS. `rollouts`: changes
 //!   brought to many devices. `search`: finding by name. `devices`, `device`:
 //!   the list, and one of it.
+//! - `changes`: what changed last night.
 //! - `support`: one page for who has a customer on the line.
-//! - `users`, `roles`, `tokens`, `audit`, `sites`, `groups`: keeping people, places and groups in
+//! - `users`, `roles`, `tokens`, `webhooks`, `audit`, `sites`, `groups`: keeping people, places and groups in
 //!   order; `manage`: what these have in common.
 //!
 //! The look is in `docs/design-system.md`.
@@ -23,6 +24,7 @@
 mod account;
 mod assets;
 mod audit;
+mod changes;
 mod chart;
 mod compress;
 mod cookie;
@@ -54,10 +56,12 @@ mod shell;
 mod sites;
 mod support;
 mod system;
+mod templates;
 mod tokens;
 mod users;
 mod viewer;
 mod views;
+mod webhooks;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
@@ -186,11 +190,14 @@ fn pages(routes: Routes) -> Routes {
         support::routes,
         sites::routes,
         groups::routes,
+        templates::routes,
         releases::routes,
         rollouts::routes,
         users::routes,
         roles::routes,
         tokens::routes,
+        webhooks::routes,
+        changes::routes,
         audit::routes,
     ];
     sections.into_iter().fold(routes, |routes, section| section(routes))

@@ -24,6 +24,16 @@ pub(super) enum Section {
     Sites,
     /// Named sets of devices.
     Groups,
+    /// Devices that are expected, and those that nobody expected.
+    Claims,
+    /// What devices are to be.
+    Profiles,
+    /// Scripts with variables.
+    Templates,
+    /// What differs from what is wanted, and what changed.
+    Drift,
+    /// Who is told what happens.
+    Webhooks,
     /// Work on devices.
     Jobs,
     /// Versions of RouterOS.
@@ -59,7 +69,7 @@ const fn entry(section: Section, label: &'static str, href: &'static str, right:
 }
 
 /// The navigation, part by part.
-static PARTS: [(&str, &[Entry]); 4] = [
+static PARTS: [(&str, &[Entry]); 5] = [
     ("", &[entry(Section::Overview, "Overview", "/", Right::Read)]),
     (
         "Fleet",
@@ -68,6 +78,15 @@ static PARTS: [(&str, &[Entry]); 4] = [
             entry(Section::Support, "Support", "/support", Right::Support),
             entry(Section::Sites, "Sites", "/sites", Right::Read),
             entry(Section::Groups, "Groups", "/groups", Right::Read),
+        ],
+    ),
+    (
+        "Zero touch",
+        &[
+            entry(Section::Claims, "Claims", "/claims", Right::Read),
+            entry(Section::Profiles, "Profiles", "/profiles", Right::Read),
+            entry(Section::Templates, "Templates", "/templates", Right::Read),
+            entry(Section::Drift, "Drift", "/drift", Right::Read),
         ],
     ),
     (
@@ -85,6 +104,7 @@ static PARTS: [(&str, &[Entry]); 4] = [
             entry(Section::Users, "Users", "/users", Right::Admin),
             entry(Section::Roles, "Roles", "/roles", Right::Admin),
             entry(Section::Tokens, "API tokens", "/tokens", Right::Admin),
+            entry(Section::Webhooks, "Webhooks", "/webhooks", Right::Admin),
             entry(Section::Audit, "Audit log", "/audit", Right::Audit),
             entry(Section::System, "System", "/system", Right::Read),
         ],

@@ -149,6 +149,19 @@ views! {
     TokenMade => "tokens_made.html",
     TokenNew => "tokens_new.html",
     Tokens => "tokens.html",
+    Changes => "changes.html",
+    Template => "template.html",
+    TemplateEdit => "template_edit.html",
+    TemplateSeen => "template_seen.html",
+    TemplateVersion => "template_version.html",
+    Templates => "templates.html",
+    DeviceBackup => "device_backup.html",
+    DeviceBackupDiff => "device_backup_diff.html",
+    DeviceBackups => "device_backups.html",
+    Webhook => "webhook.html",
+    WebhookMade => "webhooks_made.html",
+    WebhookNew => "webhooks_new.html",
+    Webhooks => "webhooks.html",
     Totp => "totp.html",
     User => "user.html",
     UserNew => "users_new.html",
@@ -174,9 +187,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::web::{
-        account, assets, audit, device, devices, factor, failure, files, groups, jobs, login,
-        overview, password, releases, roles, rollouts, search, sites, support, system, tokens,
-        users, viewer,
+        account, assets, audit, changes, device, devices, factor, failure, files, groups, jobs, login,
+        overview, password, releases, roles, rollouts, search, sites, support, system, templates,
+        tokens, users, viewer, webhooks,
     };
     use serde_json::Value;
 
@@ -186,6 +199,7 @@ mod tests {
             account::samples(),
             assets::samples(),
             audit::samples(),
+            changes::samples(),
             device::samples(),
             devices::samples(),
             factor::samples(),
@@ -203,9 +217,11 @@ mod tests {
             sites::samples(),
             support::samples(),
             system::samples(),
+            templates::samples(),
             tokens::samples(),
             users::samples(),
             viewer::samples(),
+            webhooks::samples(),
         ]
         .concat()
     }

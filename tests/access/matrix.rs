@@ -13,8 +13,17 @@ const ACCOUNT: &str = "/api/v1/account";
 /// What even those who may are told: a program has no views of its own, some things are not there,
 /// a job that has not ended is not ordered again, and a
 /// draft is neither paused nor approved, nor has it devices that failed.
-const IN_VAIN: [(&str, &str, u16); 20] = [
+const IN_VAIN: [(&str, &str, u16); 29] = [
+    ("get", "/api/v1/devices/{device_id}/backups/{backup_id}", 404),
+    ("get", "/api/v1/devices/{device_id}/backups/{backup_id}/diff", 404),
+    ("post", "/api/v1/devices/{device_id}/backups/{backup_id}/accept", 404),
+    ("post", "/api/v1/devices/{device_id}/backups/{backup_id}/adopt", 404),
+    ("post", "/api/v1/devices/{device_id}/backups/{backup_id}/restore", 404),
     ("get", "/api/v1/devices/{device_id}/upgrade-path", 422),
+    ("post", "/api/v1/devices/{device_id}/desired/accept", 409),
+    ("post", "/api/v1/devices/{device_id}/accept", 409),
+    ("delete", "/api/v1/profiles/{profile_id}/bindings", 422),
+    ("post", "/api/v1/deliveries/{delivery_id}/again", 409),
     ("post", "/api/v1/views", 409),
     ("patch", "/api/v1/views/{view_id}", 409),
     ("delete", "/api/v1/views/{view_id}", 409),

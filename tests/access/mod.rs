@@ -176,13 +176,63 @@ impl World {
                 let token = json!({ "name": word, "scopes": ["read"] });
                 self.make("/api/v1/tokens", token, "token_id").await
             }
+            ("claims", _) => {
+                self.make("/api/v1/claims", json!({ "serial": word }), "claim_id").await
+            }
+            ("accept-rules", _) => {
+                let rule = json!({ "name": word, "selector": "site" });
+                self.make("/api/v1/accept-rules", rule, "rule_id").await
+            }
+            ("quarantine", _) => {
+                let device = self.meet(&word).await;
+                sqlx::query("update device_facts set quarantined_at = now() where device_id = $1::uuid")
+                    .bind(&device)
+                    .execute(&self.muster.pool)
+                    .await
+                    .unwrap();
+                device
+            }
+            ("profiles", _) => {
+                self.make("/api/v1/profiles", json!({ "name": word }), "profile_id").await
+            }
+            ("sweeps", _) => self.sweep().await,
+            ("templates", _) => {
+                let template = json!({ "name": word, "body": ":log info x\n" });
+                self.make("/api/v1/templates", template, "template_id").await
+            }
+            ("versions", ("templates", _)) => "1".to_owned(),
+            ("webhooks", _) => self.webhook(&word).await,
+            ("deliveries", _) => {
+                let id = self.webhook(&word).await;
+                let path = format!("/api/v1/webhooks/{id}/test");
+                self.make(&path, json!({}), "delivery_id").await
+            }
             ("views", _) => self.view(&word, whose).await,
             ("rollouts", _) => self.make("/api/v1/rollouts", rollout(&word), "rollout_id").await,
             ("sessions", ("users", user)) => self.session(user).await,
             // What a device did, or the caller: there is none.
-            ("artifacts" | "files" | "sessions", _) => Uuid::nil().to_string(),
+            ("artifacts" | "backups" | "files" | "sessions", _) => Uuid::nil().to_string(),
             _ => panic!("say here how one of /{kind}/ is made"),
         }
+    }
+
+    async fn webhook(&self, name: &str) -> String {
+        let hook = json!({ "name": name, "url": "http://192.0.2.1/", "kinds": ["device.fault"] });
+        self.make("/api/v1/webhooks", hook, "webhook_id").await
+    }
+
+    /// A sweep that stays where it is.
+    async fn sweep(&self) -> String {
+        let sweep_id = Uuid::now_v7();
+        sqlx::query(
+            "insert into sweeps (sweep_id, reason, per_second, state, created_by, created_at)
+             values ($1, 'to be seen', 1, 'paused', 'test', now())",
+        )
+        .bind(sweep_id)
+        .execute(&self.muster.pool)
+        .await
+        .unwrap();
+        sweep_id.to_string()
     }
 
     /// A view that everybody sees; no program's token could make one.
@@ -256,6 +306,14 @@ impl World {
                 "/account/totp"
                 | "/devices/{device_id}/wake"
                 | "/devices/{device_id}/inspect"
+                | "/devices/{device_id}/backups"
+                | "/devices/{device_id}/desired/compare"
+                | "/devices/{device_id}/desired/reapply"
+                | "/claims/{claim_id}/credential"
+                | "/webhooks/{webhook_id}/test"
+                | "/webhooks/{webhook_id}/again"
+                | "/deliveries/{delivery_id}/again"
+                | "/devices/{device_id}/backups/{backup_id}/accept"
                 | "/rollouts/{rollout_id}/dry-run"
                 | "/rollouts/{rollout_id}/start"
                 | "/rollouts/{rollout_id}/approve"
@@ -282,6 +340,12 @@ impl World {
             ("post", "/devices/{device_id}/support/reveal") => json!({ "network": "1" }),
             ("post", "/devices/{device_id}/support/ping") => json!({ "host": "192.0.2.1" }),
             ("post", "/artifacts") => return Sent::File,
+            ("post", "/devices/{device_id}/backups/{backup_id}/adopt") => {
+                json!({ "variable": word })
+            }
+            ("post", "/devices/{device_id}/backups/{backup_id}/restore") => {
+                json!({ "confirm": "overwrite the whole configuration" })
+            }
             ("post", "/releases/packages") => return Sent::Package(self.package()),
             ("post", "/releases") => json!({ "version": self.version().to_string() }),
             ("patch", "/releases/{version}") => json!({ "notes": word }),
@@ -299,8 +363,30 @@ impl World {
             ("post", "/rollouts" | "/rollouts/dry-run") => rollout(&word),
             ("post", "/devices/{device_id}/upgrade") => json!({ "version": "7.16.1" }),
             ("post", path) if path.starts_with("/rollouts/") => json!({ "reason": word }),
+            ("post", "/devices/{device_id}/desired/accept" | "/devices/{device_id}/desired/ignore") => {
+                json!({ "names": ["Device.X"] })
+            }
+            ("post", "/claims") => json!({ "serial": word }),
+            ("patch", "/claims/{claim_id}") => json!({ "customer": word }),
+            ("post", "/claims/preview" | "/claims/import") => {
+                return Sent::Package(format!("serial\n{word}\n").into_bytes());
+            }
+            ("post", "/devices/{device_id}/accept") => json!({}),
+            ("post", "/accept-rules") => json!({ "name": word, "selector": "site" }),
+            ("patch", "/accept-rules/{rule_id}") => json!({ "tags": ["x"] }),
+            ("put", "/profiles/{profile_id}/bindings") => json!({ "fleet": true }),
+            ("patch", "/devices/{device_id}/desired") => json!({ "ignored": [word] }),
+            ("patch", "/sweeps/{sweep_id}") => json!({ "per_second": 5 }),
+            ("post", "/templates") => json!({ "name": word, "body": ":log info x\n" }),
+            ("post", "/templates/lint" | "/templates/preview") => {
+                json!({ "body": ":log info x\n" })
+            }
+            ("post", "/templates/{template_id}/preview") => json!({}),
+            ("post", "/webhooks") => {
+                json!({ "name": word, "url": "http://192.0.2.1/", "kinds": ["device.fault"] })
+            }
             ("post", "/sites") => json!({ "path": word }),
-            ("post", "/groups" | "/views") => json!({ "name": word }),
+            ("post", "/groups" | "/views" | "/profiles" | "/templates/{template_id}/copy") => json!({ "name": word }),
             ("post", "/tokens") => json!({ "name": word, "scopes": ["read"] }),
             ("post", "/users") => json!({ "login": word }),
             ("post", "/roles") => json!({ "name": word, "rights": ["read"] }),

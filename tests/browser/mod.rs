@@ -2,11 +2,13 @@
 //! evening, getting in, and an agent with a customer on the line.
 
 mod accounts;
+mod backups;
 mod flows;
 mod pages;
 mod rollouts;
 mod stops;
 mod support;
+mod templates;
 
 use std::time::Duration;
 

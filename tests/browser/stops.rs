@@ -64,6 +64,7 @@ fn of_lists() -> Vec<Stop> {
         ("rollout-new-parameters", "/rollouts/new?what=parameters"),
         ("releases", "/releases"),
         ("releases-older", "/releases?before=5.1"),
+        ("releases-year", "/releases?over=year"),
         ("sites", "/sites"),
         ("site-new", "/sites/new?in=eu.lv"),
         ("groups", "/groups"),
@@ -271,9 +272,12 @@ async fn of_device(net: &Net, serial: &str) -> Vec<Stop> {
 /// The day before, which a test cannot wait for; and a device that has not been heard of since.
 async fn remember(net: &Net, silent: &str) {
     sqlx::query(
-        "insert into fleet_samples (at, devices, online, fresh, faulted, informs)
+        "insert into fleet_samples (at, devices, online, fresh, faulted, informs, versions)
          select at, 6, 5 + (extract(hour from at)::int % 5 > 0)::int, 0, 1,
-                12 + (9 * sin(extract(epoch from at) / 6000))::int
+                12 + (9 * sin(extract(epoch from at) / 6000))::int,
+                case when extract(minute from at) = 0
+                     then jsonb_build_object('7.12.1', 5 - extract(hour from at)::int % 5, '7.16.1',
+                                             extract(hour from at)::int % 5, 'other', 1) end
          from generate_series(date_trunc('minute', now()) - interval '1 day',
                               now() - interval '5 minutes', interval '1 minute') as minutes (at)
          on conflict (at) do nothing",

@@ -2,6 +2,7 @@
 
 mod kept;
 mod people;
+mod ran;
 mod uploads;
 
 use std::io::{Cursor, Write};

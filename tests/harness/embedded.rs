@@ -71,6 +71,7 @@ impl Embedded {
             ("MUSTER_ACS__LISTEN", cwmp.to_string()),
             ("MUSTER_WEB__LISTEN", web.to_string()),
             ("MUSTER_METRICS__LISTEN", metrics.to_string()),
+            ("MUSTER_ZERO_TOUCH__UNKNOWN", "accept".to_owned()),
         ]
         .map(|(n, v)| (n.to_owned(), v))
         .to_vec();

@@ -57,7 +57,8 @@ pub struct Muster {
 pub const LAB: &[(&str, &str)] = &[("MUSTER_ACS__AUTH", "none")];
 
 impl Muster {
-    /// A server with these settings beside the tests' own (loopback ports, loopback may be woken).
+    /// A server with these settings beside the tests' own (loopback ports, loopback may be woken,
+    /// devices that nobody claimed are let in).
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (database_url, pool) = database().await;
@@ -71,6 +72,8 @@ impl Muster {
             ("MUSTER_METRICS__LISTEN", metrics.to_string()),
             ("MUSTER_WAKE__ALLOWED_NETWORKS", "127.0.0.0/8".to_owned()),
             ("MUSTER_DATABASE__MAX_CONNECTIONS", "4".to_owned()),
+            // Who is let in is for the tests of that to say.
+            ("MUSTER_ZERO_TOUCH__UNKNOWN", "accept".to_owned()),
         ]
         .map(|(n, v)| (n.to_owned(), v))
         .to_vec();

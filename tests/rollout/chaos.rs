@@ -1,11 +1,86 @@
-//! Exactly once, whatever dies: two nodes, kill -9 at any time.
+//! Exactly once, whatever dies: two nodes, kill -9 at any time, whatever the rollout does then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lab::{Range, quick, release};
-use crate::harness::eventually;
+use crate::harness::{Muster, eventually};
+
+/// Devices of a rollout that are under way.
+const IN_FLIGHT: &str = "select count(*) from rollout_devices where rollout_id = $1::uuid
+     and state in ('due', 'offered', 'downloading', 'rebooting', 'verifying')";
+/// Those that were given a step.
+const BEGUN: &str = "select count(*) from rollout_devices where rollout_id = $1::uuid
+     and started_at is not null";
+/// Those that are well.
+const HEALTHY: &str = "select count(*) from rollout_devices where rollout_id = $1::uuid
+     and state = 'healthy'";
+/// Those that have not come to a good end, or are looked at still.
+const LEFT_BEHIND: &str = "select count(*) from rollout_devices where rollout_id = $1::uuid
+     and (state not in ('healthy', 'skipped') or due_at is not null)";
+/// Those that are well, and run something else than they should.
+const UNTRUE: &str = "select count(*) from rollout_devices r join device_facts f using (device_id)
+     where r.rollout_id = $1::uuid and r.state = 'healthy' and f.software_version <> r.to_version";
+/// Upgrades of a rollout that may still be sent, or whose device may still be at them.
+const OPEN_JOBS: &str = "select count(*) from jobs where rollout_id = $1::uuid and kind = 'upgrade'
+     and state in ('queued', 'running', 'waiting')";
+/// How often a device was sent the same, at most. What was called back was sent to nobody.
+const SENT: &str = "select coalesce(max(n), 0) from (
+     select count(*) as n from jobs
+     where rollout_id = $1::uuid and kind = 'upgrade' and state <> 'cancelled'
+     group by device_id, args->>'version') c";
+
+/// A number of a rollout.
+async fn number(range: &Range, of: &'static str, id: &str) -> i64 {
+    sqlx::query_scalar(of).bind(id).fetch_one(&range.muster.pool).await.unwrap()
+}
+
+/// Waits until there is none; longer than the lease of a node that was killed.
+async fn until_none(range: &Range, of: &'static str, id: &str) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while number(range, of, id).await > 0 {
+        let rollout = range.rollout(id).await;
+        assert!(Instant::now() < end, "{of}: {rollout:#} {:#?}", range.story(id).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Kills one node after the other, each time at another moment.
+async fn storm(range: &mut Range, second: &mut Muster, pauses: &[u64]) {
+    for (round, pause) in pauses.iter().enumerate() {
+        tokio::time::sleep(Duration::from_millis(*pause)).await;
+        let node = if round % 2 == 0 { &mut *second } else { &mut range.muster };
+        node.kill();
+        node.run().await;
+    }
+}
+
+/// That nobody is left behind, nobody was sent the same twice, and who is well runs what it should.
+async fn check(range: &Range, id: &str) {
+    until_none(range, LEFT_BEHIND, id).await;
+    until_none(range, OPEN_JOBS, id).await;
+    assert!(number(range, SENT, id).await <= 1, "somebody was sent the same twice");
+    assert_eq!(number(range, UNTRUE, id).await, 0, "somebody runs something else");
+    range.counts_hold(id).await;
+}
+
+/// A fleet, and a rollout of 7.16.1 to it whose first devices are well.
+async fn under_way(devices: u32) -> (Range, Muster, String) {
+    let range = Range::start(devices, |options| options.seed = 11).await;
+    let second = range.muster.second_node().await;
+    let id = range.begin(release(), plan()).await;
+    eventually("the first ones are well", || async {
+        (number(&range, HEALTHY, &id).await > 0).then_some(())
+    })
+    .await;
+    (range, second, id)
+}
+
+/// In three waves, without an error condition.
+fn plan() -> Value {
+    quick(json!({ "percent": null, "count": null, "then": "pause" }))
+}
 
 #[tokio::test]
 async fn two_nodes_and_a_kill_upgrade_each_device_once() {
@@ -42,4 +117,79 @@ async fn two_nodes_and_a_kill_upgrade_each_device_once() {
     .await
     .unwrap();
     assert_eq!(open, 0, "nobody is left behind");
+}
+
+#[tokio::test]
+async fn nodes_that_die_while_it_is_paused_begin_nothing_and_go_on_afterwards() {
+    let (mut range, mut second, id) = under_way(20).await;
+    range.order(&id, "pause", json!({ "reason": "a storm" })).await;
+    let begun = number(&range, BEGUN, &id).await;
+    storm(&mut range, &mut second, &[50, 120, 300, 700, 200, 450]).await;
+    until_none(&range, IN_FLIGHT, &id).await;
+    assert!(number(&range, BEGUN, &id).await <= begun, "somebody was begun while it was paused");
+    assert_eq!(range.rollout(&id).await["state"], "paused");
+    range.counts_hold(&id).await;
+    range.order(&id, "resume", json!({ "reason": "it is over" })).await;
+    storm(&mut range, &mut second, &[150, 400]).await;
+    range.until(&id, "completed").await;
+    check(&range, &id).await;
+}
+
+#[tokio::test]
+async fn nodes_that_die_after_an_abort_leave_nobody_in_flight() {
+    let (mut range, mut second, id) = under_way(20).await;
+    range.order(&id, "abort", json!({ "reason": "enough seen" })).await;
+    let begun = number(&range, BEGUN, &id).await;
+    storm(&mut range, &mut second, &[50, 120, 300, 700, 200, 450]).await;
+    check(&range, &id).await;
+    assert!(number(&range, BEGUN, &id).await <= begun, "somebody was begun after the end");
+    assert_eq!(range.rollout(&id).await["state"], "aborted");
+}
+
+#[tokio::test]
+async fn nodes_that_die_during_a_soak_watch_it_to_its_end() {
+    let mut range = Range::start(8, |options| options.seed = 11).await;
+    let mut second = range.muster.second_node().await;
+    let mut plan = plan();
+    plan["waves"] = json!([{ "take": "rest" }]);
+    plan["soak_minutes"] = json!(1);
+    let id = range.begin(release(), plan).await;
+    range.until(&id, "soaking").await;
+    storm(&mut range, &mut second, &[50, 120, 300, 700, 200, 450]).await;
+    assert_eq!(range.rollout(&id).await["state"], "soaking", "nobody has watched it for so long");
+    range.until(&id, "completed").await;
+    check(&range, &id).await;
+    assert!(number(&range, HEALTHY, &id).await > 0);
+}
+
+#[tokio::test]
+async fn nodes_that_die_during_a_roll_back_take_each_device_back_once() {
+    let mut range = Range::start(12, |options| options.seed = 11).await;
+    let mut second = range.muster.second_node().await;
+    let mut before = Vec::new();
+    for index in 0..range.devices {
+        let serial = range.fleet.serial(index);
+        let device = range.api.ready(&serial).await;
+        before.push((serial, device["software_version"].clone()));
+    }
+    let id = range.begin(release(), plan()).await;
+    range.until(&id, "completed").await;
+    range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+    // Before there is a rollout that does it, while it takes its devices in, and while it runs.
+    storm(&mut range, &mut second, &[20, 60, 150, 400, 250, 600, 100, 300]).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap().to_owned();
+    check(&range, &inverse).await;
+    assert!(number(&range, SENT, &id).await <= 1, "somebody was sent the same twice");
+    range.counts_hold(&id).await;
+    let made: i64 = sqlx::query_scalar("select count(*) from rollouts where inverse_of = $1::uuid")
+        .bind(&id)
+        .fetch_one(&range.muster.pool)
+        .await
+        .unwrap();
+    assert_eq!(made, 1, "one rollout takes it back");
+    for (serial, version) in before {
+        let device = range.api.ready(&serial).await;
+        assert_eq!(device["software_version"], version, "{serial}");
+    }
 }

@@ -2,7 +2,7 @@
 //! RouterOS, some of them sick.
 
 mod chaos;
-mod lab;
+pub mod lab;
 mod more;
 mod named;
 mod other;

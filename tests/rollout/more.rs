@@ -155,7 +155,7 @@ async fn fails_and_is_tried_again(fault: &str, class: &str, error: Value) -> Str
     range.counts_hold(&id).await;
     let story = range.story(&id).await.join("\n");
     let order = story.find("those that failed are tried again: the file is mended").unwrap();
-    assert!(story[order..].contains("tried again: 1 devices"), "{story}");
+    assert!(story[order..].contains("tried again: 1 device"), "{story}");
     paused["reason"].as_str().unwrap().to_owned()
 }
 
@@ -216,7 +216,7 @@ async fn a_device_that_comes_to_match_joins() {
     let rollout = range.rollout(&id).await;
     assert_eq!((&rollout["state"], &rollout["waves"][0]["total"]), (&json!("running"), &json!(3)));
     let story = range.story(&id).await.join("\n");
-    assert!(story.contains("1 devices more came to match"), "{story}");
+    assert!(story.contains("1 device more came to match"), "{story}");
     range.counts_hold(&id).await;
 }
 

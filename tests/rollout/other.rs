@@ -1,8 +1,11 @@
 //! Rollouts of scripts and parameters, and what paces them.
 
+use muster_sim::profile::Identity;
+use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::json;
 
-use super::lab::{Range, quick};
+use super::lab::{Range, quick, release};
+use crate::harness::eventually;
 use crate::harness::kit::device_path;
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -64,4 +67,61 @@ async fn the_farthest_go_first_and_those_that_back_each_other_up_never_together(
     let mut together: Vec<_> = [3, 4, 5].map(times).into();
     together.sort();
     assert!(together.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{together:?}");
+}
+
+#[tokio::test]
+async fn who_backs_up_a_failed_device_waits_until_somebody_says_what_becomes_of_it() {
+    let sickness: Sickness = "stuck=50%".parse().unwrap();
+    let fits = |seed: &u64| {
+        let old = (0..3).all(|i| Identity::derive(*seed, i).version != "7.16.1");
+        let well = (1..3).all(|i| sickness.of(*seed, i) == Ailment::None);
+        old && well && sickness.of(*seed, 0) == Ailment::Stuck
+    };
+    let seed = (1_u64..).find(fits).unwrap();
+    let range = Range::start(3, |options| {
+        options.sickness = "stuck=50%".parse().unwrap();
+        options.seed = seed;
+    })
+    .await;
+    let serial = |i: u32| range.fleet.serial(i);
+    for device in [0, 1] {
+        let change = json!({ "redundancy": "core" });
+        let path = device_path(&serial(device));
+        let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
+        assert_eq!(status, 200, "{told}");
+    }
+    // The wave of the one that fails is good all the same: its gate holds nobody.
+    let mut plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    plan["success"] = json!({ "percent": 0.0, "minimum": 0 });
+    let canary = format!("serial:{}", serial(0));
+    plan["waves"] = json!([{ "take": { "devices": [canary] } }, { "take": "rest" }]);
+    let id = range.begin(release(), plan).await;
+    let names = async |state: &str| -> Vec<String> {
+        let devices = range.in_state(&id, state).await;
+        devices.iter().map(|d| d["serial"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually("whom nobody backs up is upgraded", || async {
+        (names("healthy").await == [serial(2)]).then_some(())
+    })
+    .await;
+    assert_eq!(names("failed").await, [serial(0)]);
+    let waiting = eventually("it says for whom it waits", || async {
+        let waiting = range.in_state(&id, "waiting").await;
+        waiting.iter().any(|device| !device["reason"].is_null()).then_some(waiting)
+    })
+    .await;
+    let why = format!("its partner {} failed", serial(0));
+    assert_eq!((waiting.len(), &waiting[0]["reason"]), (1, &json!(why)), "{waiting:#?}");
+    assert_eq!(waiting[0]["serial"], json!(serial(1)));
+    assert_eq!(range.rollout(&id).await["state"], "running");
+
+    let body = json!({ "device": canary, "reason": "it is exchanged tomorrow" });
+    range.order(&id, "exclude", body).await;
+    range.until(&id, "completed").await;
+    let mut upgraded = [serial(1), serial(2)];
+    upgraded.sort();
+    let mut healthy = names("healthy").await;
+    healthy.sort();
+    assert_eq!(healthy, upgraded);
+    range.counts_hold(&id).await;
 }

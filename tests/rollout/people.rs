@@ -109,3 +109,63 @@ async fn a_closed_window_puts_devices_off_and_says_until_when() {
     assert!(why.contains("maintenance window of lv") && why.contains("03:00"), "{why}");
     assert!(range.in_state(&id, "offered").await.is_empty());
 }
+
+#[tokio::test]
+async fn other_devices_than_those_that_were_approved_are_approved_again() {
+    let range = Range::start(4, |options| options.seed = 7).await;
+    let tag = async |index: u32| {
+        let path = device_path(&range.fleet.serial(index));
+        let tags = Some(json!({ "tags": ["pilot"] }));
+        let (status, told) = range.api.call("PATCH", &path, tags).await;
+        assert_eq!(status, 200, "{told}");
+    };
+    tag(0).await;
+    let parameter = json!({ "name": "Device.DeviceInfo.ProvisioningCode", "value": "gold" });
+    let mut plan = quick(unlimited());
+    plan["four_eyes"] = json!(true);
+    plan["waves"] = json!([{ "take": "rest" }]);
+    let body = json!({
+        "name": "pilots", "plan": plan, "audience": { "selector": "tag = pilot" },
+        "change": { "kind": "parameters", "parameters": [parameter] },
+    });
+    let (status, made) = range.api.call("POST", "/api/v1/rollouts", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["rollout_id"].as_str().unwrap().to_owned();
+    let later = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339();
+    range.order(&id, "start", json!({ "at": later })).await;
+    let other = range.muster.cli(&["token", "create", "--name", "second", "--scope", "approve"]);
+    let second = range.api.with_token(other.trim());
+    let path = format!("/api/v1/rollouts/{id}/approve");
+    let (status, told) = second.call("POST", &path, None).await;
+    assert_eq!((status, &told["state"]), (200, &json!("scheduled")), "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("approved, for 1 device;"), "{told}");
+
+    // Two more match before its time has come.
+    tag(1).await;
+    tag(2).await;
+    sqlx::query(
+        "update rollouts set start_at = now() - interval '1 second', due_at = now()
+         where rollout_id = $1::uuid",
+    )
+    .bind(&id)
+    .execute(&range.muster.pool)
+    .await
+    .unwrap();
+    let paused = range.until(&id, "paused").await;
+    let why = paused["reason"].as_str().unwrap();
+    assert!(why.contains("for 1 device, and it finds 3 devices now"), "{why}");
+    assert_eq!(paused["paused_by"], "gate");
+    assert_eq!(range.in_state(&id, "waiting").await.len(), 3, "nobody has begun");
+    let resume = format!("/api/v1/rollouts/{id}/resume");
+    for (order, body, refusal) in
+        [(&resume, Some(json!({ "reason": "go on" })), 409), (&path, None, 403)]
+    {
+        let (status, told) = range.api.call("POST", order, body).await;
+        assert_eq!(status, refusal, "{order}: {told}");
+    }
+    let (status, told) = second.call("POST", &path, None).await;
+    assert_eq!((status, &told["state"]), (200, &json!("running")), "{told}");
+    range.until(&id, "completed").await;
+    assert_eq!(range.in_state(&id, "healthy").await.len(), 3);
+    range.counts_hold(&id).await;
+}

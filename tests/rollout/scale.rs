@@ -121,6 +121,7 @@ async fn of_two_hundred_thousand_devices_a_tick_reads_those_that_matter() {
         let flying = pick::in_flight(&mut conn, ROLLOUT).await.unwrap();
         assert_eq!((flying.all, flying.sites.len()), (1_000, 100));
         assert_eq!(pick::held(&mut conn, ROLLOUT, 0).await.unwrap(), 50);
+        assert!(pick::sick(&mut conn, ROLLOUT, &["core".to_owned()]).await.unwrap().is_empty());
         assert_eq!(waves::list(&mut *conn, ROLLOUT).await.unwrap().len(), 3);
     }
     let (due, candidates) = ("order by r.due_at limit", "order by r.position limit $4");
@@ -140,6 +141,7 @@ async fn of_two_hundred_thousand_devices_a_tick_reads_those_that_matter() {
         ("in flight", "group by site, uplink", format!("('{ROLLOUT}')"), SOME),
         ("redundancy in flight", "select distinct redundancy", String::new(), NOTHING),
         ("uplinks in flight", "where c.uplink = r.device_id)", format!("('{ROLLOUT}')"), SOME),
+        ("sick partners", "r.redundancy = any($2)", format!("('{ROLLOUT}', '{{core}}')"), NOTHING),
         ("held", "fault_class = 'hold'", format!("('{ROLLOUT}', 0)"), SOME),
         ("waves", "from rollout_waves where rollout_id = $1", format!("('{ROLLOUT}')"), NOTHING),
     ] {

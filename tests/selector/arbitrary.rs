@@ -63,6 +63,7 @@ pub(super) fn any_view() -> impl Strategy<Value = View> {
     let facts = (text(&TEXTS), text(&TEXTS), maybe(), maybe(), maybe(), maybe(), maybe());
     let known =
         (option::of(text(&VERSIONS)), text(&["none", "enrolment", "device", "certificate"]));
+    let claimed = (maybe(), any::<bool>());
     let place = (
         option::of(select(&SITES[..])),
         some(&TAGS),
@@ -73,8 +74,8 @@ pub(super) fn any_view() -> impl Strategy<Value = View> {
     let maybe_time = || option::of(any_time());
     let times = (any_time(), any_time(), maybe_time(), maybe_time(), maybe_time());
     let parameters = prop::collection::btree_map(text(&PATHS[..3]), text(&VALUES), 0..4);
-    (facts, known, place, times, parameters).prop_map(|(facts, known, place, times, parameters)| {
-        View {
+    (facts, known, claimed, place, times, parameters).prop_map(
+        |(facts, known, claimed, place, times, parameters)| View {
             serial: facts.0,
             oui: "E48D8C".to_owned(),
             manufacturer: "MikroTik".to_owned(),
@@ -86,6 +87,8 @@ pub(super) fn any_view() -> impl Strategy<Value = View> {
             provisioning_code: facts.6,
             software_version: known.0,
             auth: known.1,
+            customer: claimed.0,
+            quarantined: claimed.1,
             site: place.0.map(|site| site.parse().unwrap()),
             tags: place.1,
             groups: place.2.into_iter().collect::<BTreeSet<Uuid>>(),
@@ -98,8 +101,8 @@ pub(super) fn any_view() -> impl Strategy<Value = View> {
             last_bootstrap: times.3,
             refreshed_at: times.4,
             parameters,
-        }
-    })
+        },
+    )
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
@@ -173,6 +176,7 @@ fn any_test() -> impl Strategy<Value = Test> {
         TextField::Identity,
         TextField::Hardware,
         TextField::Code,
+        TextField::Customer,
     ]);
     let time = select(vec![
         TimeField::FirstInform,
@@ -192,7 +196,7 @@ fn any_test() -> impl Strategy<Value = Test> {
         1 => text_test(&EVENTS).prop_map(Test::Event),
         1 => networks.prop_map(Test::Address),
         1 => select(groups()).prop_map(Test::Member),
-        1 => select(vec![Flag::Online, Flag::Enrolled]).prop_map(Test::Flag),
+        1 => select(vec![Flag::Online, Flag::Enrolled, Flag::Quarantined]).prop_map(Test::Flag),
         2 => (time, time_test()).prop_map(|(field, test)| Test::Time(field, test)),
         3 => (path, parameter_test()).prop_map(|(path, test)| Test::Parameter(path, test)),
     ]

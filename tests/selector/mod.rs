@@ -48,9 +48,10 @@ async fn insert(pool: &PgPool, device_id: Uuid, view: &View) {
     sqlx::query(
         "insert into device_facts (device_id, manufacturer, oui, product_class, serial, namespace,
              model, arch, identity, hardware_version, software_version, provisioning_code, auth,
-             last_boot, last_bootstrap, updated_at, version_key, site, tags)
+             last_boot, last_bootstrap, updated_at, version_key, site, tags, customer,
+             quarantined_at)
          values ($1, $2, $3, $4, $5, 'urn:dslforum-org:cwmp-1-2', $6, $7, $8, $9, $10, $11, $12,
-             $13, $14, $15, $16, $17::text::ltree, $18)",
+             $13, $14, $15, $16, $17::text::ltree, $18, $19, $20)",
     )
     .bind(device_id)
     .bind(&view.manufacturer)
@@ -70,6 +71,8 @@ async fn insert(pool: &PgPool, device_id: Uuid, view: &View) {
     .bind(version_key(view.software_version.as_deref()))
     .bind(view.site.as_ref().map(|site| site.as_str().to_owned()))
     .bind(&view.tags)
+    .bind(&view.customer)
+    .bind(view.quarantined.then(now))
     .execute(&mut *tx)
     .await
     .unwrap();

@@ -5,7 +5,7 @@
 //! - [`fleet`]: one that light simulated devices carry to its end.
 //! - [`api`]: what is ordered, over REST.
 
-mod api;
+pub(super) mod api;
 mod fleet;
 mod ticks;
 

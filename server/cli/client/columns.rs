@@ -31,6 +31,8 @@ pub(super) struct Device {
     site: Option<String>,
     /// In order.
     pub tags: Vec<String>,
+    customer: Option<String>,
+    quarantined_at: Option<DateTime<Utc>>,
     first_inform: DateTime<Utc>,
     last_inform: DateTime<Utc>,
     last_boot: Option<DateTime<Utc>>,
@@ -81,6 +83,10 @@ pub enum Column {
     ConnectionRequestUrl,
     /// How it proves who it is.
     Auth,
+    /// The customer's number.
+    Customer,
+    /// Since when it waits to be let in.
+    QuarantinedAt,
     /// First inform.
     FirstInform,
     /// Last restart.
@@ -134,6 +140,8 @@ impl Column {
             Self::ParameterKey => maybe(d.parameter_key.clone()),
             Self::ConnectionRequestUrl => maybe(d.connection_request_url.clone()),
             Self::Auth => d.auth.clone(),
+            Self::Customer => maybe(d.customer.clone()),
+            Self::QuarantinedAt => maybe_time(d.quarantined_at),
             Self::FirstInform => time(d.first_inform),
             Self::LastBoot => maybe_time(d.last_boot),
             Self::LastBootstrap => maybe_time(d.last_bootstrap),
@@ -195,7 +203,8 @@ mod tests {
             "root": "Device.", "namespace": "urn:x", "model": null, "arch": null, "identity": "",
             "hardware_version": "v1.0", "software_version": "7.16.1", "provisioning_code": null,
             "parameter_key": null, "connection_request_url": null, "auth": "none",
-            "site": "eu.lv", "tags": ["pilot", "tower"], "first_inform": "2026-11-22T12:00:00Z",
+            "site": "eu.lv", "tags": ["pilot", "tower"], "customer": "4711",
+            "quarantined_at": null, "quarantine_reason": null, "first_inform": "2026-11-22T12:00:00Z",
             "last_inform": "2026-11-22T12:00:05.123Z", "last_boot": null, "last_bootstrap": null,
             "events": ["2 PERIODIC"], "remote_addr": "127.0.0.1", "retry_count": 0,
             "next_due": null, "refreshed_at": null, "reenrol_asked_at": null,

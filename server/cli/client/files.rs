@@ -118,7 +118,17 @@ async fn put(api: &Api, file: &Path, name: Option<&str>, media_type: &str) -> an
 
 /// Fetches the bytes at a path into a file, or onto standard output.
 pub(super) async fn fetch(api: &Api, path: &[&str], output: Option<&Path>) -> anyhow::Result<()> {
-    let response = api.send(api.request(Method::GET, path, &[])).await?;
+    fetch_some(api, path, &[], output).await
+}
+
+/// The same of a part.
+pub(super) async fn fetch_some(
+    api: &Api,
+    path: &[&str],
+    query: &[(&str, &str)],
+    output: Option<&Path>,
+) -> anyhow::Result<()> {
+    let response = api.send(api.request(Method::GET, path, query)).await?;
     match output {
         Some(output) => save(response, output).await,
         None => pour(response).await,

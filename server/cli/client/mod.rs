@@ -6,9 +6,12 @@
 
 mod account;
 mod audit;
+mod backups;
+mod claims;
 mod columns;
 mod completion;
 mod connection;
+mod desired;
 mod device_more;
 mod device_place;
 mod devices;
@@ -20,15 +23,18 @@ mod jobs;
 mod many;
 mod order;
 mod output;
+mod profiles;
 mod releases;
 mod roles;
 mod rollouts;
 mod sites;
 mod support;
 mod system;
+mod templates;
 mod tokens;
 mod users;
 mod views;
+mod webhooks;
 
 pub use completion::Completion;
 
@@ -55,10 +61,22 @@ pub enum Remote {
     Releases(On<releases::Releases>),
     /// Files for devices: store, list, fetch, remove.
     Files(On<files::Files>),
+    /// Configurations of devices: history, what differs, accept, give back.
+    Backups(On<backups::Backups>),
     /// Sites: the tree of places where devices stand.
     Sites(On<sites::Sites>),
+    /// Webhooks: who is told what happens; make, change, try, see what arrived.
+    Webhooks(On<webhooks::Webhooks>),
+    /// Templates: RouterOS scripts with variables; check, preview, copy.
+    Templates(On<templates::Templates>),
+    /// Claims: devices that are expected; import, quarantine, rules of admission.
+    Claims(On<claims::Claims>),
     /// Groups: named sets of devices.
     Groups(On<groups::Groups>),
+    /// What devices are to be: list, make, change, bind, remove.
+    Profiles(On<profiles::Profiles>),
+    /// What is wanted of single devices, drift, and changes on their way.
+    Desired(On<desired::Desired>),
     /// Saved views of the device list: list, keep, change, remove.
     Views(On<views::Views>),
     /// One's own account: password, second factor, sessions, preferences, tokens.
@@ -98,8 +116,14 @@ pub async fn remote(command: Remote) -> anyhow::Result<()> {
         Remote::Support(on) => support::run(&on.connection.open()?, &on).await,
         Remote::Releases(on) => releases::run(&on.connection.open()?, on.command).await,
         Remote::Files(on) => files::run(&on.connection.open()?, on.command).await,
+        Remote::Backups(on) => backups::run(&on.connection.open()?, on.command).await,
         Remote::Sites(on) => sites::run(&on.connection.open()?, on.command).await,
+        Remote::Webhooks(on) => webhooks::run(&on.connection.open()?, on.command).await,
+        Remote::Templates(on) => templates::run(&on.connection.open()?, on.command).await,
+        Remote::Claims(on) => claims::run(&on.connection.open()?, on.command).await,
         Remote::Groups(on) => groups::run(&on.connection.open()?, on.command).await,
+        Remote::Profiles(on) => profiles::run(&on.connection.open()?, on.command).await,
+        Remote::Desired(on) => desired::run(&on.connection.open()?, on.command).await,
         Remote::Views(on) => views::run(&on.connection.open()?, on.command).await,
         Remote::Account(on) => account::run(&on.connection.open()?, on.command).await,
         Remote::Users(on) => users::run(&on.connection.open()?, on.command).await,
@@ -261,6 +285,14 @@ mod tests {
             "muster rollouts start spring --at noon",
             "muster rollouts devices spring --wave 0",
             "muster rollouts report spring --format xml",
+            "muster backups restore X 0193f6a1-0000-7000-8000-000000000007",
+            "muster backups diff X seven",
+            "muster backups adopt X",
+            "muster webhooks create noc --kinds device.offline",
+            "muster webhooks create noc --url https://x --email a@b --kinds device.offline",
+            "muster webhooks create noc --url https://x --kinds device.lost",
+            "muster webhooks change noc",
+            "muster backups changed --since yesterday",
         ] {
             let refused = parsed(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

@@ -71,7 +71,7 @@ pub struct About {
     variables: Vec<(String, Value)>,
 }
 
-fn variable(text: &str) -> Result<(String, Value), String> {
+pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("a name and a value, as in ntp=10.0.0.1".to_owned());
     };

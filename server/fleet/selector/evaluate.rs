@@ -38,8 +38,12 @@ pub struct View {
     pub software_version: Option<String>,
     /// From the data model.
     pub provisioning_code: Option<String>,
-    /// none, enrolment, device, certificate.
+    /// none, enrolment, claim, device, certificate.
     pub auth: String,
+    /// The customer's number.
+    pub customer: Option<String>,
+    /// It waits to be let in.
+    pub quarantined: bool,
     /// Event codes of the last inform, none of them empty.
     pub events: Vec<String>,
     /// Where it last came from.
@@ -89,6 +93,7 @@ fn holds(test: &Test, view: &View, now: DateTime<Utc>) -> bool {
         Test::Member(group) => view.groups.contains(group),
         Test::Flag(Flag::Online) => view.online,
         Test::Flag(Flag::Enrolled) => matches!(view.auth.as_str(), "device" | "certificate"),
+        Test::Flag(Flag::Quarantined) => view.quarantined,
         Test::Time(field, test) => time(view, *field).is_some_and(|at| match test {
             TimeTest::Known => true,
             TimeTest::Older(span) => at < now - *span,
@@ -112,6 +117,7 @@ fn fact(view: &View, field: TextField) -> Option<&str> {
         TextField::Hardware => view.hardware_version.as_deref(),
         TextField::Code => view.provisioning_code.as_deref(),
         TextField::Auth => Some(&view.auth),
+        TextField::Customer => view.customer.as_deref(),
     }
 }
 

@@ -95,6 +95,8 @@ pub enum TextField {
     Code,
     /// How its last session was authenticated.
     Auth,
+    /// The customer's number.
+    Customer,
 }
 
 /// What is asked of a text.
@@ -185,6 +187,8 @@ pub enum Flag {
     Online,
     /// It came with a credential or certificate of its own.
     Enrolled,
+    /// It waits to be let in.
+    Quarantined,
 }
 
 /// The times that are known of a device.

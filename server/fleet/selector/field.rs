@@ -45,7 +45,7 @@ const TIME: &[&str] = &["older", "newer"];
 pub(super) const ORDERED: &[&str] = &["=", "!=", "~", "!~", "in", "not in", "<", "<=", ">", ">="];
 
 /// Values of `auth`.
-const AUTH: &[&str] = &["none", "enrolment", "device", "certificate"];
+const AUTH: &[&str] = &["none", "enrolment", "claim", "device", "certificate"];
 
 const fn info(
     name: &'static str,
@@ -80,7 +80,7 @@ const fn also(aliases: &'static [&'static str], info: FieldInfo) -> FieldInfo {
 }
 
 /// All fields, the most used first.
-pub static FIELDS: [FieldInfo; 23] = [
+pub static FIELDS: [FieldInfo; 25] = [
     text("serial", TextField::Serial, "a serial number", "serial = HGF09ABCDE1"),
     text("model", TextField::Model, "a model's name or a pattern", "model ~ \"hAP*\""),
     also(
@@ -101,8 +101,18 @@ pub static FIELDS: [FieldInfo; 23] = [
         "a system identity or a pattern",
         "identity ~ \"tower7-*\"",
     ),
+    also(
+        &["customer_ref"],
+        text(
+            "customer",
+            TextField::Customer,
+            "a customer's number or a pattern",
+            "customer = 4711",
+        ),
+    ),
     flag("online", Flag::Online, "not online"),
     flag("enrolled", Flag::Enrolled, "not enrolled"),
+    flag("quarantined", Flag::Quarantined, "quarantined"),
     time("last_inform", TimeField::LastInform, "last_inform older 2d"),
     time("first_inform", TimeField::FirstInform, "first_inform newer 1w"),
     time("last_boot", TimeField::LastBoot, "last_boot newer 1h"),
@@ -115,7 +125,12 @@ pub static FIELDS: [FieldInfo; 23] = [
     ),
     FieldInfo {
         values: AUTH,
-        ..text("auth", TextField::Auth, "none, enrolment, device or certificate", "auth = device")
+        ..text(
+            "auth",
+            TextField::Auth,
+            "none, enrolment, claim, device or certificate",
+            "auth = device",
+        )
     },
     text("manufacturer", TextField::Manufacturer, "a manufacturer", "manufacturer = MikroTik"),
     text("oui", TextField::Oui, "six hex digits", "oui = E48D8C"),

@@ -83,6 +83,9 @@ fn push_test(q: &mut Query, test: &Test, now: DateTime<Utc>, online_since: DateT
         Test::Flag(Flag::Enrolled) => {
             q.push("f.auth in ('device', 'certificate')");
         }
+        Test::Flag(Flag::Quarantined) => {
+            q.push("f.quarantined_at is not null");
+        }
         Test::Time(field, test) => {
             q.push(time_column(*field));
             match test {
@@ -107,6 +110,7 @@ fn column(field: TextField) -> &'static str {
         TextField::Hardware => "f.hardware_version",
         TextField::Code => "f.provisioning_code",
         TextField::Auth => "f.auth",
+        TextField::Customer => "f.customer",
     }
 }
 

@@ -32,6 +32,9 @@ pub fn opened(keys: &Keys, job: &Job) -> Result<JobSpec, Error> {
 /// The arguments as people may see them.
 pub fn masked_args(args: &Value) -> Value {
     let mut shown = args.clone();
+    if shown.get("script").is_some_and(Value::is_string) {
+        shown["script"] = json!(MASK);
+    }
     for list in ["parameters", "operations"] {
         let Some(Value::Array(entries)) = shown.get_mut(list) else { continue };
         for entry in entries.iter_mut().filter_map(Value::as_object_mut) {

@@ -30,7 +30,7 @@ async fn advance_for(
     now: DateTime<Utc>,
 ) -> Result<Option<Job>, Error> {
     loop {
-        let Some(job) = store::head(conn, device_id).await? else {
+        let Some(job) = store::head(conn, device_id, now).await? else {
             store::set_next_due(conn, device_id, None).await?;
             return Ok(None);
         };

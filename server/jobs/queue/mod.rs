@@ -33,14 +33,26 @@ use uuid::Uuid;
 use super::spec::JobSpec;
 use super::{release, retry};
 use crate::error::Error;
+use crate::fleet::admission::WAITS;
 use crate::fleet::secret::Keys;
 use crate::store::jobs::{Change, Job, NewJob};
-use crate::store::{artifacts, connection_requests, events, jobs as store, packages};
+use crate::store::{artifacts, claims, connection_requests, events, jobs as store, packages};
 
 /// How long a job waits for its device unless the caller says otherwise.
 pub const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
 /// Open jobs a device may have: more are a runaway script's.
 pub const MAX_OPEN: i64 = 1_000;
+
+/// The keys of jobs that bring a device to what is wanted of it begin like this.
+pub const DESIRED: &str = "muster:desired:";
+
+/// How the key of a job begins that fetches what a device said of a script; the script's tag follows.
+pub const APPLY_LOG: &str = "muster:apply-log:";
+
+/// Whether the end of a job with this key has its device compared with what is wanted of it.
+pub fn has_compared(key: &str) -> bool {
+    key.starts_with(DESIRED) || key == "muster:refresh"
+}
 
 /// What to create.
 #[derive(Debug, Clone)]
@@ -108,6 +120,9 @@ pub async fn create(
     if expires_at <= not_before {
         return Err(Error::invalid("/expires_at", "must be later than not_before"));
     }
+    if !order.own && claims::waits(conn, order.device_id).await? {
+        return Err(Error::Conflict(WAITS.to_owned()));
+    }
     // Muster's own few are bounded by their keys, and an Inform must not fail for others' many.
     if !order.own && store::count_open(conn, order.device_id).await? >= MAX_OPEN {
         return Err(Error::Conflict(format!("the device has {MAX_OPEN} open jobs")));
@@ -160,7 +175,7 @@ pub async fn cancel(
         _ => format!("cancelled by {by}"),
     };
     let change = Change { state: "cancelled", note: Some(note), ..Change::default() };
-    let head = store::head(conn, device_id).await?;
+    let head = store::head(conn, device_id, now).await?;
     settle::close(conn, &job, change, now).await?;
     if head.is_some_and(|head| head.job_id == job_id) {
         advance_and_wake(conn, device_id, now).await?;

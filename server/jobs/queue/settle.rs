@@ -5,17 +5,28 @@ use muster_cwmp::fault::Fault;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{report, upgraded};
+use super::{has_compared, report, upgraded};
 use crate::error::Error;
 use crate::jobs::machine::{self, Outcome};
 use crate::jobs::retry::{self, Verdict};
 use crate::jobs::spec::{DownloadFile, JobSpec};
 use crate::jobs::upgrade::Report;
 use crate::store::jobs::{Change, Job};
-use crate::store::{connection_requests, credentials, events, jobs as store};
+use crate::store::{backups, connection_requests, credentials, desired, events, jobs as store};
 
 /// The kind of [`JobSpec::Upgrade`].
 const UPGRADE: &str = "upgrade";
+/// Kinds of jobs after which a device's configuration is another, because somebody wanted it so.
+const CHANGES: [&str; 8] = [
+    "set",
+    "add_object",
+    "delete_object",
+    "download",
+    "configure",
+    "upgrade",
+    "schedule_download",
+    "factory_reset",
+];
 /// How long a device that was ordered to reset may take to enrol again.
 const RESET_WINDOW: TimeDelta = TimeDelta::days(1);
 
@@ -226,6 +237,25 @@ pub(super) async fn close(
         && change.state != "queued"
     {
         store::tell_rollout(conn, job, rollout_id, now).await?;
+    }
+    told(conn, job, change.state, now).await
+}
+
+/// What else follows from a job that has ended: its device is compared where the job was made for
+/// that, and a configuration that was changed by order is the one that is wanted.
+async fn told(
+    conn: &mut PgConnection,
+    job: &Job,
+    state: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let ended = matches!(state, "done" | "failed" | "expired" | "cancelled");
+    if ended && job.idempotency_key.as_deref().is_some_and(has_compared) {
+        desired::touch(conn, job.device_id, now).await?;
+    }
+    let looks = job.idempotency_key.as_deref().is_some_and(|key| key.starts_with("inspect"));
+    if state == "done" && CHANGES.contains(&job.kind.as_str()) && !looks {
+        backups::accept(conn, job.device_id, None).await?;
     }
     Ok(())
 }

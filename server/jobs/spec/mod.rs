@@ -107,6 +107,20 @@ pub enum JobSpec {
         /// Stored packages, all of that version and of one architecture, `tr069-client` among them.
         packages: Vec<Uuid>,
     },
+    /// Run what a template says for this device, on top of what is there. Made by Muster from a
+    /// template; the text is in the job, so that what is fetched is what was decided.
+    Configure {
+        /// The template, and which of its versions.
+        template_id: Uuid,
+        /// See `template_id`.
+        version: i32,
+        /// The template's name.
+        name: String,
+        /// The whole script; sealed in the row, as values of secrets stand in it.
+        script: String,
+        /// Hash of what the template gave, in hex: the same again is not sent.
+        sha256: String,
+    },
     /// Install, update or remove software modules (CWMP 1.2).
     ChangeDuState {
         /// At least one.
@@ -174,6 +188,7 @@ impl JobSpec {
             Self::CancelTransfer { .. } => "cancel_transfer",
             Self::ScheduleDownload { .. } => "schedule_download",
             Self::Upgrade { .. } => "upgrade",
+            Self::Configure { .. } => "configure",
             Self::ChangeDuState { .. } => "change_du_state",
             Self::Diagnose { .. } => "diagnose",
             Self::ConnectionRequest => "connection_request",
@@ -189,6 +204,7 @@ impl JobSpec {
                 .filter(|p| is_secret(&p.name))
                 .map(|p| (p.name.as_str(), &mut p.value))
                 .collect(),
+            Self::Configure { script, .. } => vec![("script", script)],
             Self::ChangeDuState { operations } => operations
                 .iter_mut()
                 .filter_map(|operation| match operation {
@@ -246,6 +262,7 @@ impl JobSpec {
             | Self::ScheduleInform { .. }
             | Self::ScheduleDownload { .. }
             | Self::Upgrade { .. }
+            | Self::Configure { .. }
             | Self::ChangeDuState { .. } => false,
         }
     }
@@ -263,6 +280,7 @@ impl JobSpec {
                 Some(3_600 + i64::from(windows.iter().map(|w| w.end).max().unwrap_or(0)))
             }
             Self::Upgrade { .. } | Self::ChangeDuState { .. } => Some(3_600),
+            Self::Configure { .. } => Some(1_800),
             Self::Diagnose { test } => Some(300 + test.longest_seconds()),
             Self::Get { .. }
             | Self::Set { .. }

@@ -12,6 +12,8 @@ pub const MAX_PARAMETERS: usize = 1_000;
 pub const MAX_NAME: usize = 256;
 /// Packages in one upgrade: RouterOS has fewer.
 pub const MAX_PACKAGES: usize = 64;
+/// A script longer than this is no configuration of one device.
+pub const MAX_SCRIPT: usize = 512 * 1024;
 /// A value longer than this is no setting but a file.
 pub const MAX_VALUE: usize = 65_536;
 
@@ -52,6 +54,9 @@ impl JobSpec {
             }
             Self::ChangeDuState { operations } => count("/operations", operations.len()),
             Self::Upgrade { version, packages } => upgrade(version, packages),
+            Self::Configure { script, .. } if script.len() > MAX_SCRIPT => {
+                Err(Error::invalid("/script", format!("at most {MAX_SCRIPT} bytes")))
+            }
             Self::ScheduleInform { delay_seconds: 0 } => {
                 Err(Error::invalid("/delay_seconds", "more than 0"))
             }
@@ -60,6 +65,7 @@ impl JobSpec {
             | Self::Methods
             | Self::Reboot
             | Self::FactoryReset
+            | Self::Configure { .. }
             | Self::Download(_)
             | Self::Upload { .. }
             | Self::ScheduleInform { .. }

@@ -135,6 +135,31 @@ fn a_wave_that_asks_for_it_waits_for_an_approval_before_it_begins() {
 }
 
 #[test]
+fn one_device_is_told_as_one() {
+    let one = Counts { total: 1, healthy: 1, ..Counts::default() };
+    let hasty = Plan { soak_minutes: 0, ..plan() };
+    let (_, verdict) = decide(&hasty, 0, &one, None, false, true, at(0));
+    let said = [verdict.words].into_iter().chain(verdict.checks.into_iter().map(|c| c.words));
+    for words in said {
+        assert!(!words.contains("1 devices") && !words.contains("1 are"), "{words}");
+    }
+    let waits = Counts { total: 2, waiting: 1, healthy: 1, ..Counts::default() };
+    assert_eq!(run(&plan(), &waits).1, "1 of 2 devices is still to begin");
+}
+
+#[test]
+fn an_audience_that_is_another_one_is_told_apart() {
+    for (meant, found) in [(0, 0), (100, 100), (100, 110), (100, 90), (1, 1), (11, 12)] {
+        assert_eq!(another_audience(meant, found), None, "{meant} and {found}");
+    }
+    for (meant, found) in [(0, 1), (100, 111), (100, 89), (1, 2), (9, 10), (5_000, 0)] {
+        assert!(another_audience(meant, found).is_some(), "{meant} and {found}");
+    }
+    let words = another_audience(1, 30).unwrap_or_default();
+    assert!(words.contains("for 1 device, and it finds 30 devices now"), "{words}");
+}
+
+#[test]
 fn a_verdict_is_stored_with_its_numbers() -> Result<(), serde_json::Error> {
     let (_, verdict) = decide(&plan(), 0, &counts(94, 0, 6), None, false, false, at(0));
     let rules: Vec<GateRule> = verdict.checks.iter().map(|check| check.check).collect();

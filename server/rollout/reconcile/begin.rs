@@ -20,11 +20,11 @@ use crate::fleet::health::span;
 use crate::fleet::online;
 use crate::fleet::window::{self, Hours};
 use crate::rollout::device;
-use crate::rollout::pace::{self, Active, Bucket, Candidate};
+use crate::rollout::pace::{self, Active, Beside, Bucket, Candidate, Sick};
 use crate::rollout::plan::{Order, Plan};
 use crate::rollout::state::State;
 use crate::store::rollouts::devices::list::WaitingRow;
-use crate::store::rollouts::devices::pick::{self, CandidateRow, InFlight};
+use crate::store::rollouts::devices::pick::{self, CandidateRow, InFlight, SickRow};
 use crate::store::rollouts::devices::{self, Move, due};
 use crate::store::rollouts::{self as store, waves};
 use crate::store::sites;
@@ -41,6 +41,8 @@ const PUT_ON: i64 = 2_000;
 /// first.
 const AWAY: TimeDelta = TimeDelta::minutes(2);
 const HELD: TimeDelta = TimeDelta::seconds(5);
+/// The same of those whose partner is sick: that ends when somebody says so.
+const BESIDE_SICK: TimeDelta = TimeDelta::seconds(15);
 /// For so long devices are put off at most before it is looked whether their site is open.
 const PUT_OFF: TimeDelta = TimeDelta::hours(1);
 
@@ -50,7 +52,6 @@ pub(super) async fn begin(
     id: Uuid,
     stop: &CancellationToken,
 ) -> Result<Option<DateTime<Utc>>, Error> {
-    close_doors(app, id).await?;
     for _ in 0..MOST {
         let now = clock::now();
         let Some(begun) = batch(app, id, now).await? else { return Ok(Some(now)) };
@@ -90,7 +91,8 @@ async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>,
     waves::change(&mut tx, id, wave, &change).await?;
     let begun_at = waves::get(&mut *tx, id, wave).await?.and_then(|wave| wave.started_at);
     let late = begun_at.is_some_and(|begun| begun + work.plan.deadlines.offer() <= now);
-    let sorted = sort(app, &work, &sites, found, late, now);
+    let sick = sick(&mut tx, id, &found).await?;
+    let sorted = sort(app, &work, &sites, found, &sick, late, now);
     let mut passed = sorted.passed();
     let active = Active::new(flying.sites, flying.uplinks, flying.redundancy, flying.devices);
     let chosen = pace::pick(&sorted.may, &work.plan.pace, &active, room);
@@ -116,6 +118,23 @@ async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>,
 fn room(plan: &Plan, bucket: &Bucket, flying: &InFlight, now: DateTime<Utc>) -> u64 {
     let active = u64::try_from(flying.all).unwrap_or_default();
     pace::room(&plan.pace, bucket, active, now).min(BATCH as u64)
+}
+
+/// What is sick of the sets of these.
+async fn sick(
+    conn: &mut PgConnection,
+    id: Uuid,
+    found: &[CandidateRow],
+) -> Result<Vec<Sick>, Error> {
+    let sets: Vec<String> = found.iter().filter_map(|row| row.redundancy.clone()).collect();
+    let of = |row: SickRow| Sick {
+        device_id: row.device_id,
+        serial: row.serial,
+        redundancy: row.redundancy,
+        failed: row.state == "failed",
+        ended_at: row.ended_at,
+    };
+    Ok(pick::sick(conn, id, &sets).await?.into_iter().map(of).collect())
 }
 
 /// Begins these; how many.
@@ -156,7 +175,8 @@ struct Sorted {
     may: Vec<Candidate>,
     /// They are put off: until when, and why.
     put_off: HashMap<(DateTime<Utc>, String), Vec<Uuid>>,
-    /// They were away for as long as an order would have been good for.
+    /// They were away for as long as an order would have been good for, or waited so long for somebody
+    /// to say what becomes of a sick partner.
     gone: Vec<Move>,
 }
 
@@ -164,6 +184,37 @@ impl Sorted {
     /// Devices that are no candidates any more.
     fn passed(&self) -> usize {
         self.gone.len() + self.put_off.values().map(Vec::len).sum::<usize>()
+    }
+
+    fn put_off(&mut self, device_id: Uuid, until: DateTime<Utc>, why: String) {
+        self.put_off.entry((until, why)).or_default().push(device_id);
+    }
+
+    fn give_up(&mut self, row: &CandidateRow, fate: &Fate, now: DateTime<Utc>) {
+        let waiting = WaitingRow {
+            device_id: row.device_id,
+            step: row.step,
+            job_id: row.job_id,
+            due_at: None,
+            started_at: row.started_at,
+        };
+        self.gone.push(wind_down::not_begun(&waiting, fate, now));
+    }
+
+    /// Of one whose site is open, and that is there: unless its partner keeps it, it may begin.
+    fn ready(&mut self, row: CandidateRow, sick: &[Sick], plan: &Plan, now: DateTime<Utc>) {
+        let one = Candidate {
+            device_id: row.device_id,
+            site: row.site.clone(),
+            uplink: row.uplink,
+            redundancy: row.redundancy.clone(),
+        };
+        let begun = row.started_at.is_some();
+        match pace::beside(&one, begun, sick, plan.deadlines.offer(), now) {
+            None => self.may.push(one),
+            Some(Beside::Waits(why)) => self.put_off(row.device_id, now + BESIDE_SICK, why),
+            Some(Beside::LeftOut(why)) => self.give_up(&row, &Fate::left_out(&why), now),
+        }
     }
 }
 
@@ -174,6 +225,7 @@ fn sort(
     work: &Work,
     sites: &Sites,
     found: Vec<CandidateRow>,
+    sick: &[Sick],
     late: bool,
     now: DateTime<Utc>,
 ) -> Sorted {
@@ -191,37 +243,22 @@ fn sort(
             Door::Unknown => {}
             Door::Closed(until, why) => {
                 // Looked at again now and then: windows may be changed.
-                let until = until.min(now + PUT_OFF);
-                sorted.put_off.entry((until, why)).or_default().push(row.device_id);
+                sorted.put_off(row.device_id, until.min(now + PUT_OFF), why);
             }
-            Door::Open if away && late => {
-                let waiting = WaitingRow {
-                    device_id: row.device_id,
-                    step: row.step,
-                    job_id: row.job_id,
-                    due_at: None,
-                    started_at: row.started_at,
-                };
-                sorted.gone.push(wind_down::not_begun(&waiting, &fate, now));
-            }
+            Door::Open if away && late => sorted.give_up(&row, &fate, now),
             Door::Open if away => {
                 let why = "it has not been heard of lately".to_owned();
-                sorted.put_off.entry((now + AWAY, why)).or_default().push(row.device_id);
+                sorted.put_off(row.device_id, now + AWAY, why);
             }
-            Door::Open => sorted.may.push(Candidate {
-                device_id: row.device_id,
-                site: row.site,
-                uplink: row.uplink,
-                redundancy: row.redundancy,
-            }),
+            Door::Open => sorted.ready(row, sick, &work.plan, now),
         }
     }
     sorted
 }
 
 /// Calls back the orders that no device has taken at sites that are closed by now: a router that was
-/// off must not be changed at noon because its turn came at night.
-async fn close_doors(app: &App, id: Uuid) -> Result<(), Error> {
+/// off must not be changed at noon because its turn came at night. Also where nobody else waits to begin.
+pub(super) async fn close_doors(app: &App, id: Uuid) -> Result<(), Error> {
     let Some(work) = careful(app, id).await? else { return Ok(()) };
     let now = clock::now();
     let mut conn = app.pool.acquire().await?;

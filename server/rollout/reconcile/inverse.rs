@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::plan::{Checks, ErrorCondition, OnError, Plan, Take, Wave};
 use crate::rollout::state::State;
+use crate::rollout::words::{count_of, part_of};
 use crate::store::rollouts::waves::{self, WaveRow};
 use crate::store::rollouts::{self as store, Rollout, story};
 
@@ -83,7 +84,9 @@ pub(super) async fn follow(app: &App, id: Uuid) -> Result<Option<DateTime<Utc>>,
 
 /// What became of the way back.
 fn outcome(waves: &[WaveRow]) -> (State, String) {
-    let sum = |of: fn(&WaveRow) -> i64| waves.iter().map(of).sum::<i64>();
+    let sum = |of: fn(&WaveRow) -> i64| {
+        u64::try_from(waves.iter().map(of).sum::<i64>()).unwrap_or_default()
+    };
     let (back, all) = (sum(|wave| wave.healthy), sum(|wave| wave.total));
     match (back, all) {
         (0, 0) => {
@@ -91,32 +94,28 @@ fn outcome(waves: &[WaveRow]) -> (State, String) {
             (State::Aborted, why.to_owned())
         }
         (back, all) if back == all => {
-            (State::RolledBack, format!("what it had changed was changed back: {all} devices"))
+            let all = count_of(all, "device");
+            (State::RolledBack, format!("what it had changed was changed back: {all}"))
         }
-        (back, all) => (
-            State::RolledBack,
-            format!("{back} of {all} devices were changed back; the others are not well"),
-        ),
+        (back, all) => {
+            let of = part_of(back, all, "device");
+            (State::RolledBack, format!("changed back: {of}; the others are not well"))
+        }
     }
 }
 
-/// One wave, at the pace of the first one: what is sick is mended at once, but not all at a time.
-/// Whoever gets sick of the way back stops it.
-fn inverse_of(work: &Work, now: DateTime<Utc>) -> Result<Rollout, Error> {
-    let of = &work.row;
-    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
-    let change = back(&work.change)
-        .ok_or_else(|| Error::Internal(format!("rollout {} has no way back", of.rollout_id)))?;
-    // What is sick cannot wait for its window; what is well can.
-    let calm = of.pace["calm"] == true;
-    let blackout = if calm { work.plan.blackout.clone() } else { Vec::new() };
-    let plan = Plan {
+/// How it goes back: one wave, at the pace of the first one, for what is sick is mended at once, but
+/// not all at a time. Whoever gets sick of the way back stops it. `calm` = nothing is sick: it has the
+/// time that the first one had.
+pub(crate) fn plan_back(plan: &Plan, calm: bool) -> Plan {
+    Plan {
         waves: vec![Wave { name: None, take: Take::Rest, approval: false, soak_minutes: None }],
-        error: ErrorCondition { then: OnError::Pause, ..work.plan.error },
+        error: ErrorCondition { then: OnError::Pause, ..plan.error },
         soak_minutes: 0,
-        four_eyes: calm && work.plan.four_eyes,
-        heed_windows: calm && work.plan.heed_windows,
-        blackout,
+        four_eyes: calm && plan.four_eyes,
+        // What is sick cannot wait for its window; what is well can.
+        heed_windows: calm && plan.heed_windows,
+        blackout: if calm { plan.blackout.clone() } else { Vec::new() },
         // Compared with what it was while it was sick it would never be well.
         checks: Checks {
             wan: false,
@@ -126,10 +125,19 @@ fn inverse_of(work: &Work, now: DateTime<Utc>) -> Result<Rollout, Error> {
             link_downs: None,
             signal_db: None,
             clients_percent: None,
-            ..work.plan.checks
+            ..plan.checks
         },
-        ..work.plan.clone()
-    };
+        ..plan.clone()
+    }
+}
+
+/// The rollout that does it.
+fn inverse_of(work: &Work, now: DateTime<Utc>) -> Result<Rollout, Error> {
+    let of = &work.row;
+    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+    let change = back(&work.change)
+        .ok_or_else(|| Error::Internal(format!("rollout {} has no way back", of.rollout_id)))?;
+    let plan = plan_back(&work.plan, of.pace["calm"] == true);
     let state = if plan.four_eyes { State::AwaitingApproval } else { State::Running };
     let audience = Audience { rollout_id: Some(of.rollout_id), ..Audience::default() };
     Ok(Rollout {

@@ -183,7 +183,8 @@ async fn tick(
         State::Paused => wind_down::recall(app, id).await?,
         State::Aborted => wind_down::end(app, id).await?,
         State::RollingBack => inverse::wind_down(app, id).await?,
-        State::Running | State::Soaking | State::Completed | State::RolledBack => {}
+        State::Running => begin::close_doors(app, id).await?,
+        State::Soaking | State::Completed | State::RolledBack => {}
     }
     let looked = look::look(app, id, stop).await;
     if matches!(work.state, State::Running | State::Soaking) {

@@ -11,7 +11,9 @@ use super::{Work, locked, turn};
 use crate::clock;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::rollout::gate::another_audience;
 use crate::rollout::state::State;
+use crate::rollout::words::{are, count_of};
 use crate::store::rollouts::devices::{self, NewDevice, pick};
 use crate::store::rollouts::{self as store, story, survey as known, waves};
 
@@ -73,6 +75,13 @@ pub(super) async fn prepare(
         }
         tx.commit().await?;
     }
+    all_in(app, lease, &survey).await
+}
+
+/// All devices are in: what there is of them is counted and told. Where they are others than those
+/// that somebody said yes to, none of them begins before somebody has looked.
+async fn all_in(app: &App, lease: Lease, survey: &Survey) -> Result<(), Error> {
+    let id = lease.rollout_id;
     let mut tx = app.pool.begin().await?;
     if !to_be_prepared(&mut tx, lease).await? {
         return Ok(());
@@ -83,11 +92,20 @@ pub(super) async fn prepare(
     work.row.prepared_at = Some(now);
     work.row.started_at = Some(now);
     store::update(&mut tx, &work.row).await?;
-    let left_out = survey.entries.iter().filter(|entry| entry.wave().is_none()).count();
-    let taken = survey.entries.len() - left_out;
-    let text = format!("{taken} devices in {} waves; {left_out} are left out", survey.waves.len());
+    let left_out = survey.entries.iter().filter(|entry| entry.wave().is_none()).count() as u64;
+    let found = survey.entries.len() as u64;
+    let taken = found - left_out;
+    let devices = count_of(taken, "device");
+    let waves = count_of(survey.waves.len() as u64, "wave");
+    let text = format!("{devices} in {waves}; {left_out} {} left out", are(left_out));
     let detail = json!({ "text": text, "devices": taken, "left_out": left_out });
     story::append(&mut tx, id, "prepared", "muster", None, &detail, now).await?;
+    let meant = work.row.pace["meant"].as_u64();
+    if let Some(why) = meant.and_then(|meant| another_audience(meant, found)) {
+        // Who was asked for a second pair of eyes is asked again.
+        work.row.pace["ask_again"] = json!(work.plan.four_eyes);
+        turn::pause(&mut tx, &Ctx::muster(now), &mut work, "gate", &why).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -192,7 +210,8 @@ async fn take_in(app: &App, work: &Work, new: &[Uuid]) -> Result<(), Error> {
         return Ok(());
     }
     waves::add(&mut tx, id, last.wave, taken).await?;
-    let detail = json!({ "text": format!("{taken} devices more came to match"), "devices": taken });
+    let many = count_of(u64::try_from(taken).unwrap_or_default(), "device");
+    let detail = json!({ "text": format!("{many} more came to match"), "devices": taken });
     story::append(&mut tx, id, "joined", "muster", None, &detail, clock::now()).await?;
     tx.commit().await?;
     Ok(())

@@ -27,6 +27,10 @@ pub(super) fn planned(
         assumed: false,
         one_way: None,
     };
+    if row.quarantined {
+        class.steps = Err("it is in quarantine".to_owned());
+        return class;
+    }
     // Not which one: whoever writes this rollout need not see that one.
     if row.taken_by.is_some() {
         class.steps = Err("it is in another rollout that has not ended".to_owned());

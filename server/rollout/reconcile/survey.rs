@@ -196,6 +196,26 @@ pub async fn audience(app: &App, audience: &Audience, reach: &Reach) -> Result<E
     })
 }
 
+/// How many devices an audience finds now. `None` = it has those that another rollout has changed,
+/// which are always the same.
+///
+/// # Errors
+/// As [`audience`]; [`Error::Busy`] where it takes too long to count them.
+pub async fn count(
+    app: &App,
+    audience: &Audience,
+    reach: &Reach,
+    now: DateTime<Utc>,
+) -> Result<Option<u64>, Error> {
+    if audience.rollout_id.is_some() {
+        return Ok(None);
+    }
+    let expr = self::audience(app, audience, reach).await?;
+    let since = online::since(&app.config, now);
+    let found = selector::count(&app.pool, &expr, now, since).await?;
+    Ok(Some(u64::try_from(found).unwrap_or_default()))
+}
+
 async fn of_group(app: &App, group_id: Uuid) -> Result<Expr, Error> {
     let gone = || Error::invalid("/audience/group_id", format!("no group {group_id}"));
     let group = groups::get(&app.pool, group_id).await?.ok_or_else(gone)?;
@@ -228,7 +248,7 @@ async fn catalogue(app: &App) -> Result<Catalogue, Error> {
 }
 
 /// What devices have in common that are treated alike.
-type Likeness = ([Option<String>; 5], Option<String>, Option<String>, Option<String>);
+type Likeness = ([Option<String>; 5], bool, Option<String>, Option<String>, Option<String>);
 
 struct Builder<'a> {
     asked: Asked<'a>,
@@ -310,7 +330,7 @@ impl Builder<'_> {
             _ => b.before.is_some().to_string(),
         });
         let limits = row.allowed_versions.clone().or_else(|| row.device_mode.clone());
-        let likeness = (text, limits, row.taken_by.clone(), target);
+        let likeness = (text, row.quarantined, limits, row.taken_by.clone(), target);
         if let Some(class) = self.known.get(&likeness) {
             return *class;
         }

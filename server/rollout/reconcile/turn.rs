@@ -1,5 +1,5 @@
-//! How a rollout changes its state. Each change has an actor and a reason: in its row, in its story
-//! and in the audit log, in one transaction.
+//! How a rollout changes its state. Each change has an actor and a reason: in its row, in its story,
+//! in the audit log and in what webhooks are told, in one transaction.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,6 +10,7 @@ use super::{Work, locked};
 use crate::access::audit::{self, Object};
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::notify;
 use crate::rollout::state::State;
 use crate::store::rollouts::{self as store, story, waves};
 
@@ -55,6 +56,11 @@ pub(crate) async fn to(
     let (before, after) =
         (json!({ "state": from.word() }), json!({ "state": state.word(), "reason": reason }));
     audit::record(conn, ctx, &format!("rollout.{}", state.word()), object, before, after).await?;
+    let told = json!({
+        "rollout_id": row.rollout_id, "name": row.name, "from": from.word(), "to": state.word(),
+        "reason": reason, "by": ctx.actor.name,
+    });
+    notify::tell(conn, notify::Kind::RolloutState, None, ctx.now, &told).await?;
     metrics::counter!("muster_rollout_states_total", "state" => state.word()).increment(1);
     tracing::info!(
         rollout.id = %row.rollout_id, rollout.name = row.name, from = from.word(),

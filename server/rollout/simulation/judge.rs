@@ -7,15 +7,17 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::store::{Row, Store};
-use crate::rollout::device::begin;
+use crate::rollout::device::{Device, Step, begin};
 use crate::rollout::gate::{Counts, Decision, decide};
-use crate::rollout::pace::{self, Active, Candidate};
+use crate::rollout::pace::{self, Active, Beside, Bucket, Candidate, Sick};
 use crate::rollout::plan::OnError;
+use crate::rollout::reconcile::inverse::plan_back;
 use crate::rollout::state::{DeviceState, State};
 
 impl Store {
     /// Looks at the wave under way, and begins devices where they may.
     pub(super) fn judge(&mut self, now: DateTime<Utc>, listening: DateTime<Utc>) {
+        self.close_doors(now);
         let wave = self.wave;
         let failed = |row: &&Row| row.wave == wave && row.device.state == DeviceState::Failed;
         let hold = |row: &&Row| failed(row) && !row.forgiven;
@@ -53,7 +55,8 @@ impl Store {
                 }
             }
             Decision::Fail { then: OnError::Abort } => self.turn_to(State::Aborted),
-            Decision::Fail { .. } => {
+            Decision::Fail { then: OnError::RollBack } => self.turn_to(State::RollingBack),
+            Decision::Fail { then: OnError::Pause } => {
                 self.count("paused by the gate");
                 self.resume_to = self.state;
                 self.turn_to(State::Paused);
@@ -76,12 +79,7 @@ impl Store {
     }
 
     fn begin(&mut self, now: DateTime<Utc>, listening: DateTime<Utc>) {
-        let candidate = |row: &Row| Candidate {
-            device_id: Uuid::from_u128(row.id as u128),
-            site: Some(row.site.clone()),
-            uplink: None,
-            redundancy: row.redundancy.clone(),
-        };
+        let candidates = self.candidates(now);
         let active: Vec<&Row> =
             self.rows.iter().filter(|row| row.device.state.is_active()).collect();
         let mut sites: BTreeMap<Option<String>, i64> = BTreeMap::new();
@@ -89,13 +87,9 @@ impl Store {
             *sites.entry(Some(row.site.clone())).or_default() += 1;
         }
         let pairs = active.iter().filter_map(|row| row.redundancy.clone());
-        let devices = active.iter().map(|row| Uuid::from_u128(row.id as u128));
+        let devices = active.iter().map(|row| uuid(row.id));
         let busy = Active::new(sites, [], pairs, devices);
         let room = pace::room(&self.plan.pace, &self.bucket, active.len() as u64, now);
-        let mut waiting: Vec<&Row> = self.rows.iter().collect();
-        waiting.retain(|row| row.wave == self.wave && row.device.state == DeviceState::Waiting);
-        waiting.sort_by_key(|row| row.position);
-        let candidates: Vec<Candidate> = waiting.into_iter().map(candidate).collect();
         let chosen = pace::pick(&candidates, &self.plan.pace, &busy, room);
         pace::take(&mut self.bucket, chosen.len() as u64, now);
         for device in chosen {
@@ -106,6 +100,48 @@ impl Store {
             assert!(self.write(&was, &next, now), "it was read in this very transaction");
             self.check_pace(id);
         }
+    }
+
+    /// The waiting devices of the wave whose sites are open, and whose partners are well. Those beside
+    /// whom somebody is sick for too long are left out.
+    fn candidates(&mut self, now: DateTime<Utc>) -> Vec<Candidate> {
+        let sick: Vec<Sick> = self.rows.iter().filter_map(sick).collect();
+        let waits = |row: &&Row| row.wave == self.wave && row.device.state == DeviceState::Waiting;
+        let mut waiting: Vec<Row> = self.rows.iter().filter(waits).cloned().collect();
+        waiting.sort_by_key(|row| row.position);
+        let patience = self.plan.deadlines.offer();
+        let mut may = Vec::new();
+        for row in waiting {
+            if !self.is_open(&row.site, now) {
+                self.count("put off by a window");
+                continue;
+            }
+            let one = Candidate {
+                device_id: uuid(row.id),
+                site: Some(row.site.clone()),
+                uplink: None,
+                redundancy: row.redundancy.clone(),
+            };
+            let begun = row.device.started_at.is_some();
+            match pace::beside(&one, begun, &sick, patience, now) {
+                None => may.push(one),
+                Some(Beside::Waits(_)) => self.count("waits beside a sick one"),
+                Some(Beside::LeftOut(_)) => {
+                    self.count("left out beside a sick one");
+                    self.leave_out(row.id, now);
+                }
+            }
+        }
+        may
+    }
+
+    fn leave_out(&mut self, id: usize, now: DateTime<Utc>) {
+        let (state, wave) = (self.rows[id].device.state, self.rows[id].wave);
+        self.shift(wave, state, DeviceState::Skipped);
+        let row = &mut self.rows[id];
+        row.device.state = DeviceState::Skipped;
+        row.due_at = None;
+        row.finished_at = Some(now);
     }
 
     /// What limits the pace holds for a device that was just begun, and all that are under way.
@@ -120,38 +156,109 @@ impl Store {
         assert!(self.plan.pace.per_site.is_none_or(|most| at_site <= most as usize));
         let pairs = under_way().filter(|row| row.redundancy == begun.redundancy).count();
         assert!(begun.redundancy.is_none() || pairs == 1, "two that back each other up");
+        let ended = |row: &Row| sick(row).is_some_and(|sick| sick.ended_at.is_some());
+        let beside = |row: &Row| row.redundancy == begun.redundancy && ended(row);
+        let alone = begun.redundancy.is_some() && self.rows.iter().any(beside);
+        assert!(!alone, "it may be all that its partner leaves");
     }
 
     /// Takes back what no device has taken: it waits again, or is left out.
     pub(super) fn call_back(&mut self, now: DateTime<Utc>) {
-        let aborted = self.state == State::Aborted;
+        let ended = self.state != State::Paused;
         for id in 0..self.rows.len() {
-            let row = &self.rows[id];
-            let (state, wave) = (row.device.state, row.wave);
-            let untaken = row
-                .job
-                .is_none_or(|job| self.jobs[job].state == "queued" && self.jobs[job].attempts == 0);
-            let offered = matches!(state, DeviceState::Due | DeviceState::Offered);
-            let calls = offered && row.device.step == 0 && untaken;
-            if !(calls || aborted && state == DeviceState::Waiting) {
-                continue;
-            }
-            if calls {
+            if self.is_untaken(id) {
                 self.count("called back");
+                self.give_back(id);
             }
-            if let Some(job) = self.rows[id].job.take().filter(|_| calls) {
-                self.jobs[job].state = "cancelled";
+            if ended && self.rows[id].device.state == DeviceState::Waiting {
+                self.leave_out(id, now);
             }
-            let to = if aborted { DeviceState::Skipped } else { DeviceState::Waiting };
-            self.shift(wave, state, to);
-            let row = &mut self.rows[id];
-            row.device.state = to;
-            row.device.started_at = None;
-            row.device.deadline_at = None;
-            row.device.attempts = 0;
-            row.due_at = None;
-            row.finished_at = aborted.then_some(now);
         }
+    }
+
+    /// Takes back what no device has taken where nothing may be changed by now.
+    fn close_doors(&mut self, now: DateTime<Utc>) {
+        for id in 0..self.rows.len() {
+            if self.is_untaken(id) && !self.is_open(&self.rows[id].site, now) {
+                self.count("called back at closing");
+                self.give_back(id);
+            }
+        }
+    }
+
+    /// Whether a device has an order that it has not taken, and that is its first.
+    fn is_untaken(&self, id: usize) -> bool {
+        let row = &self.rows[id];
+        let untaken = row
+            .job
+            .is_none_or(|job| self.jobs[job].state == "queued" && self.jobs[job].attempts == 0);
+        let offered = matches!(row.device.state, DeviceState::Due | DeviceState::Offered);
+        offered && row.device.step == 0 && untaken
+    }
+
+    /// It waits again.
+    fn give_back(&mut self, id: usize) {
+        let (state, wave) = (self.rows[id].device.state, self.rows[id].wave);
+        if let Some(job) = self.rows[id].job.take() {
+            self.jobs[job].state = "cancelled";
+        }
+        self.shift(wave, state, DeviceState::Waiting);
+        let row = &mut self.rows[id];
+        row.device.state = DeviceState::Waiting;
+        row.device.started_at = None;
+        row.device.deadline_at = None;
+        row.device.attempts = 0;
+        row.due_at = None;
+        row.finished_at = None;
+    }
+
+    /// Nothing of it begins any more, and nobody is watched; true = nothing is in flight.
+    pub(super) fn wind_down(&mut self, now: DateTime<Utc>) -> bool {
+        self.call_back(now);
+        for row in &mut self.rows {
+            if row.device.state == DeviceState::Healthy && row.due_at.take().is_some() {
+                row.finished_at = Some(now);
+            }
+        }
+        !self.rows.iter().any(|row| row.device.state.is_active())
+    }
+
+    /// The rollout that takes it back takes its place: one wave of the devices that were begun, each
+    /// back to what it ran.
+    pub(super) fn take_back(&mut self, now: DateTime<Utc>) {
+        self.count("taken back");
+        let mut counts = Counts { total: self.rows.len() as u64, ..Counts::default() };
+        for row in &mut self.rows {
+            let device = &row.device;
+            let had = device.from_version.clone().expect("it ran something");
+            let runs = self.facts[row.id].version.clone();
+            // One that timed out never took its order.
+            let begun = device.started_at.is_some() && device.state != DeviceState::TimedOut;
+            let goes = begun && runs != had;
+            let state = if goes { DeviceState::Waiting } else { DeviceState::Skipped };
+            *(if goes { &mut counts.waiting } else { &mut counts.skipped }) += 1;
+            row.device = Device {
+                state,
+                steps: vec![Step::Upgrade { version: had, packages: Vec::new(), bytes: 0 }],
+                step: 0,
+                attempts: 0,
+                from_version: Some(runs),
+                started_at: None,
+                changed_at: None,
+                deadline_at: None,
+                baseline: None,
+                soak_until: None,
+            };
+            (row.wave, row.job, row.due_at, row.forgiven) = (0, None, None, false);
+            row.finished_at = (!goes).then_some(now);
+        }
+        self.plan = plan_back(&self.plan, false);
+        self.hours.clear();
+        (self.waves, self.wave, self.soak_until) = (vec![counts], 0, None);
+        (self.state, self.resume_to) = (State::Running, State::Running);
+        self.bucket = Bucket::default();
+        (self.is_back, self.no_late_failures, self.woken) = (true, false, true);
+        self.turn += 1;
     }
 
     /// Leaves out what failed in this wave.
@@ -160,10 +267,7 @@ impl Store {
             let (state, wave) = (self.rows[id].device.state, self.rows[id].wave);
             let bad = matches!(state, DeviceState::Failed | DeviceState::TimedOut);
             if bad && wave == self.wave {
-                self.shift(wave, state, DeviceState::Skipped);
-                let row = &mut self.rows[id];
-                row.device.state = DeviceState::Skipped;
-                row.finished_at = Some(now);
+                self.leave_out(id, now);
             }
         }
         let counts = &mut self.waves[self.wave];
@@ -178,4 +282,23 @@ impl Store {
             row.forgiven |= row.device.state == DeviceState::Failed;
         }
     }
+}
+
+fn uuid(id: usize) -> Uuid {
+    Uuid::from_u128(id as u128)
+}
+
+/// A device that did not come to a good end, and is not left out.
+fn sick(row: &Row) -> Option<Sick> {
+    let state = row.device.state;
+    let ended = matches!(state, DeviceState::Failed | DeviceState::TimedOut);
+    let again = state == DeviceState::Waiting && row.device.started_at.is_some();
+    let redundancy = row.redundancy.clone().filter(|_| ended || again)?;
+    Some(Sick {
+        device_id: uuid(row.id),
+        serial: row.id.to_string(),
+        redundancy,
+        failed: state == DeviceState::Failed,
+        ended_at: row.finished_at.filter(|_| ended),
+    })
 }

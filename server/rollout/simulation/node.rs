@@ -120,6 +120,12 @@ impl World {
                 }
             }
             State::Paused | State::Aborted => self.store.call_back(self.now),
+            State::RollingBack => {
+                if self.store.wind_down(self.now) {
+                    self.store.check_counts(self.seed);
+                    self.store.take_back(self.now);
+                }
+            }
             _ => {}
         }
     }

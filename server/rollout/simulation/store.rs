@@ -1,11 +1,14 @@
 //! What PostgreSQL has: the rollout, its devices and waves, jobs, and what devices said. Each method
 //! that changes something is one transaction.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::Tally;
 use crate::fleet::health::Sample;
+use crate::fleet::window::Hours;
 use crate::rollout::device::{Device, JobSeen, Next, Seen, Work};
 use crate::rollout::gate::Counts;
 use crate::rollout::pace::{self, Bucket};
@@ -84,6 +87,10 @@ pub(super) struct Store {
     pub(super) tally: Tally,
     /// Devices can fail only while they are under way.
     pub(super) no_late_failures: bool,
+    /// When devices may be begun, by site; at any time where nothing is said.
+    pub(super) hours: BTreeMap<String, Hours>,
+    /// It takes back what was rolled out before.
+    pub(super) is_back: bool,
 }
 
 impl Store {
@@ -101,6 +108,11 @@ impl Store {
     /// Whether nothing happens any more.
     pub(super) fn is_over(&self) -> bool {
         self.state.is_final() && self.rows.iter().all(|row| row.device.state.is_final())
+    }
+
+    /// Whether devices may be begun at this site.
+    pub(super) fn is_open(&self, site: &str, now: DateTime<Utc>) -> bool {
+        self.hours.get(site).is_none_or(|hours| hours.is_open(now))
     }
 
     /// There is news of a device.
@@ -285,7 +297,9 @@ impl Store {
             && pace::room(&self.plan.pace, &self.bucket, under_way, now) == 0;
         let begin_at = begins.then(|| now + TimeDelta::seconds(45));
         let soak = self.soak_until.filter(|_| self.state == State::Soaking);
-        let soonest = [due, begin_at, soak].into_iter().flatten().min();
+        // Doors open and close without a word.
+        let doors = (!self.hours.is_empty()).then(|| now + TimeDelta::minutes(10));
+        let soonest = [due, begin_at, soak, doors].into_iter().flatten().min();
         soonest.unwrap_or(now + TimeDelta::hours(1)).min(now + TimeDelta::hours(1))
     }
 }

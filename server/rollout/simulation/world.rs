@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::dice::Dice;
 use super::node::Node;
 use super::router::{Fate, Router, fate};
 use super::store::{Facts, Row, Store, TARGET};
+use crate::fleet::window::{Day, Hours, Window};
 use crate::rollout::assign;
 use crate::rollout::device::{Device, Step};
 use crate::rollout::gate::Counts;
 use crate::rollout::pace::Bucket;
-use crate::rollout::plan::Plan;
+use crate::rollout::plan::{OnError, Plan};
 use crate::rollout::state::{DeviceState, State};
 
 /// How long a device takes to start.
@@ -21,6 +23,8 @@ pub(super) const OLD: &str = "6.49.10";
 const HOP: &str = "7.12.1";
 /// Seconds between the informs of a device.
 pub(super) const INTERVAL: i64 = 300;
+/// Where devices stand.
+const SITES: [&str; 2] = ["eu.lv", "eu.ee"];
 
 /// What happens at some time.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +75,8 @@ pub(super) struct World {
     pub(super) seed: u64,
     pub(super) now: DateTime<Utc>,
     pub(super) dice: Dice,
+    /// For what not each world has, so that the others stay what they are.
+    extra: Dice,
     pub(super) store: Store,
     pub(super) routers: Vec<Router>,
     pub(super) nodes: [Node; 2],
@@ -86,7 +92,7 @@ pub(super) fn seconds(n: i64) -> TimeDelta {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, plan: Plan, mut dice: Dice) -> Self {
+    pub(super) fn new(seed: u64, plan: Plan, mut dice: Dice, extra: Dice) -> Self {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + seconds(dice.between(0, 86_400));
         let total = dice.between(4, 12) as usize;
         let waves = assign::waves(&plan.waves, total, |_, _| false);
@@ -101,6 +107,7 @@ impl World {
             events: BTreeMap::new(),
             made: 0,
             dice,
+            extra,
         };
         for (id, wave) in waves.iter().enumerate() {
             world.add(id, *wave as usize);
@@ -113,6 +120,12 @@ impl World {
         if world.dice.one_in(3) {
             let from = now + seconds(world.dice.between(60, 5 * 3_600));
             world.away = (from, from + seconds(world.dice.between(600, 5_400)));
+        }
+        if world.extra.one_in(4) {
+            for site in SITES {
+                let hours = hours(site, &mut world.extra);
+                world.store.hours.insert(site.to_owned(), hours);
+            }
         }
         for node in 0..2 {
             world.plan_node(node, 1);
@@ -178,7 +191,7 @@ impl World {
             device,
             wave,
             position: id,
-            site: self.dice.pick(&["eu.lv", "eu.ee"]).to_owned(),
+            site: self.dice.pick(&SITES).to_owned(),
             redundancy: paired.then(|| self.dice.pick(&["core", "edge"]).to_owned()),
             job: None,
             due_at: None,
@@ -246,6 +259,7 @@ impl World {
                 self.at(self.now + BOOT, Event::Up { id, job, reported });
             }
             Event::Up { id, job, reported } => self.up(id, job, reported),
+            Event::Gone(id) | Event::Crash(id) if self.is_cured(id) => {}
             Event::Gone(id) => {
                 self.routers[id].sick_at = Some(self.now);
                 self.switch_off(id);
@@ -303,8 +317,18 @@ impl World {
         self.routers[id].is_on = false;
     }
 
+    /// Whether it was what a device ran that would have made it sick, and it does not any more.
+    fn is_cured(&self, id: usize) -> bool {
+        let router = &self.routers[id];
+        matches!(router.fate, Fate::Crashes(_) | Fate::Dies(_)) && router.version() != TARGET
+    }
+
     fn person(&mut self) {
+        let may_go_back = self.store.plan.error.then == OnError::RollBack;
         match self.store.state {
+            State::Paused if may_go_back && self.extra.one_in(3) => {
+                self.store.turn_to(State::RollingBack);
+            }
             State::Paused => {
                 match self.dice.below(5) {
                     0 => return self.store.turn_to(State::Aborted),
@@ -351,5 +375,18 @@ fn empty(plan: Plan) -> Store {
         woken: false,
         tally: BTreeMap::new(),
         no_late_failures: false,
+        hours: BTreeMap::new(),
+        is_back: false,
     }
+}
+
+/// A few hours each day.
+fn hours(site: &str, dice: &mut Dice) -> Hours {
+    let from = format!("{:02}:00", dice.below(24));
+    let window = Window {
+        days: Day::ALL.to_vec(),
+        from: from.parse().expect("a time of day"),
+        minutes: dice.pick(&[60, 120, 300]),
+    };
+    Hours { site: Some(site.to_owned()), windows: vec![window], time_zone: Tz::Europe__Riga }
 }

@@ -28,6 +28,7 @@ use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::admission::WAITS;
 use crate::fleet::placement::{self, Placement};
 use crate::fleet::selector::Expr;
 use crate::fleet::{group, online};
@@ -289,9 +290,12 @@ pub async fn allow_enrolment(
 /// it is new.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`find`]; [`Error::Conflict`] for one in quarantine.
 pub async fn wake(app: &App, ctx: &Ctx, name: &str) -> Result<(Job, bool), Error> {
     let device = find(app, ctx, name, Right::Operate).await?;
+    if device.quarantined_at.is_some() {
+        return Err(Error::Conflict(WAITS.to_owned()));
+    }
     let order = Order {
         created_by: ctx.actor.name.clone(),
         wake: true,

@@ -5,14 +5,15 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::offer::has_started;
-use super::{View, held};
+use super::offer::{asks_again, has_started};
+use super::{View, held, seen};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::rollout::reconcile::{Work, inverse, turn};
+use crate::rollout::reconcile::{Work, inverse, survey, turn};
 use crate::rollout::state::State;
+use crate::rollout::words::count_of;
 use crate::store::rollouts::devices::due::{self, DueRow};
 use crate::store::rollouts::devices::{self, Move, list};
 use crate::store::rollouts::{self as store, story, waves};
@@ -32,10 +33,16 @@ pub async fn start(
     id: Uuid,
     at: Option<DateTime<Utc>>,
 ) -> Result<View, Error> {
+    let later = at.filter(|at| *at > ctx.now);
+    let meant = match later {
+        Some(_) => found(app, ctx, id, Right::Operate, State::Draft).await?,
+        None => None,
+    };
     let mut tx = app.pool.begin().await?;
     let mut work = held(&mut tx, ctx, id, Right::Operate).await?;
+    work.row.pace["meant"] = json!(meant);
     let row = &mut work.row;
-    row.start_at = at.filter(|at| *at > ctx.now);
+    row.start_at = later;
     row.started_by = Some(ctx.actor.name.clone());
     row.started_by_id = ctx.actor.whoever();
     let (state, why) = match (work.plan.four_eyes, row.start_at) {
@@ -47,24 +54,49 @@ pub async fn start(
     done(tx, work).await
 }
 
-/// Approves one that waits for it: never by whoever started it.
+/// Approves one that waits for it, or that has found other devices since it was approved: never by
+/// whoever started it.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Denied`], [`Error::Conflict`] for one that waits for nothing.
 pub async fn approve(app: &App, ctx: &Ctx, id: Uuid) -> Result<View, Error> {
+    let meant = found(app, ctx, id, Right::Approve, State::AwaitingApproval).await?;
     let mut tx = app.pool.begin().await?;
     let mut work = held(&mut tx, ctx, id, Right::Approve).await?;
-    if work.state != State::AwaitingApproval {
+    let again = asks_again(&work.row, work.state);
+    if work.state != State::AwaitingApproval && !again {
         return Err(Error::Conflict("the rollout does not wait for an approval".to_owned()));
     }
     not_the_starter(ctx, &work)?;
     work.row.approved_by = Some(ctx.actor.name.clone());
+    let many = meant.map(|devices| format!(", for {}", count_of(devices, "device")));
+    let many = many.unwrap_or_default();
     let (state, why) = match work.row.start_at.filter(|at| *at > ctx.now) {
-        Some(at) => (State::Scheduled, format!("approved; starts at {}", at.to_rfc3339())),
-        None => (State::Running, "approved".to_owned()),
+        _ if again => (State::Running, "approved with the devices that it finds now".to_owned()),
+        Some(at) => (State::Scheduled, format!("approved{many}; starts at {}", at.to_rfc3339())),
+        None => (State::Running, format!("approved{many}")),
     };
+    work.row.pace["meant"] = json!(meant);
+    work.row.pace["ask_again"] = json!(false);
     turn::to(&mut tx, ctx, &mut work, state, &why).await?;
     done(tx, work).await
+}
+
+/// How many devices one in this state finds: whoever says yes to it says so of these. Asked before the
+/// transaction: whoever holds one asks for no second connection.
+async fn found(
+    app: &App,
+    ctx: &Ctx,
+    id: Uuid,
+    right: Right,
+    state: State,
+) -> Result<Option<u64>, Error> {
+    ctx.require(right)?;
+    let work = seen(app, ctx, id).await?;
+    if work.state != state {
+        return Ok(None);
+    }
+    survey::count(app, &work.audience, &work.reach, ctx.now).await
 }
 
 /// Whoever started a rollout, or a token of the same name, is not the second pair of eyes.
@@ -89,6 +121,9 @@ pub async fn approve_wave(app: &App, ctx: &Ctx, id: Uuid) -> Result<View, Error>
     let asked = usize::try_from(wave).ok().and_then(|wave| work.plan.waves.get(wave));
     let row = waves::get(&mut *tx, id, wave).await?;
     let open = row.as_ref().is_some_and(|row| row.approved_by.is_none());
+    if asks_again(&work.row, work.state) {
+        return Err(other_devices());
+    }
     if !asked.is_some_and(|wave| wave.approval) || !open || !waiting {
         return Err(Error::Conflict("no wave of it waits for an approval".to_owned()));
     }
@@ -126,10 +161,18 @@ pub async fn resume(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<View
     if work.state != State::Paused {
         return Err(Error::Conflict("the rollout is not paused".to_owned()));
     }
+    if asks_again(&work.row, work.state) {
+        return Err(other_devices());
+    }
     waves::forgive(&mut tx, id, work.row.wave).await?;
     let to = work.row.resume_to.as_deref().and_then(State::of).unwrap_or(State::Running);
     turn::to(&mut tx, ctx, &mut work, to, &reason).await?;
     done(tx, work).await
+}
+
+fn other_devices() -> Error {
+    let why = "its devices are not those that were approved: somebody has to approve it again";
+    Error::Conflict(why.to_owned())
 }
 
 /// Ends it: nothing new begins, devices in flight finish.
@@ -204,7 +247,8 @@ pub async fn retry_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Resul
                 work.row.soak_until = None;
                 turn::to(&mut tx, ctx, &mut work, State::Running, &reason).await?;
             }
-            count(&mut tx, ctx, &work, "retry", &format!("tried again: {retried} devices")).await?;
+            let text = format!("tried again: {}", count_of(retried, "device"));
+            count(&mut tx, ctx, &work, "retry", &text).await?;
             tx.commit().await?;
             return Ok(retried);
         }
@@ -275,7 +319,8 @@ pub async fn exclude_failed(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Res
         let changed = devices::change(&mut tx, id, &moves).await?.len();
         left_out += changed as u64;
         if changed < usize::try_from(BATCH).expect("a small number") {
-            count(&mut tx, ctx, &work, "exclude", &format!("left out: {left_out} devices")).await?;
+            let text = format!("left out: {}", count_of(left_out, "device"));
+            count(&mut tx, ctx, &work, "exclude", &text).await?;
             tx.commit().await?;
             return Ok(left_out);
         }

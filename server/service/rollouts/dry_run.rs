@@ -14,6 +14,7 @@ use crate::rollout::device::Step;
 use crate::rollout::plan::{Pace, Plan};
 use crate::rollout::reconcile::Work;
 use crate::rollout::reconcile::survey::{self, Asked, Survey};
+use crate::rollout::words::{count_of, part_of};
 use crate::service::rollouts::write::RolloutFields;
 use crate::store::rollouts::Rollout;
 
@@ -185,7 +186,7 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
         *one_way.entry(why).or_default() += devices;
     }
     for (why, devices) in one_way.into_iter().take(5) {
-        warnings.push(format!("{devices} devices could not be taken back: {why}"));
+        warnings.push(format!("{} could not be taken back: {why}", count_of(devices, "device")));
     }
     paths.truncate(MOST);
     skipped.truncate(MOST);
@@ -206,7 +207,7 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
 fn in_words(step: &Step) -> String {
     match step {
         Step::Upgrade { version, packages, .. } => {
-            format!("upgrade to {version}, {} packages", packages.len())
+            format!("upgrade to {version}, {}", count_of(packages.len() as u64, "package"))
         }
         Step::Script { .. } => "run the script".to_owned(),
         Step::Parameters => "write the parameters".to_owned(),
@@ -253,8 +254,8 @@ fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<
     }
     if assumed > 0 {
         warnings.push(format!(
-            "what is installed on {assumed} devices is assumed from their model: inspect them first \
-             to know it"
+            "what is installed is assumed from the model, of {}: inspect first to know it",
+            count_of(assumed, "device")
         ));
     }
     if let Some(first) = waves.iter().find(|wave| wave.devices > 0)
@@ -262,8 +263,8 @@ fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<
         && first.devices * 5 > devices
     {
         warnings.push(format!(
-            "the first wave takes {} of {devices} devices: a smaller one would show trouble earlier",
-            first.devices
+            "the first wave takes {}: a smaller one would show trouble earlier",
+            part_of(first.devices, devices, "device")
         ));
     }
     if plan.error.percent.is_none() && plan.error.count.is_none() {

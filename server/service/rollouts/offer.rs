@@ -45,16 +45,17 @@ pub fn of(ctx: &Ctx, view: &View) -> Offer {
     let waits = wave_waits(view);
     let under_way = matches!(state, State::Running | State::Soaking | State::Paused);
     let failed = view.waves.iter().any(|wave| wave.failed + wave.timed_out > 0);
-    let asks = state == State::AwaitingApproval;
+    let again = asks_again(&view.row, state);
+    let asks = state == State::AwaitingApproval || again;
     let own = has_started(ctx, &view.row);
     Offer {
         change: operate && state == State::Draft,
         start: operate && state == State::Draft,
         approve: approve && asks && !own,
         approve_other: approve && asks && own,
-        approve_wave: approve && waits && !(view.plan.four_eyes && own),
+        approve_wave: approve && waits && !again && !(view.plan.four_eyes && own),
         pause: operate && state.can(State::Paused),
-        resume: operate && state == State::Paused && !waits,
+        resume: operate && state == State::Paused && !waits && !again,
         abort: operate && state != State::RollingBack && state.can(State::Aborted),
         roll_back: operate
             && state.can(State::RollingBack)
@@ -71,6 +72,11 @@ fn wave_waits(view: &View) -> bool {
     view.state == State::Paused
         && wave.is_some_and(|wave| wave.approval)
         && row.is_some_and(|row| row.approved_by.is_none())
+}
+
+/// Whether it was paused because its devices are others than those that were approved.
+pub(super) fn asks_again(row: &Rollout, state: State) -> bool {
+    state == State::Paused && row.pace["ask_again"] == true
 }
 
 /// Whether it was this caller who started it.
@@ -191,6 +197,19 @@ pub(crate) mod tests {
         assert!(of(&ctx("bob", &[Right::Admin]), &waits).approve_wave);
         waits.waves[1].approved_by = Some("bob".to_owned());
         assert!(of(&admin, &waits).resume);
+    }
+
+    #[test]
+    fn devices_that_nobody_approved_are_approved_and_not_resumed() {
+        let mut other = view(State::Paused);
+        other.row.pace = json!({ "ask_again": true });
+        other.plan.four_eyes = true;
+        let (ann, bob) = (ctx("ann", &[Right::Admin]), ctx("bob", &[Right::Admin]));
+        let offer = of(&bob, &other);
+        assert!(offer.approve && !offer.resume && !offer.approve_wave && offer.abort);
+        assert!(!of(&ann, &other).approve && of(&ann, &other).approve_other);
+        other.row.pace = json!({ "ask_again": false });
+        assert!(of(&ann, &other).resume && !of(&bob, &other).approve);
     }
 
     #[test]

@@ -43,6 +43,9 @@ fn device() -> Device {
         next_due: None,
         refreshed_at: Some(at(50)),
         reenrol_asked_at: None,
+        customer: None,
+        quarantined_at: None,
+        quarantine_reason: None,
     }
 }
 

@@ -14,6 +14,11 @@ fn version_key(facts: &Facts) -> Option<Vec<i32>> {
     Some(version.key().to_vec())
 }
 
+/// After how many seconds it comes again; `None` = it does not tell.
+fn inform_interval(facts: &Facts) -> Option<i32> {
+    facts.inform_interval.as_deref()?.parse::<i32>().ok().filter(|seconds| *seconds > 0)
+}
+
 /// What an Inform says of a device beyond the hot row.
 #[derive(Debug, Clone)]
 pub struct FactsRow<'a> {
@@ -25,7 +30,7 @@ pub struct FactsRow<'a> {
     pub namespace: &'a str,
     /// Found among its parameters.
     pub facts: &'a Facts,
-    /// none, enrolment, device, certificate.
+    /// none, enrolment, claim, device, certificate.
     pub auth: &'a str,
     /// The Inform had `1 BOOT`.
     pub booted: bool,
@@ -33,22 +38,22 @@ pub struct FactsRow<'a> {
     pub bootstrapped: bool,
 }
 
-/// Writes what an Inform says; facts that it does not name stay.
+/// Writes what an Inform says; facts that it does not name stay. True = the device waits to be let in.
 pub async fn merge_facts(
     conn: &mut PgConnection,
     row: &FactsRow<'_>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let f = row.facts;
     let version_key = version_key(f);
-    sqlx::query!(
+    sqlx::query_scalar!(
         r#"
         insert into device_facts as f (device_id, manufacturer, oui, product_class, serial, root,
             namespace, model, arch, identity, hardware_version, software_version,
             provisioning_code, parameter_key, connection_request_url, auth, last_boot,
-            last_bootstrap, updated_at, version_key)
+            last_bootstrap, updated_at, version_key, inform_interval)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                case when $17 then $19::timestamptz end, case when $18 then $19 end, $19, $20)
+                case when $17 then $19::timestamptz end, case when $18 then $19 end, $19, $20, $21)
         on conflict (device_id) do update set
             manufacturer = excluded.manufacturer,
             oui = excluded.oui,
@@ -67,10 +72,12 @@ pub async fn merge_facts(
             parameter_key = coalesce(excluded.parameter_key, f.parameter_key),
             connection_request_url =
                 coalesce(excluded.connection_request_url, f.connection_request_url),
+            inform_interval = coalesce(excluded.inform_interval, f.inform_interval),
             auth = excluded.auth,
             last_boot = coalesce(excluded.last_boot, f.last_boot),
             last_bootstrap = coalesce(excluded.last_bootstrap, f.last_bootstrap),
             updated_at = excluded.updated_at
+        returning f.quarantined_at is not null as "waits!"
         "#,
         row.device_id,
         capped(&row.id.manufacturer),
@@ -91,11 +98,11 @@ pub async fn merge_facts(
         row.booted,
         row.bootstrapped,
         now,
-        version_key.as_deref()
+        version_key.as_deref(),
+        inform_interval(f)
     )
-    .execute(conn)
-    .await?;
-    Ok(())
+    .fetch_one(conn)
+    .await
 }
 
 /// Writes facts learned in a session, where they are among what was learned.
@@ -121,6 +128,7 @@ pub async fn learn_facts(
             parameter_key = coalesce($9, parameter_key),
             connection_request_url = coalesce($10, connection_request_url),
             methods = coalesce($11, methods),
+            inform_interval = coalesce($14, inform_interval),
             updated_at = $12
         where device_id = $1
         "#,
@@ -136,7 +144,8 @@ pub async fn learn_facts(
         f.connection_request_url,
         methods,
         now,
-        version_key.as_deref()
+        version_key.as_deref(),
+        inform_interval(f)
     )
     .execute(conn)
     .await?;

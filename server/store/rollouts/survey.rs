@@ -30,6 +30,8 @@ pub struct PlanRow {
     pub device_mode: Option<String>,
     /// What device-mode lets be installed.
     pub allowed_versions: Option<String>,
+    /// It waits to be let in.
+    pub quarantined: bool,
     /// Another rollout that it is in and has not come to the end of.
     pub taken_by: Option<String>,
 }
@@ -47,6 +49,7 @@ pub async fn of(
                   f.site::text as site, f.uplink, f.redundancy,
                   i.packages as "packages?", i.device_mode as "device_mode?",
                   i.allowed_versions as "allowed_versions?",
+                  f.quarantined_at is not null as "quarantined!",
                   (select o.name from rollout_devices x join rollouts o using (rollout_id)
                    where x.device_id = f.device_id and x.rollout_id <> $1
                      and x.state in ('waiting', 'due', 'offered', 'downloading', 'rebooting',

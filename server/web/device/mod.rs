@@ -6,12 +6,14 @@
 //! refuses it to everybody else all the same.
 //!
 //! - `summary`: how it is. `timeline`: what happened. `sessions`: what was said. `files`.
+//! - `backups`: its configurations as they were.
 //! - `parameters`: its data model, by `tree`; `value`: one of it, `object`: rows of its tables.
 //! - `actions`, `diagnose`, `placement`: what can be done with it.
 //! - `jobs`: what was ordered; `card`: how one of it gets on, in the words of `progress`. All that is
 //!   known of a job is on its own page, which is `web::jobs`.
 
 pub(super) mod actions;
+mod backups;
 mod card;
 pub(super) mod diagnose;
 mod files;
@@ -54,7 +56,7 @@ const JSON: usize = 20_000;
 
 /// All pages of a device, and what they do.
 pub(super) fn routes(routes: Routes) -> Routes {
-    changes(orders(model(pages(routes))))
+    backups::routes(changes(orders(model(pages(routes)))))
 }
 
 fn pages(routes: Routes) -> Routes {
@@ -123,6 +125,8 @@ enum Tab {
     Overview,
     Timeline,
     Parameters,
+    Desired,
+    Backups,
     Diagnose,
     Sessions,
     Jobs,
@@ -133,10 +137,12 @@ enum Tab {
 }
 
 /// Each with its label and the end of its address.
-const TABS: [(Tab, &str, &str); 8] = [
+const TABS: [(Tab, &str, &str); 10] = [
     (Tab::Overview, "Overview", ""),
     (Tab::Timeline, "Timeline", "/timeline"),
     (Tab::Parameters, "Parameters", "/parameters"),
+    (Tab::Desired, "Desired state", "/desired"),
+    (Tab::Backups, "Backups", "/backups"),
     (Tab::Diagnose, "Diagnostics", "/diagnose"),
     (Tab::Sessions, "Sessions", "/sessions"),
     (Tab::Jobs, "Jobs", "/jobs"),
@@ -342,7 +348,7 @@ fn pretty(value: &Value) -> String {
 }
 
 /// A place in a list that goes on: the time and the id of the last row that was shown.
-fn place_of(text: &str) -> Result<Option<(DateTime<Utc>, Uuid)>, Error> {
+pub(super) fn place_of(text: &str) -> Result<Option<(DateTime<Utc>, Uuid)>, Error> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -355,7 +361,7 @@ fn place_of(text: &str) -> Result<Option<(DateTime<Utc>, Uuid)>, Error> {
 }
 
 /// The same as text.
-fn place_text(at: DateTime<Utc>, id: Uuid) -> String {
+pub(super) fn place_text(at: DateTime<Utc>, id: Uuid) -> String {
     format!("{}_{}", at.timestamp_micros(), id.simple())
 }
 

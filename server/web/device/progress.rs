@@ -169,6 +169,7 @@ fn waiting(job: &Job, around: &Around<'_>) -> Progress {
         }
         Some(JobSpec::Upload { .. }) => "The device sends the file.",
         Some(JobSpec::Upgrade { .. }) => "The device fetches the packages, and restarts with them.",
+        Some(JobSpec::Configure { .. }) => "The device fetches its configuration and runs it.",
         Some(JobSpec::Diagnose { .. }) => "The device runs the test.",
         Some(_) | None => "The device has accepted it; its report is due.",
     };
@@ -223,6 +224,9 @@ fn done(job: &Job) -> String {
         }
         Some(JobSpec::Upload { .. }) => "The file has arrived.".to_owned(),
         Some(JobSpec::Upgrade { version, .. }) => format!("The device runs {version}."),
+        Some(JobSpec::Configure { name, version, .. }) => {
+            format!("The device reports that it ran version {version} of {name}.")
+        }
         Some(JobSpec::ConnectionRequest) => "The device has come.".to_owned(),
         Some(JobSpec::Diagnose { .. }) => "The device has run the test.".to_owned(),
         Some(JobSpec::Credentials) => "The device has its own credentials.".to_owned(),

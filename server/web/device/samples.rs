@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Head, May, Tab, actions, diagnose, files, jobs, object, parameters as tree_pages, placement,
+    Head, May, Tab, actions, backups, diagnose, files, jobs, object, parameters as tree_pages, placement,
     rollouts, sessions, summary, timeline, value,
 };
 use crate::access::right::Right;
@@ -23,6 +23,7 @@ use crate::web::views::View;
 pub(in crate::web) fn samples() -> Vec<(View, Value)> {
     [
         actions::samples(),
+        backups::samples(),
         diagnose::samples(),
         files::samples(),
         jobs::samples(),
@@ -82,6 +83,9 @@ pub(super) fn device() -> Device {
         next_due: None,
         refreshed_at: Some(now),
         reenrol_asked_at: Some(now),
+        customer: text("K-<x-evil>"),
+        quarantined_at: None,
+        quarantine_reason: None,
     }
 }
 

@@ -281,6 +281,7 @@ fn facts(device: &Device, now: DateTime<Utc>) -> Vec<Trait> {
         text("Hardware version", &device.hardware_version),
         text("Software version", &device.software_version),
         text("Provisioning code", &device.provisioning_code),
+        text("Customer", &device.customer),
         said("Address", &device.remote_addr.addr().to_string()),
         said("Authenticated by", &device.auth),
         time("First inform", Some(device.first_inform), ""),

@@ -211,6 +211,11 @@ fn step(event: &Event) -> String {
 fn called(kind: &str) -> String {
     let words = match kind {
         "first_contact" => "First contact",
+        "offline" => "Not heard of any more",
+        "online" => "Heard of again",
+        "crashed" => "Wrote a crash file",
+        "drifted" => "Differs from what is wanted",
+        "desired.changed" => "Other things are wanted of it",
         "bootstrap" => "Bootstrap: it knows this server for the first time, or was reset",
         "boot" => "Started",
         "value_change" => "Reports that a value changed",
@@ -222,9 +227,16 @@ fn called(kind: &str) -> String {
         "du_state_change" | "autonomous_du_state_change" => "Reports changed software modules",
         "file.received" => "Sent a file",
         "inspected" => "Told what is installed on it",
+        "backup.kept" => "Its configuration was kept",
+        "backup.skipped" => "Sent a configuration that has no history",
+        "backup.accepted" => "Its configuration was accepted",
+        "script.reported" => "Told what became of its script",
         "device.changed" => "Place or tags changed",
         "enrolment.allowed" => "May enrol again",
         "credentials.confirmed" => "Uses a credential of its own",
+        "quarantined" => "In quarantine",
+        "claim.taken" => "Took its claim",
+        "admitted" => "Let in",
         other => return sentence(&other.replace(['_', '.'], " ")).trim_end_matches('.').to_owned(),
     };
     words.to_owned()
@@ -233,9 +245,13 @@ fn called(kind: &str) -> String {
 fn shape(kind: &str) -> &'static str {
     match kind {
         "first_contact" => "new",
-        "bootstrap" => "warn",
+        "bootstrap" | "quarantined" | "offline" | "drifted" => "warn",
+        "online" => "online",
+        "crashed" => "bad",
         "boot" => "online",
-        "credentials.confirmed" | "file.received" | "inspected" => "done",
+        "credentials.confirmed" | "file.received" | "inspected" | "claim.taken" | "admitted" => {
+            "done"
+        }
         _ => "idle",
     }
 }
@@ -252,6 +268,9 @@ fn line(event: &Event) -> String {
             text("address").map(|address| format!("From {address}.")).unwrap_or_default()
         }
         "enrolment.allowed" => text("by").map(|by| format!("Allowed by {by}.")).unwrap_or_default(),
+        "quarantined" => text("reason").map(sentence).unwrap_or_default(),
+        "claim.taken" => text("warning").map(sentence).unwrap_or_default(),
+        "admitted" => text("rule").map(|rule| format!("By the rule {rule}.")).unwrap_or_default(),
         "device.changed" => {
             let told = [moved(detail), tagged(detail), tied(detail)];
             let told = told.into_iter().flatten().collect::<Vec<_>>();

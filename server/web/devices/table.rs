@@ -35,11 +35,13 @@ pub(super) enum Column {
     Oui,
     Auth,
     Code,
+    Customer,
+    Quarantined,
 }
 
 impl Column {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Serial,
         Self::Online,
         Self::Model,
@@ -62,6 +64,8 @@ impl Column {
         Self::Oui,
         Self::Auth,
         Self::Code,
+        Self::Customer,
+        Self::Quarantined,
     ];
 
     /// Those that are shown where nobody chose.
@@ -101,6 +105,8 @@ impl Column {
             Self::Oui => "oui",
             Self::Auth => "auth",
             Self::Code => "code",
+            Self::Customer => "customer",
+            Self::Quarantined => "quarantined",
         }
     }
 
@@ -129,6 +135,8 @@ impl Column {
             Self::Oui => "OUI",
             Self::Auth => "Authenticated by",
             Self::Code => "Provisioning code",
+            Self::Customer => "Customer",
+            Self::Quarantined => "In quarantine",
         }
     }
 
@@ -161,6 +169,8 @@ impl Column {
             Self::Oui => Value::Sign(device.oui.as_str().into()),
             Self::Auth => Value::Text(device.auth.as_str().into()),
             Self::Code => text(&device.provisioning_code),
+            Self::Customer => text(&device.customer),
+            Self::Quarantined => Value::Time(device.quarantined_at),
         }
     }
 

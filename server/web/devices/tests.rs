@@ -39,6 +39,9 @@ pub(super) fn device(serial: &str) -> Device {
         next_due: None,
         refreshed_at: None,
         reenrol_asked_at: None,
+        customer: None,
+        quarantined_at: None,
+        quarantine_reason: None,
         site: None,
         tags: Vec::new(),
     }

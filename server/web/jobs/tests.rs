@@ -68,6 +68,9 @@ pub(super) fn device() -> Device {
         next_due: None,
         refreshed_at: None,
         reenrol_asked_at: None,
+        customer: None,
+        quarantined_at: None,
+        quarantine_reason: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub(in crate::web) const STATES: [(&str, &str); 7] = [
 ];
 
 /// Kinds with their titles, in the order in which they are offered.
-pub(super) const KINDS: [(&str, &str); 21] = [
+pub(super) const KINDS: [(&str, &str); 22] = [
     ("get", "Read parameters"),
     ("set", "Set parameters"),
     ("refresh", "Read the data model"),
@@ -28,6 +28,7 @@ pub(super) const KINDS: [(&str, &str); 21] = [
     ("download", "Send a file to the device"),
     ("upload", "Fetch a file from the device"),
     ("upgrade", "Upgrade RouterOS"),
+    ("configure", "Configure by a template"),
     ("connection_request", "Wake the device"),
     ("diagnose", "Test the connection"),
     ("factory_reset", "Factory reset"),

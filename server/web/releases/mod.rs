@@ -1,10 +1,12 @@
-//! Releases of RouterOS: which there are, how much of each is stored, what the fleet runs, and
-//! uploading packages. `one` is the page of one of them, `view` words and pictures.
+//! Releases of RouterOS: which there are, how much of each is stored, what the fleet runs and ran, and
+//! uploading packages. `one` is the page of one of them, `view` words and pictures, `past` those of
+//! what the fleet ran.
 //!
 //! Packages come by a form: many at once, or, where there is script, one request for each, so that
 //! each shows how far it is. Both are the same route; who asks for a part of a page gets one.
 
 mod one;
+mod past;
 mod view;
 
 use std::sync::{Arc, LazyLock};
@@ -16,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use self::past::Past;
 use self::view::{ArchView, Fleet, SentView};
 use super::failure::Failure;
 use super::form::Complaints;
@@ -29,8 +32,10 @@ use super::{Access, Routes};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::service::overview::{self, Over};
 use crate::service::releases::upload::{NewFile, Outcome, Verdict, add};
 use crate::service::releases::{self as service, Running};
+use crate::store::samples::Versions;
 
 /// Where they are listed.
 const HOME: &str = "/releases";
@@ -39,12 +44,25 @@ const PAGE: usize = 25;
 
 /// To count what runs where takes a second of a million devices: once for all who look.
 static RUNNING: LazyLock<Cache<Running>> = LazyLock::new(Cache::default);
+/// The same of what was counted.
+static MONTH: LazyLock<Cache<Vec<Versions>>> = LazyLock::new(Cache::default);
+static YEAR: LazyLock<Cache<Vec<Versions>>> = LazyLock::new(Cache::default);
 
 /// How many devices run what, as it was lately.
 async fn running(app: &App, ctx: &Ctx) -> Result<Arc<Running>, Error> {
     // The right is asked for here too, as what is kept is given without a call.
     let place = ctx.require(Right::Read)?.within();
     RUNNING.get(place, service::running(app, ctx)).await
+}
+
+/// What they ran, as it was known lately.
+async fn history(app: &App, ctx: &Ctx, over: Over) -> Result<Arc<Vec<Versions>>, Error> {
+    let place = ctx.require(Right::Read)?.within();
+    let kept = match over {
+        Over::Month => &MONTH,
+        Over::Year => &YEAR,
+    };
+    kept.get(place, overview::version_history(app, ctx, over)).await
 }
 
 /// The routes of releases.
@@ -76,6 +94,8 @@ fn on_version(version: &str) -> String {
 #[serde(default)]
 struct ListQuery {
     before: String,
+    /// How far back it shows what devices ran.
+    over: String,
 }
 
 #[derive(Serialize)]
@@ -83,6 +103,7 @@ struct ReleasesPage {
     shell: Shell,
     rows: Vec<Row>,
     fleet: Option<Fleet>,
+    past: Option<Past>,
     /// What became of files that were just sent.
     sent: Vec<SentView>,
     may_upload: bool,
@@ -120,32 +141,37 @@ async fn page(
     State(app): State<Shared>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Failure> {
-    list(&app, &viewer, &query.before, Vec::new(), Complaints::default()).await
+    list(&app, &viewer, &query, Vec::new(), Complaints::default()).await
 }
 
 async fn list(
     app: &App,
     viewer: &Viewer,
-    before: &str,
+    query: &ListQuery,
     sent: Vec<SentView>,
     errors: Complaints,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
+    let before = query.before.as_str();
     let from = Some(before).filter(|version| !version.is_empty());
     let found = service::list(app, ctx, from, with_one_more(PAGE)).await?;
     let (found, more) = cut(found, PAGE);
     let running = running(app, ctx).await?;
+    let over = past::over(&query.over);
+    let history = history(app, ctx, over).await?;
+    let back = ("over", past::word(over));
     let last = found.last().filter(|_| more).map(|view| view.release.version.as_str());
     let most = i64::try_from(app.config.acs.max_artifact_bytes).unwrap_or(i64::MAX);
     let page = ReleasesPage {
         shell: Shell::new(viewer, &app.config, "Releases", Section::Releases),
         fleet: view::fleet(&running),
+        past: past::past(&history, over, ctx.now),
         sent,
         may_upload: everywhere(viewer, Right::Operate),
         most: size(most),
-        here: address(HOME, &[("before", before)]),
-        first: from.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|version| address(HOME, &[("before", version)])).unwrap_or_default(),
+        here: address(HOME, &[("before", before), back]),
+        first: from.map(|_| address(HOME, &[back])).unwrap_or_default(),
+        next: last.map(|version| address(HOME, &[("before", version), back])).unwrap_or_default(),
         rows: found.iter().map(|found| row(found, &running, ctx)).collect(),
         errors,
     };
@@ -186,7 +212,8 @@ async fn upload(
         Ok(verdicts) => {
             let any = verdicts.iter().any(|verdict| verdict.outcome.package().is_some());
             let sent = verdicts.into_iter().map(SentView::of).collect();
-            let mut response = list(&app, &viewer, "", sent, Complaints::default()).await?;
+            let query = ListQuery::default();
+            let mut response = list(&app, &viewer, &query, sent, Complaints::default()).await?;
             if !any {
                 *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             }
@@ -194,7 +221,7 @@ async fn upload(
         }
         Err(error) => {
             let errors = Complaints::of(error, &["file"])?;
-            list(&app, &viewer, "", Vec::new(), errors).await
+            list(&app, &viewer, &ListQuery::default(), Vec::new(), errors).await
         }
     }
 }
@@ -234,10 +261,12 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let mut all = one::samples();
     let ctx = Ctx::console(chrono::DateTime::UNIX_EPOCH);
     let running = view::sample_running();
+    let history = past::sample_history("<x-evil>");
     let found = [view::sample(true), view::sample(false)];
     let page = |rows, may_upload, sent, errors| ReleasesPage {
         shell: Shell::sample(),
         fleet: view::fleet(&running),
+        past: past::past(&history, Over::Month, ctx.now),
         sent,
         may_upload,
         most: "1.0 GiB".to_owned(),
@@ -249,8 +278,13 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     };
     let rows = || found.iter().map(|found| row(found, &running, &ctx)).collect::<Vec<_>>();
     let wrong = Complaints::field("file", "<x-evil>");
+    let young = ReleasesPage {
+        past: past::past(&history[..1], Over::Year, ctx.now),
+        ..page(rows(), true, Vec::new(), Complaints::default())
+    };
     let empty = ReleasesPage {
         fleet: None,
+        past: None,
         first: String::new(),
         next: String::new(),
         ..page(Vec::new(), true, Vec::new(), Complaints::whole("<x-evil>"))
@@ -258,6 +292,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     all.extend([
         views::sample(View::Releases, &page(rows(), true, view::sample_sent(), wrong)),
         views::sample(View::Releases, &page(rows(), false, Vec::new(), Complaints::default())),
+        views::sample(View::Releases, &young),
         views::sample(View::Releases, &empty),
         views::sample(View::ReleasesSent, &SentPart { sent: view::sample_sent() }),
     ]);

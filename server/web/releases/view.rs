@@ -49,12 +49,13 @@ pub(super) struct Fleet {
     key: Vec<KeyItem>,
 }
 
+/// What a colour means.
 #[derive(Serialize)]
-struct KeyItem {
-    label: String,
-    href: String,
-    count: String,
-    tone: &'static str,
+pub(super) struct KeyItem {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) count: String,
+    pub(super) tone: &'static str,
 }
 
 /// `None` = there is no device.

@@ -6,6 +6,7 @@ use crate::rollout::change::{Audience, Change};
 use crate::rollout::device::Step;
 use crate::rollout::plan::{Checks, OnError, Order, Pace, Plan, Take, Wave};
 use crate::rollout::state::{DeviceState, State};
+use crate::rollout::words::count_of;
 use crate::web::manage::Fact;
 
 /// Ids with the names that people know.
@@ -88,7 +89,7 @@ pub(super) fn what(change: &Change) -> String {
     match change {
         Change::Release { version, .. } => format!("RouterOS {version}"),
         Change::Script { .. } => "a script".to_owned(),
-        Change::Parameters { parameters } => counted(parameters.len(), "parameter"),
+        Change::Parameters { parameters } => count_of(parameters.len() as u64, "parameter"),
         Change::PreviousRelease => "back to the RouterOS before".to_owned(),
         Change::PreviousParameters => "back to the parameters before".to_owned(),
     }
@@ -137,7 +138,7 @@ pub(super) fn whom(audience: &Audience, groups: &Names) -> String {
 pub(super) fn take(take: &Take, groups: &Names) -> String {
     match take {
         Take::Devices(devices) => devices.join(", "),
-        Take::Count(count) => counted(*count as usize, "device"),
+        Take::Count(count) => count_of(u64::from(*count), "device"),
         Take::Percent(percent) => format!("{percent} %"),
         Take::Group(group) => format!("the group {}", groups.of(*group)),
         Take::Site(site) => format!("at {site} and below"),
@@ -182,7 +183,7 @@ pub(super) fn plan(plan: &Plan, groups: &Names) -> Vec<Fact> {
             format!(
                 "when {} % are healthy, of at least {}",
                 success.percent,
-                counted(success.minimum as usize, "device")
+                count_of(u64::from(success.minimum), "device")
             ),
         ),
         Fact::new("It stops", errors(plan)),
@@ -202,7 +203,7 @@ pub(super) fn plan(plan: &Plan, groups: &Names) -> Vec<Fact> {
                 span(u64::from(d.baseline_minutes))
             ),
         ),
-        Fact::new("Tried again", counted(plan.retries as usize, "time")),
+        Fact::new("Tried again", count_of(u64::from(plan.retries), "time")),
     ]
 }
 
@@ -210,7 +211,7 @@ fn errors(plan: &Plan) -> String {
     let error = &plan.error;
     let mut when = Vec::new();
     if let Some(percent) = error.percent {
-        let ended = counted(error.minimum as usize, "ended device");
+        let ended = count_of(u64::from(error.minimum), "ended device");
         when.push(format!("more than {percent} % failed, from {ended} on"));
     }
     if let Some(count) = error.count {
@@ -243,13 +244,13 @@ fn pace(pace: &Pace) -> String {
 fn checks(c: &Checks) -> String {
     let flag = |on: bool, words: &str| on.then(|| words.to_owned());
     let all = [
-        c.missed_informs.map(|n| format!("at most {} missed", counted(n as usize, "inform"))),
+        c.missed_informs.map(|n| format!("at most {} missed", count_of(u64::from(n), "inform"))),
         flag(c.crash, "no crash"),
         flag(c.uptime, "no restart by itself"),
         flag(c.wan, "WAN up"),
         c.cpu_points.map(|n| format!("processor at most {n} points busier")),
         c.memory_percent.map(|n| format!("free memory at most {n} % less")),
-        c.link_downs.map(|n| format!("at most {} lost", counted(n as usize, "link"))),
+        c.link_downs.map(|n| format!("at most {} lost", count_of(u64::from(n), "link"))),
         c.signal_db.map(|n| format!("signal at most {n} dB weaker")),
         c.clients_percent.map(|n| format!("at most {n} % of the clients gone")),
     ];
@@ -268,19 +269,8 @@ pub(super) fn span(minutes: u64) -> String {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, 0) => format!("{hours} h"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (1, 0, _) => "1 day".to_owned(),
-        (days, 0, _) => format!("{days} days"),
-        (days, hours, _) => {
-            format!("{} {hours} h", counted(usize::try_from(days).unwrap_or(usize::MAX), "day"))
-        }
-    }
-}
-
-/// So many of a thing.
-pub(super) fn counted(count: usize, thing: &str) -> String {
-    match count {
-        1 => format!("1 {thing}"),
-        n => format!("{n} {thing}s"),
+        (days, 0, _) => count_of(days, "day"),
+        (days, hours, _) => format!("{} {hours} h", count_of(days, "day")),
     }
 }
 

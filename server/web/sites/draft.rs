@@ -1,10 +1,11 @@
 //! What the forms of a site's page show, and what they say. Pure.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use super::windows::{self, WindowRow, WindowsForm};
 use crate::error::Error;
+use crate::fleet::variables::Variables;
 use crate::store::sites::Site;
 use crate::web::manage::version;
 
@@ -51,7 +52,7 @@ impl Draft {
             path: site.path.clone(),
             name: site.name.clone(),
             time_zone: site.time_zone.clone(),
-            variables: written(&site.variables),
+            variables: written(&Variables::masked(&site.variables)),
             windows: windows::rows(&site.windows),
         };
         match sent {
@@ -74,17 +75,17 @@ impl Draft {
 }
 
 /// Variables as they are edited.
-fn written(variables: &Value) -> String {
-    match variables.as_object() {
-        Some(fields) if fields.is_empty() => String::new(),
-        _ => format!("{variables:#}"),
+fn written(variables: &Variables) -> String {
+    if variables.0.is_empty() {
+        return String::new();
     }
+    format!("{:#}", json!(variables))
 }
 
 /// Variables as they were edited.
-pub(super) fn read(text: &str) -> Result<Map<String, Value>, Error> {
+pub(super) fn read(text: &str) -> Result<Variables, Error> {
     if text.trim().is_empty() {
-        return Ok(Map::new());
+        return Ok(Variables::default());
     }
     serde_json::from_str(text)
         .map_err(|e| Error::invalid("/variables", format!("This is no JSON object: {e}.")))
@@ -95,14 +96,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::super::tests::site;
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn variables_are_written_as_they_are_read() {
         let variables = json!({ "vlan": 7, "dns": ["192.0.2.1"] });
-        assert_eq!(Value::Object(read(&written(&variables)).unwrap()), variables);
-        assert_eq!(written(&json!({})), "");
-        assert!(read(" \r\n").unwrap().is_empty());
+        let variables: Variables = serde_json::from_value(variables).unwrap();
+        assert_eq!(read(&written(&variables)).unwrap(), variables);
+        assert_eq!(written(&Variables::default()), "");
+        assert_eq!(read(" \r\n").unwrap(), Variables::default());
         for bad in ["[]", "{", "7", "{\"a\": }"] {
             let Err(Error::Invalid { pointer, message }) = read(bad) else { panic!("{bad}") };
             assert_eq!(pointer, "/variables");

@@ -15,7 +15,7 @@ use crate::cli::bench_server::Server;
 const PACKAGE: u32 = 1_000;
 
 /// The API of a server, with a token that may do everything.
-pub(super) struct Api {
+pub(in crate::cli::bench) struct Api {
     client: Client,
     base: String,
     token: String,
@@ -54,6 +54,22 @@ impl Api {
         let request = self.request(Method::POST, &format!("/api/v1/rollouts/{id}/{verb}"));
         let request = if body.is_null() { request } else { request.json(body) };
         self.call(request).await.with_context(|| verb.to_owned())
+    }
+
+    /// Makes something.
+    pub async fn made(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(self.request(Method::POST, path).json(body)).await.with_context(|| path.to_owned())
+    }
+
+    /// Puts something in its place.
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(self.request(Method::PUT, path).json(body)).await.with_context(|| path.to_owned())
+    }
+
+    /// Changes something, whatever version it has.
+    pub async fn patched(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.request(Method::PATCH, path).header("if-match", "*").json(body);
+        self.call(request).await.with_context(|| path.to_owned())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -9,6 +9,7 @@ mod view;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use muster::rollout::words::count_of;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -214,12 +215,14 @@ pub(super) async fn run(api: &Api, command: Rollouts) -> anyhow::Result<()> {
         Rollouts::Retry(Because { rollout, reason }) => {
             let body = json!({ "reason": reason });
             let answer = order(api, &rollout, "retry", Some(&body)).await?;
-            show(api, &answer, |o: Ordered| format!("{} devices are tried again", o.devices))
+            show(api, &answer, |o: Ordered| {
+                format!("tried again: {}", count_of(o.devices, "device"))
+            })
         }
         Rollouts::Exclude { because: Because { rollout, reason }, device, .. } => {
             let body = json!({ "device": device.as_deref().map(named), "reason": reason });
             let answer = order(api, &rollout, "exclude", Some(&body)).await?;
-            show(api, &answer, |o: Ordered| format!("{} devices are left out", o.devices))
+            show(api, &answer, |o: Ordered| format!("left out: {}", count_of(o.devices, "device")))
         }
         Rollouts::Devices { rollout, state, wave, span } => {
             list_devices(api, &rollout, state.as_deref(), wave, &span).await

@@ -62,7 +62,7 @@ pub struct Inspection {
 pub fn parse(log: &str) -> Option<Inspection> {
     let mut begun: Option<Inspection> = None;
     let mut last = None;
-    for entry in entries(log) {
+    for entry in entries(log, MARK) {
         let Some((word, value)) = word(&entry) else {
             // A line that is not whole: nor is the report.
             begun = None;
@@ -83,14 +83,14 @@ pub fn parse(log: &str) -> Option<Inspection> {
 
 /// What follows the mark, in each line that a script began with it. What is no beginning of a line of
 /// the log goes on with the one before it, without the room in front.
-fn entries(log: &str) -> Vec<String> {
+pub(crate) fn entries(log: &str, mark: &str) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
     let mut is_open = false;
     for line in log.split('\n') {
         let line = line.trim_end_matches('\r');
         if let Some((topics, message)) = beginning(line) {
             let by_script = topics.split(',').any(|topic| topic == TOPIC);
-            let entry = message.strip_prefix(MARK).filter(|_| by_script);
+            let entry = message.strip_prefix(mark).filter(|_| by_script);
             is_open = entry.is_some();
             entries.extend(entry.map(str::to_owned));
         } else if let Some(entry) = entries.last_mut().filter(|_| is_open) {

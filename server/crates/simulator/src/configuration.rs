@@ -5,18 +5,58 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
+use crate::board::{Air, Backups, Board};
+use crate::catalogue::Catalogue;
 use crate::device::Device;
 use crate::household;
+use crate::menus::Configuration;
 use crate::model::Model;
+use crate::profile::{Identity, PROFILES};
 use crate::script::{self, names};
 use crate::transfer::Document;
 
+/// The configuration that boards leave the factory with, as far as anything here depends on it.
+const DEFAULTS: &str = include_str!("defaults.rsc");
+
+/// The configurations that boards of one model begin with.
+pub(crate) struct Beginnings {
+    /// Nothing but the hardware.
+    pub(crate) blank: Configuration,
+    /// MikroTik's default configuration.
+    pub(crate) defaults: Configuration,
+}
+
+impl Beginnings {
+    /// Those of the model at this position of [`PROFILES`].
+    pub(crate) fn new(profile_index: usize, catalogue: &Arc<Catalogue>) -> Self {
+        let blank = Configuration::blank(&PROFILES[profile_index]);
+        let mut defaults = blank.clone();
+        let identity = Identity { profile_index, ..Identity::derive(0, 0) };
+        let done = script::run(
+            DEFAULTS,
+            &mut Board {
+                model: &mut Model::new(Arc::clone(catalogue)),
+                configuration: &mut defaults,
+                backups: &mut Backups::new(),
+                identity: &identity,
+                air: Air { menu: None, split: true },
+                status: "disabled",
+                mode: None,
+                log: Vec::new(),
+                effect: None,
+            },
+        );
+        debug_assert_eq!(done, Ok(()));
+        Self { blank, defaults }
+    }
+}
+
 impl Device {
     /// What an Upload sends.
-    pub(crate) fn print(&self, document: Document) -> String {
+    pub(crate) fn print(&mut self, document: Document) -> String {
         let time = self.log_time();
         match document {
-            Document::Export => script::export(&self.model, &self.identity, &time),
+            Document::Export => self.board().export(&time),
             Document::Log => {
                 let log = script::log(&self.model, self.failures, &time);
                 log + self.firmware.log.as_deref().unwrap_or_default()
@@ -39,18 +79,43 @@ impl Device {
         })
     }
 
-    /// Replaces the whole configuration; `Break` when the new one names no ACS.
-    pub(crate) fn reconfigure(&mut self, script: &str) -> ControlFlow<()> {
+    /// Replaces the whole configuration by a script on an empty one; `Break` when the new one names
+    /// no ACS.
+    pub(crate) fn overwrite(&mut self, script: &str) -> ControlFlow<()> {
+        let blank = self.beginnings().blank.clone();
+        self.reconfigure(script, blank)
+    }
+
+    /// Goes back to how it left the factory, or to what the ACS has put in place of that; `Break` as
+    /// [`Self::overwrite`].
+    pub(crate) fn reset(&mut self) -> ControlFlow<()> {
+        let script = self.factory_script();
+        let beginning = self.first_configuration();
+        self.reconfigure(&script, beginning)
+    }
+
+    fn reconfigure(&mut self, script: &str, beginning: Configuration) -> ControlFlow<()> {
         let version = self.model.value(names::VERSION).to_owned();
-        self.configure(script, &version);
+        self.configure(script, &version, beginning);
         if self.model.value(names::URL).is_empty() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }
 
-    /// Factory state, then the script, on this RouterOS version.
-    pub(crate) fn configure(&mut self, script: &str, version: &str) {
+    fn beginnings(&self) -> &Beginnings {
+        &self.world.beginnings[self.identity.profile_index]
+    }
+
+    /// What its factory script runs on: a script of the ACS replaces MikroTik's default
+    /// configuration as a whole.
+    pub(crate) fn first_configuration(&self) -> Configuration {
+        let Beginnings { blank, defaults } = self.beginnings();
+        if self.factory.is_some() { blank.clone() } else { defaults.clone() }
+    }
+
+    /// Factory state, then the script on this configuration, on this RouterOS version.
+    pub(crate) fn configure(&mut self, script: &str, version: &str, beginning: Configuration) {
         let (identity, profile) = (&self.identity, self.identity.profile());
         let mut model = Model::new(Arc::clone(&self.world.bases[identity.profile_index]));
         let request_url = format!("http://{}/{}", self.world.listen, identity.request_path);
@@ -80,10 +145,16 @@ impl Device {
             model.preset(&name("CurrentBitRate"), &rate);
         }
         household::furnish(&mut model, identity);
-        script::apply(script, &mut model);
-        model.acknowledge_changes();
         self.model = model;
+        self.is_plain = beginning.items("/ip/dhcp-client").is_empty();
+        self.configuration = beginning;
+        let done = script::run(script, &mut self.board());
+        if let Err(error) = done {
+            tracing::debug!(device.serial = %self.identity.serial, %error, "factory script");
+        }
+        self.model.acknowledge_changes();
         self.fit_model();
         self.sync_door();
+        self.alarms.clear();
     }
 }

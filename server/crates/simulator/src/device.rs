@@ -2,7 +2,7 @@
 //!
 //! Owns every moment at which a device acts of its own accord: first boot, periodic informs, retry
 //! back-off, scheduled informs, transfers, tests, reboots. What is said within a session is
-//! [`crate::session`]'s and [`crate::answer`]'s.
+//! [`crate::session`]'s and [`crate::answer`]'s; what scripts do is [`crate::scripting`]'s.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,13 +20,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::World;
+use crate::board::Backups;
 use crate::diagnose::Test;
 use crate::doors::Door;
 use crate::firmware::Firmware;
 use crate::household::Burden;
+use crate::menus::Configuration;
 use crate::model::Model;
 use crate::profile::{Identity, device_rng};
-use crate::script::{self, names};
+use crate::script::names;
 use crate::sickness::Ailment;
 use crate::transfer::{self, Arrival, Order, Transfer};
 
@@ -50,6 +52,11 @@ pub(crate) struct Device {
     pub(crate) world: Arc<World>,
     pub(crate) identity: Identity,
     pub(crate) model: Model,
+    pub(crate) configuration: Configuration,
+    /// That began without a way out: the device is on a network that needs none.
+    pub(crate) is_plain: bool,
+    /// Those that were made on the board itself.
+    pub(crate) backups: Backups,
     pub(crate) firmware: Firmware,
     pub(crate) ailment: Ailment,
     pub(crate) door: Arc<Door>,
@@ -63,6 +70,8 @@ pub(crate) struct Device {
     pub(crate) scheduled: Vec<(Instant, String)>,
     /// Tests under way: when they end.
     pub(crate) tests: Vec<(Instant, Test)>,
+    /// When which entries of its own scheduler are due.
+    pub(crate) alarms: Vec<(Instant, u32)>,
     pub(crate) power: Option<Power>,
     /// Sessions that failed since the last good one or the last boot.
     pub(crate) failures: u32,
@@ -84,6 +93,9 @@ impl Device {
             ailment: world.options.sickness.of(seed, index),
             rng: device_rng(seed ^ STREAM, index),
             model: Model::new(base),
+            configuration: Configuration::default(),
+            is_plain: false,
+            backups: Backups::new(),
             firmware: Firmware::new(&identity),
             world,
             identity,
@@ -93,6 +105,7 @@ impl Device {
             transfers: Vec::new(),
             scheduled: Vec::new(),
             tests: Vec::new(),
+            alarms: Vec::new(),
             power: None,
             failures: 0,
             factory: None,
@@ -101,13 +114,14 @@ impl Device {
             periodic: now + NEVER,
             retry: None,
         };
-        let script = device.factory_script();
-        device.configure(&script, device.identity.version);
+        let (script, beginning) = (device.factory_script(), device.first_configuration());
+        device.configure(&script, device.identity.version, beginning);
         device
     }
 
     /// Lives from its first power-up, `first` from now, until `shutdown` or until it goes dark.
     pub(crate) async fn live(mut self, first: Duration, shutdown: CancellationToken) {
+        let door = Arc::clone(&self.door);
         let life = async {
             sleep(first).await;
             self.raise("0 BOOTSTRAP", "");
@@ -117,6 +131,7 @@ impl Device {
             tracing::info!(device.serial = %self.identity.serial, "simulated device has gone dark");
         };
         shutdown.run_until_cancelled(life).await;
+        door.close();
     }
 
     /// Adds an event unless it waits already.
@@ -188,7 +203,7 @@ impl Device {
             () = sleep_until(next) => false,
         };
         if rung {
-            self.visit();
+            Box::pin(self.visit()).await?;
         }
         self.raise_due();
         let now = Instant::now();
@@ -196,6 +211,9 @@ impl Device {
             self.leave_crash();
             Box::pin(self.boot(Vec::new())).await;
             return ControlFlow::Continue(());
+        }
+        if self.alarms.iter().any(|(at, _)| *at <= now) {
+            Box::pin(self.wake_scheduler(now)).await?;
         }
         match self.transfers.iter().position(|transfer| transfer.due <= now) {
             Some(ready) => {
@@ -211,11 +229,12 @@ impl Device {
         let transfers = self.transfers.iter().map(|transfer| transfer.due);
         let tests = self.tests.iter().map(|(at, _)| *at);
         let retry = self.retry.filter(|_| !self.events.is_empty());
-        let others = retry.into_iter().chain(self.crash);
+        let alarms = self.alarms.iter().map(|(at, _)| *at);
+        let others = retry.into_iter().chain(self.crash).chain(alarms);
         scheduled.chain(transfers).chain(tests).chain(others).fold(self.periodic, Instant::min)
     }
 
-    fn visit(&mut self) {
+    async fn visit(&mut self) -> ControlFlow<()> {
         let visit = self.door.take();
         if visit.knocked {
             self.world.stats.connection_requests.fetch_add(1, Relaxed);
@@ -225,10 +244,17 @@ impl Device {
         for (name, value) in visit.changes {
             self.model.put(&name, &value);
         }
+        for order in visit.scripts {
+            let (typed, flow) = self.play(&order.script).await;
+            // Whoever typed it may be gone.
+            let _ = order.reply.send(typed);
+            flow?;
+        }
         self.report_changes();
+        ControlFlow::Continue(())
     }
 
-    fn report_changes(&mut self) {
+    pub(crate) fn report_changes(&mut self) {
         if self.model.has_active_change() {
             self.raise("4 VALUE CHANGE", "");
         }
@@ -265,22 +291,26 @@ impl Device {
                 let event = EventStruct { event_code: "M Reboot".to_owned(), command_key: key };
                 self.boot(vec![event]).await;
             }
-            Some(Power::FactoryReset) => {
-                self.outbox.clear();
-                self.transfers.clear();
-                self.scheduled.clear();
-                self.events.clear();
-                let script = self.factory_script();
-                self.reconfigure(&script)?;
-                self.raise("0 BOOTSTRAP", "");
-                self.boot(Vec::new()).await;
-            }
+            Some(Power::FactoryReset) => self.factory_reset().await?,
             None if completed && self.ailment == Ailment::RebootLoop => {
                 sleep(10 * self.world.options.reboot_time).await;
                 self.boot(Vec::new()).await;
             }
             None => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Forgets all that it was told, and boots as new.
+    pub(crate) async fn factory_reset(&mut self) -> ControlFlow<()> {
+        self.outbox.clear();
+        self.transfers.clear();
+        self.scheduled.clear();
+        self.events.clear();
+        self.backups.clear();
+        self.reset()?;
+        self.raise("0 BOOTSTRAP", "");
+        self.boot(Vec::new()).await;
         ControlFlow::Continue(())
     }
 
@@ -291,7 +321,8 @@ impl Device {
             Order::Upload(call) => {
                 let sent = match transfer::document(&call) {
                     Ok(document) => {
-                        transfer::upload(&world.client, &call, self.print(document)).await
+                        let text = self.print(document);
+                        transfer::upload(&world.client, &call, text).await
                     }
                     Err(fault) => Err(fault),
                 };
@@ -334,15 +365,10 @@ impl Device {
     async fn arrive(&mut self, arrival: Arrival) -> ControlFlow<()> {
         match arrival {
             Arrival::Factory(script) => self.factory = Some(script),
-            Arrival::Alter(script) => {
-                script::apply(&script, &mut self.model);
-                self.run_known(&script);
-                self.sync_door();
-                self.report_changes();
-            }
+            Arrival::Alter(script) => return Box::pin(self.play(&script)).await.1,
             Arrival::Overwrite(script) => {
                 let before = self.model.value(names::URL).to_owned();
-                self.reconfigure(&script)?;
+                self.overwrite(&script)?;
                 if self.model.value(names::URL) != before {
                     self.raise("0 BOOTSTRAP", "");
                 }
@@ -375,6 +401,8 @@ impl Device {
         self.failures = 0;
         self.retry = None;
         self.periodic = self.booted + self.interval();
+        self.alarms.clear();
+        self.sync_alarms(true);
         self.raise("1 BOOT", "");
         for event in events {
             self.raise(&event.event_code, &event.command_key);

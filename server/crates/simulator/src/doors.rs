@@ -1,7 +1,7 @@
 //! Connection requests (TR-069 3.2.2): one listener for the whole fleet, a door per device.
 //!
-//! Owns the listener, its Digest check, and what waits at a device's door: a knock of the ACS, or a
-//! change that a test makes as if by hand. It never opens a session; the device does.
+//! Owns the listener, its Digest check, and what waits at a device's door: a knock of the ACS, or what
+//! somebody does to it as if by hand. It never opens a session; the device does.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use muster_cwmp::digest::{Authorization, NonceState, Nonces, challenges, ha1};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 const REALM: &str = "tr069";
@@ -37,6 +37,8 @@ struct Waiting {
     username: String,
     password: String,
     visit: Visit,
+    /// Nobody is at home any more.
+    closed: bool,
 }
 
 /// What came since the device last looked.
@@ -46,6 +48,25 @@ pub(crate) struct Visit {
     pub(crate) knocked: bool,
     /// Parameters that changed on the device, by name and value.
     pub(crate) changes: Vec<(String, String)>,
+    /// Scripts that somebody types.
+    pub(crate) scripts: Vec<Keyed>,
+}
+
+/// A script that waits to be run.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) script: String,
+    /// Who waits for what becomes of it.
+    pub(crate) reply: oneshot::Sender<Typed>,
+}
+
+/// What became of a script that was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// What it wrote into the log: topics, then text.
+    pub log: Vec<String>,
+    /// Why it ended before its end.
+    pub error: Option<String>,
 }
 
 impl Door {
@@ -60,6 +81,24 @@ impl Door {
     pub(crate) fn change(&self, name: &str, value: &str) {
         self.lock().visit.changes.push((name.to_owned(), value.to_owned()));
         self.bell.notify_one();
+    }
+
+    /// Somebody types a script; the answer comes when the device has run it, or never will.
+    pub(crate) fn enter(&self, script: &str) -> oneshot::Receiver<Typed> {
+        let (reply, answer) = oneshot::channel();
+        let mut waiting = self.lock();
+        if !waiting.closed {
+            waiting.visit.scripts.push(Keyed { script: script.to_owned(), reply });
+            self.bell.notify_one();
+        }
+        answer
+    }
+
+    /// The device has stopped: who waits for an answer gets none.
+    pub(crate) fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.visit.scripts.clear();
     }
 
     /// Returns once there may be a visit.

@@ -12,11 +12,12 @@ use muster_routeros::package::{CLIENT, MAIN};
 use muster_routeros::version::RosVersion;
 use tokio::time::Instant;
 
+use crate::board::Air;
 use crate::device::Device;
 use crate::household;
 use crate::manifest::{Board, Install, Package};
 use crate::model::Model;
-use crate::profile::Identity;
+use crate::profile::{Driver, Identity};
 use crate::script::names;
 use crate::sickness::Ailment;
 
@@ -51,7 +52,7 @@ pub(crate) struct Firmware {
     booter: RosVersion,
     /// RouterBOOT that was written, and runs after the next boot.
     written: Option<RosVersion>,
-    /// What the last script since the boot has left in the log.
+    /// What scripts have left in the log since the boot.
     pub(crate) log: Option<Box<str>>,
 }
 
@@ -132,18 +133,33 @@ impl Device {
         ControlFlow::Continue(())
     }
 
+    /// What drives its radios now.
+    pub(crate) fn air(&self) -> Air {
+        let (profile, version) = (self.identity.profile(), self.version());
+        let split = (version.major(), version.minor()) >= (7, 13);
+        let drivers = profile.driver.packages(&version);
+        let works = profile.radios > 0 && self.firmware.has_any(drivers);
+        let menu = match profile.driver {
+            Driver::Ax if split => "/interface/wifi",
+            Driver::Ax => "/interface/wifiwave2",
+            Driver::Either if split && !self.firmware.has_any(&["wireless"]) => "/interface/wifi",
+            Driver::System | Driver::Wireless | Driver::Either => "/interface/wireless",
+        };
+        Air { menu: works.then_some(menu), split }
+    }
+
     /// Carries out the two scripts that Muster ships and that ask more of RouterOS than
-    /// [`crate::script`] understands. They are not read: they are known by their first lines, and
-    /// the device does at once what a real one does line by line.
-    pub(crate) fn run_known(&mut self, script: &str) {
+    /// [`crate::script`] understands; false for any other. They are not read: they are known by their
+    /// first lines, and the device does at once what a real one does line by line.
+    pub(crate) fn run_known(&mut self, script: &str) -> bool {
         let lines = match script.lines().next() {
             Some(INSPECT) => self.inspect(),
             Some(ROUTERBOOT) => vec![self.write_booter()],
-            Some(_) | None => return,
+            Some(_) | None => return false,
         };
-        let time = self.log_time();
-        let log: String = lines.iter().map(|line| format!("{time} script,info {line}\n")).collect();
-        self.firmware.log = Some(log.into());
+        let lines: Vec<String> = lines.iter().map(|line| format!("script,info {line}")).collect();
+        self.write_log(&lines);
+        true
     }
 
     /// Writes the RouterBOOT that the system brings.

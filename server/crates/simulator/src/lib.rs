@@ -5,29 +5,36 @@
 //! connection per session. They set, add, delete, upgrade, run scripts, test, reboot, and fall ill by
 //! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take.
 //!
-//! Sockets and clocks are in `device`, `session`, `http`, `doors` and [`load`]; the rest is pure.
+//! Sockets and clocks are in `device`, `scripting`, `session`, `http`, `doors`, `control` and [`load`];
+//! the rest is pure.
 //! No connection of the server's own may go through this crate: it trusts any certificate unless
 //! told otherwise.
 
 #![forbid(unsafe_code)]
 
 mod answer;
+mod board;
 mod catalogue;
+pub mod claims;
 mod configuration;
+mod control;
 mod cut;
 mod device;
 mod diagnose;
 mod doors;
+mod export;
 mod firmware;
 mod histogram;
 mod household;
 mod http;
 pub mod load;
 mod manifest;
+mod menus;
 mod model;
 pub mod packages;
 pub mod profile;
 mod script;
+mod scripting;
 mod session;
 pub mod sickness;
 mod transfer;
@@ -45,7 +52,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalogue::Catalogue;
+use crate::configuration::Beginnings;
 use crate::device::Device;
+pub use crate::doors::Typed;
 use crate::doors::{Door, Doors};
 use crate::http::Client;
 pub use crate::http::HttpError;
@@ -79,6 +88,9 @@ pub struct FleetOptions {
     pub ca_file: Option<PathBuf>,
     /// Where the fleet listens for connection requests; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where people may type scripts on the boards (`GET /devices`, `POST /devices/SERIAL/script`);
+    /// a loopback address, since there is no password. None = nowhere.
+    pub control: Option<SocketAddr>,
 }
 
 impl FleetOptions {
@@ -97,6 +109,7 @@ impl FleetOptions {
             reboot_time: Duration::from_secs(2),
             ca_file: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            control: None,
         }
     }
 }
@@ -110,8 +123,11 @@ pub enum FleetError {
     /// `time_scale` is not a positive number.
     #[error("the time scale must be above 0, not {0}")]
     TimeScale(f64),
-    /// The connection-request listener cannot be opened.
-    #[error("cannot listen for connection requests on {address}: {source}")]
+    /// `control` is an address that others can reach.
+    #[error("the control address must be one of this machine's own (127.0.0.1), not {0}")]
+    Control(SocketAddr),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// As asked for.
         address: SocketAddr,
@@ -159,6 +175,8 @@ struct World {
     client: Client,
     /// By position in [`PROFILES`].
     bases: Vec<Arc<Catalogue>>,
+    /// Likewise.
+    beginnings: Vec<Beginnings>,
     /// Where connection requests arrive.
     listen: SocketAddr,
     stats: Stats,
@@ -174,6 +192,7 @@ impl World {
 pub struct FleetHandle {
     world: Arc<World>,
     doors: Arc<Doors>,
+    control: Option<SocketAddr>,
     tasks: TaskTracker,
 }
 
@@ -197,6 +216,11 @@ impl FleetHandle {
         self.world.listen
     }
 
+    /// Where scripts may be typed, if anywhere.
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control
+    }
+
     /// Who device `index` is.
     pub fn identity(&self, index: u32) -> Identity {
         Identity::derive(self.world.options.seed, index)
@@ -210,7 +234,14 @@ impl FleetHandle {
         }
     }
 
-    /// Returns once every device and the listener have stopped, after `shutdown`.
+    /// Types a script on device `index` as if by hand, once it is up; what became of it. None when there
+    /// is no such device, or it has gone dark.
+    pub async fn run(&self, index: u32, script: &str) -> Option<Typed> {
+        let answer = self.doors.at(&self.identity(index).request_path)?.enter(script);
+        answer.await.ok()
+    }
+
+    /// Returns once every device and the listeners have stopped, after `shutdown`.
     pub async fn finished(&self) {
         self.tasks.wait().await;
     }
@@ -232,12 +263,16 @@ pub async fn start_fleet(
         return Err(FleetError::TimeScale(options.time_scale));
     }
     let client = Client::new(options.ca_file.as_deref())?;
-    let address = options.listen;
-    let opened = TcpListener::bind(address).await;
-    let opened = opened.and_then(|listener| listener.local_addr().map(|at| (listener, at)));
-    let (listener, listen) = opened.map_err(|source| FleetError::Listen { address, source })?;
-    let bases = PROFILES.iter().map(|profile| Arc::new(Catalogue::new(profile))).collect();
-    let world = Arc::new(World { options, client, bases, listen, stats: Stats::default() });
+    let (listener, listen) = open(options.listen).await?;
+    let control = match options.control {
+        Some(address) if address.ip().is_loopback() => Some(open(address).await?),
+        Some(address) => return Err(FleetError::Control(address)),
+        None => None,
+    };
+    let bases: Vec<_> = PROFILES.iter().map(|p| Arc::new(Catalogue::new(p))).collect();
+    let beginnings = (0..).zip(&bases).map(|(index, base)| Beginnings::new(index, base)).collect();
+    let stats = Stats::default();
+    let world = Arc::new(World { options, client, bases, beginnings, listen, stats });
 
     let tasks = TaskTracker::new();
     let mut doors = HashMap::new();
@@ -251,23 +286,21 @@ pub async fn start_fleet(
         tasks.spawn(device.live(first, shutdown.clone()));
     }
     let doors = Arc::new(Doors::new(doors));
+    let typed_at = control.as_ref().map(|(_, address)| *address);
+    if let Some((listener, _)) = control {
+        let (world, doors) = (Arc::clone(&world), Arc::clone(&doors));
+        tasks.spawn(control::serve(world, doors, listener, shutdown.clone()));
+    }
     tasks.spawn(Arc::clone(&doors).serve(listener, shutdown));
     tasks.close();
     tracing::info!(devices, acs.url = %world.options.acs_url, %listen, "simulated fleet started");
-    Ok(FleetHandle { world, doors, tasks })
+    Ok(FleetHandle { world, doors, control: typed_at, tasks })
 }
 
-/// Runs a fleet until `shutdown`; what it did.
-///
-/// # Errors
-/// As [`start_fleet`].
-pub async fn run_fleet(
-    options: FleetOptions,
-    shutdown: CancellationToken,
-) -> Result<FleetStats, FleetError> {
-    let fleet = start_fleet(options, shutdown).await?;
-    fleet.finished().await;
-    Ok(fleet.stats())
+async fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FleetError> {
+    let opened = TcpListener::bind(address).await;
+    let opened = opened.and_then(|listener| listener.local_addr().map(|at| (listener, at)));
+    opened.map_err(|source| FleetError::Listen { address, source })
 }
 
 #[cfg(test)]

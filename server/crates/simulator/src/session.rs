@@ -22,8 +22,14 @@ use crate::sickness::Ailment;
 const NAMESPACE: &str = "urn:dslforum-org:cwmp-1-0";
 
 impl Device {
-    /// Opens a session with the waiting events; whether it completed.
+    /// Opens a session with the waiting events; whether it completed. A board that has been
+    /// configured out of reach tries in vain.
     pub(crate) async fn session(&mut self) -> bool {
+        if !self.is_reachable() {
+            self.world.stats.sessions_failed.fetch_add(1, Relaxed);
+            self.session_over(false);
+            return false;
+        }
         self.refresh_counters();
         if !self.model.changes().is_empty() {
             self.raise("4 VALUE CHANGE", "");

@@ -29,6 +29,7 @@ use crate::http::Peer;
 use crate::script::names;
 
 mod firmware;
+mod scripts;
 
 #[derive(Default)]
 struct Seen {

@@ -49,7 +49,7 @@ fn what_can_come_next_is_offered() {
         ("tag in (pilot, s", &["spare"]),
         ("tag in (pilot ", &[",", ")"]),
         ("tag in (pilot) ", &["and", "or"]),
-        ("auth = ", &["none", "enrolment", "device", "certificate"]),
+        ("auth = ", &["none", "enrolment", "claim", "device", "certificate"]),
         ("not enrolled = ", &["yes", "no"]),
         ("last_boot older 1", &["15m", "1h", "12h", "1d"]),
         (
@@ -119,6 +119,7 @@ proptest! {
         // After these only the writer knows what comes.
         let free = [
             "serial", "identity", "address", "arch", "manufacturer", "oui", "hardware", "code",
+            "customer",
             "param(\"",
         ];
         let mut text = String::new();

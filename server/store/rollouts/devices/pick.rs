@@ -63,6 +63,47 @@ pub async fn candidates(
     .await
 }
 
+/// A device of a redundancy set that did not come to a good end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SickRow {
+    /// Whose.
+    pub device_id: Uuid,
+    /// For people.
+    pub serial: String,
+    /// Its set.
+    pub redundancy: String,
+    /// `failed`, `timed_out`, or `waiting` to be tried again.
+    pub state: String,
+    /// When it came to its end; `None` = it is to be tried again.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// The devices of these redundancy sets, in this rollout, that did not come to a good end and are not
+/// left out.
+pub async fn sick(
+    conn: &mut PgConnection,
+    rollout_id: Uuid,
+    sets: &[String],
+) -> Result<Vec<SickRow>, sqlx::Error> {
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as!(
+        SickRow,
+        r#"select r.device_id, f.serial, r.redundancy as "redundancy!", r.state,
+                  case when r.state <> 'waiting'
+                       then coalesce(r.finished_at, r.started_at, to_timestamp(0)) end as ended_at
+           from rollout_devices r join device_facts f using (device_id)
+           where r.rollout_id = $1 and r.redundancy = any($2)
+             and (r.state in ('failed', 'timed_out')
+                  or (r.state = 'waiting' and r.started_at is not null))"#,
+        rollout_id,
+        sets
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Puts waiting devices off, because none of them may be changed before.
 pub async fn put_off(
     conn: &mut PgConnection,

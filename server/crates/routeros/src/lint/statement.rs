@@ -1,0 +1,209 @@
+//! What is wrong with a statement, or dangerous about it.
+
+use super::Findings;
+use crate::lex::{Inside, Statement, Visit};
+use crate::secret::tells;
+
+/// Milliseconds that the delays of a script may add up to: boards end some scripts after 120 s.
+const MAX_DELAY: u64 = 100_000;
+/// What may stand behind a `:`.
+const GLOBAL: &str = "beep blink convert delay deserialize do environment error execute exit find for \
+    foreach global grep if import jobname led len local log nothing onerror parse password pick ping \
+    put quit range resolve retry return rndnum rndstr serialize set setup terminal time timestamp \
+    toarray tobool toid toip toip6 tolf tonsec tonum tostr totime typeof while";
+/// Those that work without it, in the root. `set` is not among them: it sets something of a menu.
+const NOT_IN_ROOT: [&str; 2] = ["set", "find"];
+/// Further commands of the root.
+const ROOT: &str = "export import password ping quit redo undo";
+/// Commands that take what `[find ..]` gives.
+const ON_ITEMS: [&str; 8] =
+    ["set", "remove", "enable", "disable", "move", "unset", "edit", "reset-counters"];
+/// Menus that nobody empties on purpose.
+const EMPTIED: [&str; 4] = ["/ip/firewall", "/ipv6/firewall", "/ip/address", "/ipv6/address"];
+
+/// The checks that look at statements.
+#[derive(Default)]
+pub(super) struct Statements {
+    /// Milliseconds of the delays until now.
+    delay: u64,
+}
+
+impl Statements {
+    pub(super) fn check(&mut self, visit: &Visit<'_, '_>, findings: &mut Findings) {
+        let statement = visit.statement;
+        let line = statement.line;
+        self.delay(statement, findings);
+        if statement.verb.as_deref() == Some(":global") && visit.is_braced {
+            let words = "`:global` within `{..}`: declare it outside, before the block";
+            findings.warning(line, "global", words);
+        }
+        // What may be an array is no commands.
+        if visit.inside == Inside::Value {
+            return;
+        }
+        menu(visit, findings);
+        if let Some(what) = danger(statement) {
+            findings.warning(line, "dangerous", format!("dangerous: this {what}"));
+        }
+        if takes_numbers(statement) {
+            let words = "an item by its number: numbers change, use `[find ..]`";
+            findings.warning(line, "numbers", words);
+        }
+        if statement.arguments.iter().any(|(name, value)| name == "comment" && tells(value)) {
+            findings.warning(line, "secret", "a secret in a comment, it seems: leave it out");
+        }
+    }
+
+    fn delay(&mut self, statement: &Statement<'_>, findings: &mut Findings) {
+        let is_delay = matches!(statement.verb.as_deref(), Some(":delay" | "delay"));
+        let Some((_, time)) = statement.arguments.first().filter(|_| is_delay) else { return };
+        let before = self.delay;
+        self.delay = before.saturating_add(duration(time).unwrap_or(0));
+        if before <= MAX_DELAY && self.delay > MAX_DELAY {
+            let words = "delays of more than 100 s in all: boards end some scripts after 120 s";
+            findings.warning(statement.line, "delay", words);
+        }
+    }
+}
+
+/// Whether the menu and the command are known.
+fn menu(visit: &Visit<'_, '_>, findings: &mut Findings) {
+    let statement = visit.statement;
+    let line = statement.line;
+    let among = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
+    if let Some(path) = &visit.unknown {
+        if path == "/tr069" {
+            let words = "there is no menu `/tr069`: the client's is `/tr069-client`";
+            findings.error(line, "menu", words);
+        } else if path.matches('/').count() == 1 {
+            findings.error(line, "menu", format!("`{path}` is no menu that is known"));
+        } else {
+            let words = format!("`{path}` is neither a menu nor a command that is known");
+            findings.warning(line, "menu", words);
+        }
+        return;
+    }
+    let Some(verb) = &statement.verb else { return };
+    if let Some(global) = verb.strip_prefix(':') {
+        if !among(GLOBAL, global) {
+            findings.warning(line, "command", format!("`{verb}` is no command that is known"));
+        }
+        return;
+    }
+    let in_root = among(ROOT, verb)
+        || (among(GLOBAL, verb) && !NOT_IN_ROOT.contains(&verb.as_str()))
+        // What looks for something in an array.
+        || (verb == "find" && statement.arguments.iter().any(|(name, _)| name.is_empty()));
+    if statement.menu == "/" && !in_root {
+        findings.error(line, "menu", format!("`{verb}` has no menu before it"));
+    }
+}
+
+/// What a statement does that should make somebody look twice.
+fn danger(statement: &Statement<'_>) -> Option<&'static str> {
+    let value = |name: &str| {
+        statement.arguments.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    let no_password = || value("password").is_none_or(str::is_empty);
+    match (statement.menu.as_str(), statement.verb.as_deref()?) {
+        ("/system", "reset-configuration") => Some("removes the whole configuration"),
+        ("/system", "shutdown") => Some("switches the board off"),
+        ("/disk", "format" | "format-drive") => Some("formats a disk"),
+        ("/system/package", "uninstall" | "disable") => Some("takes a package away"),
+        ("/user", "remove") => Some("removes a user"),
+        ("/user", "add") if no_password() => Some("adds a user without a password"),
+        ("/user", "set") if no_password() => Some("changes a user and sets no password"),
+        ("/tr069-client", "disable" | "reset-tr069-config") => {
+            Some("ends the board's link to Muster")
+        }
+        ("/tr069-client", "set") if matches!(value("enabled"), Some("no" | "false")) => {
+            Some("ends the board's link to Muster")
+        }
+        (menu, "remove") if is_emptied(menu) && takes_all(statement) => Some("removes everything"),
+        _ => None,
+    }
+}
+
+fn is_emptied(menu: &str) -> bool {
+    EMPTIED.iter().any(|of| {
+        menu.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Whether it takes every item there is, but perhaps for those that are dynamic.
+fn takes_all(statement: &Statement<'_>) -> bool {
+    let is_all = |find: &str| {
+        let find = find.trim().trim_start_matches("where").trim();
+        matches!(find, "" | "!dynamic" | "dynamic=no" | "dynamic=\"no\"")
+    };
+    let is_find = |value: &str| {
+        let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+        inner.is_some_and(|inner| inner.split_once("find").is_some_and(|(_, find)| is_all(find)))
+    };
+    statement.find.as_deref().is_some_and(is_all)
+        || statement.arguments.iter().any(|(name, value)| name.is_empty() && is_find(value))
+}
+
+/// Whether it says which items it means by their numbers.
+fn takes_numbers(statement: &Statement<'_>) -> bool {
+    let is_number = |value: &str| {
+        value.starts_with(|c: char| c.is_ascii_digit())
+            && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')
+    };
+    let on_items = statement.verb.as_deref().is_some_and(|verb| ON_ITEMS.contains(&verb));
+    let is_told = |(at, (name, value)): (usize, &(String, String))| {
+        (name == "numbers" || (at == 0 && name.is_empty())) && is_number(value)
+    };
+    on_items && statement.arguments.iter().enumerate().any(is_told)
+}
+
+/// Milliseconds of `5`, `1m30s`, `500ms` or `00:00:05`; none where it is no constant.
+fn duration(text: &str) -> Option<u64> {
+    if text.contains(':') {
+        let add = |sum: u64, part: &str| sum.checked_mul(60)?.checked_add(part.parse().ok()?);
+        return text.split(':').try_fold(0, add)?.checked_mul(1000);
+    }
+    let mut total: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, next) = behind.split_at(letters);
+        let factor = match unit {
+            "" | "s" => 1000,
+            "ms" => 1,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
+        rest = next;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_read_in_the_ways_that_routeros_writes_them() {
+        for (text, milliseconds) in [
+            ("5", Some(5000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("00:01:05", Some(65_000)),
+            ("", Some(0)),
+            ("1d", Some(86_400_000)),
+            ("$x", None),
+            ("0.5s", None),
+            ("99999999999999999999", None),
+            ("1x", None),
+        ] {
+            assert_eq!(duration(text), milliseconds, "{text}");
+        }
+    }
+}

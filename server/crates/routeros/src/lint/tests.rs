@@ -1,0 +1,172 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// `line code` of the errors, then of the warnings.
+fn found(script: &str) -> (Vec<String>, Vec<String>) {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        lint(script).into_iter().partition(|finding| finding.severity == Severity::Error);
+    let show = |findings: Vec<Finding>| {
+        findings.iter().map(|finding| format!("{} {}", finding.line, finding.code)).collect()
+    };
+    (show(errors), show(warnings))
+}
+
+fn errors(script: &str) -> Vec<String> {
+    found(script).0
+}
+
+fn warnings(script: &str) -> Vec<String> {
+    let (errors, warnings) = found(script);
+    assert_eq!(errors, Vec::<String>::new(), "{script}");
+    warnings
+}
+
+const FINE: &str = r#"# What a provisioning script looks like.
+/system identity set name="R-1"
+/ip dns { set allow-remote-requests=yes servers=1.1.1.1,9.9.9.9 }
+/interface bridge
+:if ([:len [find where name="lan"]] = 0) do={ add name=lan }
+:do {
+    port add bridge=lan \
+        interface=ether2
+} on-error={ :log warning "no port" }
+/ip/firewall/filter/remove [find comment="muster"]
+/ip firewall filter add chain=input action=accept comment="from: anywhere"; print where chain = input
+:local i 0
+:while ($i < 3) do={ :set i ($i + 1); :delay 1s }
+:foreach port in={ether1;ether2} do={ /interface ethernet set [find default-name=$port] name="p-$port" }
+/tr069-client set acs-url="https://acs.example/" enabled=yes username="u" password="p"
+/user set [find name=admin] password="x"
+"#;
+
+#[test]
+fn a_script_that_is_fine_has_no_findings() {
+    let findings = lint(FINE);
+    assert!(findings.is_empty(), "{findings:?}");
+    assert!(lint("").is_empty());
+}
+
+#[test]
+fn what_is_open_is_told_where_it_begins() {
+    assert_eq!(errors("/ip dns\nset servers=\"1.1.1.1\n/ip pool\n"), ["2 quotes"]);
+    assert_eq!(errors(":do {\n/ip dns set servers=1.1.1.1\n"), ["1 brackets"]);
+    assert_eq!(errors("/ip dns set servers=1.1.1.1\n}"), ["2 brackets"]);
+    assert_eq!(warnings("/ip dns set servers=1\\.1"), ["1 backslash"]);
+    assert_eq!(warnings("/system note set note=\"a\nb\""), ["1 multiline"]);
+}
+
+#[test]
+fn room_around_an_equals_sign_is_an_error() {
+    for script in [
+        "/ip dns set servers =1.1.1.1",
+        "/ip dns set servers= 1.1.1.1",
+        "/ip dns set servers = \"1.1.1.1\"",
+        "/ip dns set servers= $x",
+        "/ip dns { set servers= 1.1.1.1 }",
+    ] {
+        assert_eq!(errors(script), ["1 spaces"], "{script}");
+    }
+    for script in [
+        "/ip dns set servers= allow-remote-requests=yes",
+        "/ip dns set servers=",
+        "/ip dns set servers=\\\n  1.1.1.1",
+        ":put ($a = 1)",
+        "/ip dns static remove [find name = a]",
+    ] {
+        assert_eq!(errors(script), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn only_plain_text_is_sent() {
+    assert_eq!(errors("# caf\u{e9}\n:put \"a\u{1}\""), ["1 ascii", "2 ascii"]);
+    assert_eq!(warnings("/ip pool\r\n/ip dns\r\n"), ["1 cr"]);
+    assert_eq!(warnings(":put\t\"a\""), Vec::<String>::new());
+    let long = ":put \"a\"\n".repeat(MAX_SCRIPT / 9 + 1);
+    assert_eq!(warnings(&long), ["1 size"]);
+}
+
+#[test]
+fn menus_that_do_not_exist_are_told() {
+    assert_eq!(errors("/tr069 client set acs-url=\"x\""), ["1 menu"]);
+    assert!(lint("/tr069 client set url=x")[0].words.contains("/tr069-client"));
+    assert_eq!(errors("/ipp address\nadd address=1.2.3.4"), ["1 menu"]);
+    assert_eq!(errors("add address=1.2.3.4"), ["1 menu"]);
+    assert_eq!(errors("ip address add address=1.2.3.4"), Vec::<String>::new());
+    assert_eq!(errors(":do { nonsense 1 } on-error={}"), ["1 menu"]);
+    assert_eq!(warnings("/ip adress add address=1.2.3.4"), ["1 menu"]);
+    assert_eq!(warnings("/ip/dns/flsh"), ["1 menu"]);
+    assert_eq!(warnings(":loc x 1"), ["1 command"]);
+    assert_eq!(warnings("/import a.rsc; :put [find \"abc\" \"b\"]"), Vec::<String>::new());
+}
+
+#[test]
+fn dangerous_commands_are_told() {
+    for script in [
+        "/system reset-configuration no-defaults=yes",
+        "/system/shutdown",
+        "/disk format-drive usb1",
+        "/system package uninstall wireless",
+        "/user add name=x group=full",
+        "/user set admin password=\"\"",
+        "/user remove [find name=x]",
+        "/tr069-client set enabled=no",
+        "/tr069-client disable",
+        "/ip firewall filter remove [find]",
+        "/ip firewall nat\nremove [find where !dynamic]",
+        "/ip address remove [/ip address find]",
+        ":if ($x) do={ /system shutdown }",
+    ] {
+        let line = script.lines().count();
+        assert_eq!(warnings(script), [format!("{line} dangerous")], "{script}");
+    }
+    for script in [
+        "/user add name=x group=full password=\"y\"",
+        "/ip firewall filter remove [find comment=x]",
+        "/ip pool remove [find]",
+        "/tr069-client set enabled=yes",
+    ] {
+        assert_eq!(warnings(script), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn what_works_today_and_not_tomorrow_is_told() {
+    assert_eq!(warnings(":do {\n:global x 1\n}"), ["2 global"]);
+    assert_eq!(warnings(":global x 1"), Vec::<String>::new());
+    assert_eq!(warnings("/interface ethernet set 0 name=x"), ["1 numbers"]);
+    assert_eq!(warnings("/ip pool remove numbers=0,1"), ["1 numbers"]);
+    assert_eq!(warnings("/ip pool remove 10.0.0.1"), Vec::<String>::new());
+    assert_eq!(warnings("# the password: x"), ["1 secret"]);
+    assert_eq!(warnings("/ip pool add name=x comment=\"psk=abc\""), ["1 secret"]);
+    assert_eq!(warnings(":delay 100s"), Vec::<String>::new());
+    assert_eq!(warnings(":delay 60\n:do { :delay 1m } on-error={}\n:delay 5"), ["2 delay"]);
+}
+
+#[test]
+fn findings_come_by_line_and_have_an_end() {
+    let script = "/nope\n".repeat(10_000) + &"/ip nope\n".repeat(10_000) + "\"";
+    let findings = lint(&script);
+    assert_eq!(findings.len(), 2 * MAX_FINDINGS);
+    assert!(findings.is_sorted_by_key(|finding| finding.line));
+}
+
+proptest! {
+    #[test]
+    fn anything_may_be_looked_at(script in any::<String>()) {
+        let lines = script.split(['\n', '\r']).count();
+        for finding in lint(&script) {
+            prop_assert!((1..=lines).contains(&finding.line));
+            prop_assert!(!finding.words.is_empty());
+        }
+    }
+
+    /// What is quoted is never what is wrong.
+    #[test]
+    fn quoted_text_has_no_findings(text in "[^\\n]{0,40}") {
+        let script = format!("/system note set note={}", crate::quote::quote(&text));
+        let findings = lint(&script);
+        prop_assert!(findings.is_empty(), "{:?}", findings);
+    }
+}

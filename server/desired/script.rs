@@ -1,0 +1,184 @@
+//! The script that is wanted of a device: its template rendered with its values, and made fit to be
+//! run on top of what is there.
+
+use muster_cwmp::value::ValueType;
+use muster_routeros::apply::{self, Rescue};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::effective::{Effective, Layered, Source};
+use super::reconcile::Subject;
+use super::world::World;
+use crate::ctx::App;
+use crate::error::Error;
+use crate::fleet::profile::{Tolerance, Wanted};
+use crate::jobs::spec::JobSpec;
+use crate::render::context::DeviceContext;
+use crate::render::rendered;
+use crate::store::desired::Facts;
+use crate::store::templates;
+
+/// Minutes after which a device that lost its way to Muster undoes the script by itself.
+const RESCUE_MINUTES: u32 = 10;
+
+/// What a template gave.
+#[derive(Debug, Clone)]
+pub(super) enum Script {
+    /// A script.
+    Ready(Ready),
+    /// Nothing, and why, in words.
+    Cannot(String),
+}
+
+/// A script for one device.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    /// Of which template.
+    pub template_id: Uuid,
+    /// Of which of its versions.
+    pub version: i32,
+    /// The template's name.
+    name: String,
+    /// As it was rendered.
+    text: String,
+    /// SHA-256 of that.
+    pub hash: Vec<u8>,
+}
+
+impl Ready {
+    /// What its lines in the device's log are called.
+    pub(super) fn tag(&self) -> String {
+        hex(&self.hash)[..32].to_owned()
+    }
+
+    /// The job that brings it.
+    pub(super) fn job(&self, facts: &Facts) -> JobSpec {
+        let version = facts.version.as_deref().and_then(|version| version.parse().ok());
+        let rescue = apply::can_rescue(facts.device_mode.as_deref(), version.as_ref());
+        let rescue = rescue.ok().map(|()| Rescue { minutes: RESCUE_MINUTES });
+        JobSpec::Configure {
+            template_id: self.template_id,
+            version: self.version,
+            name: self.name.clone(),
+            script: apply::wrap(&self.text, &self.tag(), rescue),
+            sha256: hex(&self.hash),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The script that is wanted of a device, whether it is enforced, and who wants it; `None` = nobody.
+pub(super) async fn wanted(
+    app: &App,
+    world: &World,
+    subject: &Subject,
+) -> Result<Option<(Source, bool, Script)>, Error> {
+    let Some(wanted) = &subject.effective.template else { return Ok(None) };
+    let said = |script| Some((wanted.from.clone(), wanted.enforce, script));
+    let (id, version) = (wanted.value.template_id, wanted.value.version);
+    let Some(template) = templates::version(&app.pool, id, version).await? else {
+        return Ok(said(Script::Cannot("the template is gone".to_owned())));
+    };
+    let context = context(app, world, subject);
+    let given = subject.effective.values();
+    match rendered(app, &template.body, &template.variables, &given, &context).await {
+        Ok(done) => Ok(said(Script::Ready(Ready {
+            template_id: id,
+            version: template.version,
+            name: template.name,
+            text: done.script,
+            hash: done.sha256.to_vec(),
+        }))),
+        Err(Error::Invalid { message, .. } | Error::Conflict(message)) => {
+            let why = format!("the template {} cannot be rendered: {message}", template.name);
+            Ok(said(Script::Cannot(why)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What every template knows of its device.
+pub(crate) fn context(app: &App, world: &World, subject: &Subject) -> DeviceContext {
+    let facts = &subject.facts;
+    let port = "Device.Ethernet.Interface.1.MACAddress";
+    let mac = facts.document.as_ref().and_then(|document| document.get(port));
+    DeviceContext {
+        serial: facts.serial.clone(),
+        oui: facts.oui.clone(),
+        model: facts.model.clone(),
+        product_class: facts.product_class.clone(),
+        identity: facts.identity.clone(),
+        version: facts.version.clone(),
+        arch: facts.arch.clone(),
+        mac: mac.map(|mac| mac.value.clone()),
+        site: facts.site.clone(),
+        site_name: facts.site.as_deref().and_then(|path| world.site_name(path)).map(str::to_owned),
+        customer: facts.customer.clone(),
+        acs_url: app.config.acs.public_url.clone().unwrap_or_default(),
+    }
+}
+
+/// What is wanted, with the inform interval as the parameter that it is, spread by up to a tenth over
+/// the fleet.
+pub(super) fn with_interval(subject: &Subject) -> Effective {
+    let mut effective = subject.effective.clone();
+    if let Some(wanted) = &effective.inform_interval_seconds {
+        let root = subject.facts.root.as_deref().unwrap_or("Device.");
+        let name = format!("{root}ManagementServer.PeriodicInformInterval");
+        let value = spread(wanted.value, subject.facts.device_id).to_string();
+        let parameter = Wanted {
+            value: Some(value),
+            kind: Some(ValueType::UnsignedInt),
+            tolerance: Tolerance::Exact,
+            ..Wanted::default()
+        };
+        let said = Layered { value: parameter, from: wanted.from.clone(), enforce: wanted.enforce };
+        effective.parameters.entry(name).or_insert(said);
+    }
+    effective
+}
+
+/// An interval spread by up to a tenth by the device's id, so that devices that booted together do not
+/// keep coming together (K8).
+pub fn spread(seconds: u32, device_id: Uuid) -> u64 {
+    let (seconds, spread) = (u64::from(seconds), u64::from(seconds) / 10);
+    let share = u64::from(device_id.as_fields().0) % (spread + 1);
+    (seconds - spread / 2 + share).max(1)
+}
+
+/// What a device said of a script that it did not run whole; `None` = it ran whole, or said nothing.
+pub(super) fn failures(report: Option<&Value>) -> Option<String> {
+    let failed = report?["failed"].as_array().filter(|failed| !failed.is_empty())?;
+    let one = |f: &Value| format!("line {}", f["line"].as_u64().unwrap_or_default());
+    let lines: Vec<String> = failed.iter().take(5).map(one).collect();
+    let more = if failed.len() > lines.len() { " and others" } else { "" };
+    Some(format!("the device could not run {}{more} of the script", lines.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_interval_is_spread_by_a_tenth_and_stays_what_it_is() {
+        for id in 0..1_000_u128 {
+            let device = Uuid::from_u128(id << 96);
+            let seconds = spread(300, device);
+            assert!((285..=315).contains(&seconds), "{seconds}");
+            assert_eq!(seconds, spread(300, device));
+        }
+        assert_eq!(spread(1, Uuid::nil()), 1);
+    }
+
+    #[test]
+    fn what_a_device_could_not_run_is_told_by_line() {
+        assert_eq!(failures(None), None);
+        assert_eq!(failures(Some(&json!({ "done": true, "failed": [] }))), None);
+        let report = json!({ "done": true, "failed": [{ "line": 3, "words": "" }] });
+        assert!(failures(Some(&report)).is_some_and(|words| words.contains("line 3")));
+    }
+}

@@ -1,0 +1,218 @@
+//! What stands in a file that a device sent, where Muster wanted to know it: a log in which a script
+//! had something written, and a configuration.
+//!
+//! Owns how much of a file is read, and that nothing is read of one that somebody just wanted to have.
+//! The file is stored by then, and stays whatever is in it.
+
+use futures_util::TryStreamExt;
+use muster_routeros::{apply, inspect};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::link::Link;
+use crate::ctx::App;
+use crate::error::Error;
+use crate::fleet::backup::{self, Cause, Reading, Sent};
+use crate::fleet::inspection;
+use crate::jobs::queue::APPLY_LOG;
+use crate::jobs::spec::UploadFile;
+use crate::store::artifacts::DeviceArtifact;
+use crate::store::{desired, events, jobs};
+
+/// Bytes at the end of a log that are looked through for what the device was asked to write there.
+const LOG: u64 = 4 << 20;
+
+/// What a file is looked through for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Nothing.
+    Keep,
+    /// What an inspection had the device write into its log.
+    Inspection,
+    /// What became of a script, by the device's log, in which its lines are called so.
+    Script(Uuid),
+    /// The configuration.
+    Backup(Cause),
+}
+
+impl Purpose {
+    /// By what the job asks for, and by its rollout and its key: what stands in a log that somebody
+    /// just wanted to see changes nothing.
+    pub(super) fn of(file: &UploadFile, rollout_id: Option<Uuid>, key: Option<&str>) -> Self {
+        match file {
+            UploadFile::Log | UploadFile::LogInstance { .. } => {
+                let script = key.and_then(|key| key.strip_prefix(APPLY_LOG));
+                let script = script.and_then(|tag| Uuid::try_parse(tag).ok());
+                let inspects = key.is_some_and(|key| key.starts_with(inspection::KEY));
+                match script {
+                    Some(tag) => Self::Script(tag),
+                    None if rollout_id.is_some() || inspects => Self::Inspection,
+                    None => Self::Keep,
+                }
+            }
+            UploadFile::Configuration => Self::Backup(Cause::of(key, rollout_id.is_some())),
+            UploadFile::ConfigurationInstance { .. } | UploadFile::FactoryConfiguration => {
+                Self::Keep
+            }
+        }
+    }
+}
+
+/// Looks a file through, and keeps what it says.
+///
+/// # Errors
+/// [`Error::Database`], [`Error::Files`].
+pub(super) async fn look(
+    app: &App,
+    link: &Link,
+    row: &DeviceArtifact,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    match purpose {
+        Purpose::Keep => Ok(()),
+        Purpose::Inspection => inspected(app, link, row).await,
+        Purpose::Script(tag) => reported(app, link, row, tag).await,
+        Purpose::Backup(cause) => backed_up(app, link, row, cause).await,
+    }
+}
+
+/// The bytes of a file, from this one on.
+async fn bytes(app: &App, row: &DeviceArtifact, start: u64) -> Result<Vec<u8>, Error> {
+    let size = u64::try_from(row.size).unwrap_or(0);
+    if size <= start {
+        return Ok(Vec::new());
+    }
+    let parts = app.files.read(row.artifact_id, Some(start..size)).await?;
+    let parts: Vec<bytes::Bytes> = parts.try_collect().await?;
+    Ok(parts.concat())
+}
+
+/// The end of a log, from the beginning of a line on.
+async fn log(app: &App, row: &DeviceArtifact) -> Result<String, Error> {
+    let start = u64::try_from(row.size).unwrap_or(0).saturating_sub(LOG);
+    let end = bytes(app, row, start).await?;
+    let log = String::from_utf8_lossy(&end);
+    // What is left of a line that was cut is not read as a line.
+    let whole = if start > 0 { log.split_once('\n').map_or("", |(_, rest)| rest) } else { &*log };
+    Ok(whole.to_owned())
+}
+
+/// Keeps what a log says of the device, if it was asked to write that there.
+async fn inspected(app: &App, link: &Link, row: &DeviceArtifact) -> Result<(), Error> {
+    let Some(said) = inspect::parse(&log(app, row).await?) else {
+        return Ok(());
+    };
+    let mut tx = app.pool.begin().await?;
+    if jobs::lock_device(&mut tx, link.device_id).await? {
+        inspection::learn(&mut tx, link.device_id, link.subject, said, row.created_at).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Keeps what a log says of the script that a device took last.
+async fn reported(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Result<(), Error> {
+    let log = log(app, row).await?;
+    let Some(report) = apply::report(&log, &tag.simple().to_string()) else {
+        return Ok(());
+    };
+    let (device_id, now) = (link.device_id, row.created_at);
+    let failed = report.failed.iter();
+    let failed: Vec<Value> =
+        failed.map(|one| json!({ "line": one.line, "words": one.words })).collect();
+    let told = json!({ "done": report.done, "failed": failed });
+    let mut tx = app.pool.begin().await?;
+    jobs::lock_device(&mut tx, device_id).await?;
+    // Another one may have been ordered meanwhile.
+    let is_it = |hash: &[u8]| hash.starts_with(tag.as_bytes());
+    let taken = desired::get(&mut *tx, device_id).await?;
+    let taken = taken.filter(|taken| taken.script_sha256.as_deref().is_some_and(is_it));
+    if let Some(taken) = taken {
+        let job = taken.script_job;
+        events::append(&mut tx, device_id, "script.reported", job, &told, now).await?;
+        desired::set_report(&mut tx, device_id, &told, now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Keeps a configuration in the device's history.
+async fn backed_up(
+    app: &App,
+    link: &Link,
+    row: &DeviceArtifact,
+    cause: Cause,
+) -> Result<(), Error> {
+    let (device_id, job_id, at) = (link.device_id, link.subject, row.created_at);
+    let read = configuration(app, row).await?;
+    let mut gone = Vec::new();
+    let mut tx = app.pool.begin().await?;
+    if jobs::lock_device(&mut tx, device_id).await? {
+        match &read {
+            Ok(reading) => {
+                let sent = Sent { device_id, job_id, artifact_id: row.artifact_id, cause, at };
+                gone = backup::keep(&mut tx, &sent, reading).await?;
+            }
+            Err(why) => {
+                let told = json!({ "artifact_id": row.artifact_id, "why": why });
+                let kind = "backup.skipped";
+                events::append(&mut tx, device_id, kind, Some(job_id), &told, at).await?;
+            }
+        }
+    }
+    tx.commit().await?;
+    // Their records are gone: what stays behind is lost space.
+    for file in gone {
+        if let Err(error) = app.files.delete(file).await {
+            tracing::warn!(artifact.id = %file, cause = %error.private(), "a file stays behind");
+        }
+    }
+    Ok(())
+}
+
+/// What a file says as a configuration, or why it says nothing, in words.
+async fn configuration(
+    app: &App,
+    row: &DeviceArtifact,
+) -> Result<Result<Reading, &'static str>, Error> {
+    if u64::try_from(row.size).is_ok_and(|size| size > backup::MOST) {
+        return Ok(Err("it is larger than 8 MiB, the most that is read"));
+    }
+    let bytes = bytes(app, row, 0).await?;
+    let read = tokio::task::spawn_blocking(move || backup::read(&bytes)).await;
+    read.map_err(|e| Error::Internal(format!("reading a configuration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_muster_asked_a_device_to_write_is_looked_for_in_a_log() {
+        let log = UploadFile::Log;
+        let of = |rollout_id, key| Purpose::of(&log, rollout_id, key);
+        assert_eq!(of(Some(Uuid::nil()), None), Purpose::Inspection);
+        let inspects = "inspect:0193f6a1-0000-7000-8000-000000000001";
+        assert_eq!(of(None, Some(inspects)), Purpose::Inspection);
+        for key in [None, Some(""), Some("inspect"), Some("muster:log"), Some("my inspect:1")] {
+            assert_eq!(of(None, key), Purpose::Keep, "{key:?}");
+        }
+        let tag = Uuid::from_u128(7);
+        let key = format!("{APPLY_LOG}{}", tag.simple());
+        assert_eq!(of(None, Some(&key)), Purpose::Script(tag));
+        assert_eq!(of(None, Some("muster:apply-log:7")), Purpose::Keep);
+    }
+
+    #[test]
+    fn every_configuration_is_a_backup_and_the_factorys_is_none() {
+        let key = Some("muster:backup");
+        let configuration = UploadFile::Configuration;
+        assert_eq!(Purpose::of(&configuration, None, key), Purpose::Backup(Cause::Schedule));
+        assert_eq!(Purpose::of(&configuration, None, None), Purpose::Backup(Cause::Demand));
+        for file in
+            [UploadFile::FactoryConfiguration, UploadFile::ConfigurationInstance { instance: 1 }]
+        {
+            assert_eq!(Purpose::of(&file, None, key), Purpose::Keep);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The file by which a device is given back a configuration of its own. Pure.
+//!
+//! RouterOS runs an overwrite right after it has dropped all that was there and restarted, and stops
+//! at the first line that fails. So what leads the device back here stands before everything else, and
+//! once more after it, where an address of then would have won. An export lacks what RouterOS never
+//! exports, and what it hides: [`lacks`] says what that is.
+
+use chrono::{DateTime, Utc};
+use muster_routeros::lex;
+use muster_routeros::quote::quote;
+
+/// The interfaces are not there yet when the script begins.
+const DELAY: &str = ":delay 15s";
+/// What RouterOS hides in an export of these menus, and without what nothing works there.
+const HIDDEN: [(&str, &str); 11] = [
+    ("/interface/pppoe-client", "password"),
+    ("/interface/l2tp-client", "password"),
+    ("/interface/sstp-client", "password"),
+    ("/interface/ovpn-client", "password"),
+    ("/interface/pptp-client", "password"),
+    ("/interface/wireguard", "private-key"),
+    ("/interface/wireless/security-profiles", "pre-shared-key"),
+    ("/interface/wifi/security", "passphrase"),
+    ("/interface/lte/apn", "password"),
+    ("/ip/ipsec/identity", "secret"),
+    ("/ppp/secret", "password"),
+];
+/// What no export has.
+const NEVER: [&str; 2] = ["users and their passwords", "certificates and their keys"];
+
+/// What a device logs in with here, and is woken with.
+pub struct Login {
+    /// Its user name.
+    pub username: String,
+    /// Its password, in clear.
+    pub password: String,
+    /// The user name of connection requests.
+    pub wake_username: String,
+    /// Their password, in clear.
+    pub wake_password: String,
+}
+
+/// The file: an export as it came, between two lines that lead the device back to `acs_url`.
+pub fn script(export: &str, at: DateTime<Utc>, acs_url: &str, login: Option<&Login>) -> String {
+    let mut back = format!("/tr069-client set acs-url={}", quote(acs_url));
+    if let Some(login) = login {
+        for (name, value) in [
+            ("username", &login.username),
+            ("password", &login.password),
+            ("connection-request-username", &login.wake_username),
+            ("connection-request-password", &login.wake_password),
+        ] {
+            back.push_str(&format!(" {name}={}", quote(value)));
+        }
+    }
+    back.push_str(" enabled=yes");
+    let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+    let export = export.trim_end();
+    format!("# restored by Muster: the configuration of {at}\n{DELAY}\n{back}\n{export}\n{back}\n")
+}
+
+/// What the device will not have after it was given this export back, in words.
+pub fn lacks(export: &str) -> Vec<String> {
+    let mut missing: Vec<String> = NEVER.map(str::to_owned).into();
+    for statement in lex::statements(export) {
+        if !matches!(statement.verb.as_deref(), Some("add" | "set")) {
+            continue;
+        }
+        let menu = statement.menu.as_str();
+        let Some((_, hidden)) = HIDDEN.iter().find(|(hides, _)| *hides == menu) else { continue };
+        if !statement.arguments.iter().any(|(name, _)| name.ends_with(hidden)) {
+            let words = format!("{hidden} of {menu}");
+            if !missing.contains(&words) {
+                missing.push(words);
+            }
+        }
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPORT: &str = "# 2026-11-22 02:00:00 by RouterOS 7.16.1\n/interface pppoe-client\n\
+        add interface=ether1 name=pppoe-out1 user=ann\n/interface wifi security\n\
+        add name=home passphrase=\"three odd words\"\n/tr069-client\nset acs-url=http://old/\n";
+
+    #[test]
+    fn what_leads_the_device_back_comes_first_and_last() {
+        let login = Login {
+            username: "E48D8C-1".to_owned(),
+            password: "a\"b$c".to_owned(),
+            wake_username: "w".to_owned(),
+            wake_password: "x".to_owned(),
+        };
+        let script = script(EXPORT, DateTime::UNIX_EPOCH, "http://acs:7547/", Some(&login));
+        let lines: Vec<&str> = script.lines().collect();
+        let back: Vec<usize> =
+            (0..lines.len()).filter(|at| lines[*at].starts_with("/tr069-client set ")).collect();
+        let export = lines.iter().position(|line| *line == "/interface pppoe-client");
+        assert_eq!(lines[1], ":delay 15s");
+        assert_eq!((back.as_slice(), export), ([2, lines.len() - 1].as_slice(), Some(4)));
+        assert_eq!(lines[2], lines[lines.len() - 1]);
+        for part in ["acs-url=\"http://acs:7547/\"", "password=\"a\\\"b\\$c\"", " enabled=yes"] {
+            assert!(lines[2].contains(part), "{}", lines[2]);
+        }
+        assert!(script.ends_with('\n') && script.contains("acs-url=http://old/"));
+        let without = super::script(EXPORT, DateTime::UNIX_EPOCH, "http://acs/", None);
+        assert!(!without.contains("username"), "{without}");
+    }
+
+    #[test]
+    fn what_an_export_hides_is_said_and_what_it_has_is_not() {
+        let lacks = lacks(EXPORT);
+        assert_eq!(lacks[..2], NEVER);
+        assert_eq!(lacks[2..], ["password of /interface/pppoe-client"]);
+    }
+}

@@ -1,0 +1,188 @@
+//! The templates that come with Muster: the bootstrap, and the modes of RouterOS's Quick Set.
+//!
+//! Owns how they are put together. A line `#part NAME` of a template stands for a part that several
+//! share, and the variables of the parts that a template names follow its own; one that it declares
+//! itself goes before a part's of the same name.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::Variable;
+
+/// A template that comes with Muster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Builtin {
+    /// `home-ap`
+    pub name: &'static str,
+    /// For people.
+    pub description: String,
+    /// The script.
+    pub body: String,
+    /// What it declares.
+    pub variables: Vec<Variable>,
+}
+
+/// All of them.
+pub static ALL: LazyLock<Vec<Builtin>> =
+    LazyLock::new(|| TEMPLATES.iter().map(Source::built).collect());
+
+struct Source {
+    name: &'static str,
+    body: &'static str,
+    about: &'static str,
+}
+
+/// The file beside a script: what the script itself does not say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parts: Vec<String>,
+    #[serde(default)]
+    variables: Vec<Variable>,
+}
+
+macro_rules! source {
+    ($folder:literal, $name:literal) => {
+        Source {
+            name: $name,
+            body: include_str!(concat!(
+                "../../../templates/rsc/templates/",
+                $folder,
+                $name,
+                ".rsc"
+            )),
+            about: include_str!(concat!(
+                "../../../templates/rsc/templates/",
+                $folder,
+                $name,
+                ".toml"
+            )),
+        }
+    };
+}
+
+static TEMPLATES: [Source; 9] = [
+    source!("", "bootstrap"),
+    source!("", "cap"),
+    source!("", "cpe"),
+    source!("", "home-ap"),
+    source!("", "home-ap-dual"),
+    source!("", "home-mesh"),
+    source!("", "ptp-bridge-ap"),
+    source!("", "ptp-bridge-cpe"),
+    source!("", "wisp-ap"),
+];
+
+static PARTS: [Source; 3] =
+    [source!("parts/", "bridge"), source!("parts/", "router"), source!("parts/", "system")];
+
+impl Source {
+    fn about(&self) -> About {
+        toml::from_str(self.about).expect("it is compiled in, and a test reads it")
+    }
+
+    fn built(&self) -> Builtin {
+        let About { description, parts, mut variables } = self.about();
+        for variable in parts.iter().flat_map(|name| part(name).about().variables) {
+            if variables.iter().all(|own| own.name != variable.name) {
+                variables.push(variable);
+            }
+        }
+        let line = |line: &'static str| match line.trim_end().strip_prefix("#part ") {
+            Some(name) => part(name).body,
+            None => line,
+        };
+        let body = self.body.split_inclusive('\n').map(line).collect();
+        Builtin { name: self.name, description, body, variables }
+    }
+}
+
+fn part(name: &str) -> &'static Source {
+    let found = PARTS.iter().find(|part| part.name == name);
+    found.expect("it is compiled in, and a test reads it")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use muster_routeros::lint::{Severity, lint};
+    use serde_json::{Value, json};
+
+    use super::super::{Kind, MAX_BODY, check_variables, samples};
+    use super::*;
+    use crate::render::context::DeviceContext;
+    use crate::render::engine::Engine;
+    use crate::render::lint_template;
+
+    /// What FlashFig takes.
+    const FLASHFIG: usize = 4_000;
+
+    fn scripts(template: &Builtin) -> Vec<String> {
+        let mut engine = Engine::new();
+        let mut scripts = Vec::new();
+        for (all, choice) in [(true, 0), (true, 1), (true, 2), (false, 0)] {
+            let mut values = samples(&template.variables, all);
+            if all {
+                // Each of the words of an enumeration once, and yes as often as no.
+                for variable in &template.variables {
+                    let value = match &variable.kind {
+                        Kind::Enum { values } => json!(values[choice % values.len()]),
+                        Kind::Bool => json!(choice != 1),
+                        _ => continue,
+                    };
+                    values.insert(variable.name.clone(), value);
+                }
+            }
+            let context: Value = DeviceContext::sample().with(&values, "enrol");
+            let script = engine.render(&template.body, &context);
+            scripts.push(script.unwrap_or_else(|e| panic!("{}: {e:?}", template.name)));
+        }
+        scripts
+    }
+
+    #[test]
+    fn each_declares_what_it_uses_and_renders_to_a_script_without_a_fault() {
+        for template in ALL.iter() {
+            let name = template.name;
+            check_variables(&template.variables).unwrap();
+            assert!(template.description.len() > 10 && template.body.len() < MAX_BODY, "{name}");
+            let findings = lint_template(&template.body, &template.variables);
+            assert!(findings.is_empty(), "{name}: {findings:?}");
+            for script in scripts(template) {
+                assert!(script.is_ascii() && !script.contains("#part"), "{name}");
+                let findings = lint(&script);
+                let wrong = findings.iter().find(|finding| finding.severity == Severity::Error);
+                assert!(wrong.is_none(), "{name}: {wrong:?}\n{script}");
+                assert!(findings.iter().all(|f| f.code != "dangerous"), "{name}: {findings:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bootstrap_fits_where_flashfig_puts_it_with_a_certificate() {
+        let bootstrap = ALL.iter().find(|template| template.name == "bootstrap").unwrap();
+        let mut values = samples(&bootstrap.variables, true);
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n", "MIIBszCCAVm\n".repeat(80));
+        values.insert("ca_certificate".to_owned(), json!(certificate[..1_000]));
+        let context = DeviceContext::sample().with(&values, "enrol");
+        let script = Engine::new().render(&bootstrap.body, &context).unwrap();
+        assert!(script.len() < FLASHFIG, "{}", script.len());
+    }
+
+    #[test]
+    fn variables_of_a_mode_come_before_those_of_its_parts() {
+        let names = |template: &str| -> Vec<String> {
+            let template = ALL.iter().find(|t| t.name == template).unwrap();
+            template.variables.iter().map(|variable| variable.name.clone()).collect()
+        };
+        assert_eq!(names("home-ap")[..2], ["wifi_name", "wifi_password"]);
+        let cpe = ALL.iter().find(|template| template.name == "cpe").unwrap();
+        let port = cpe.variables.iter().filter(|variable| variable.name == "wan_interface");
+        assert_eq!(port.map(|v| v.default.clone()).collect::<Vec<_>>(), [Some(json!("wifi1"))]);
+    }
+}

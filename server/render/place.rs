@@ -1,0 +1,270 @@
+//! Where values stand in a script. Pure.
+//!
+//! Each value comes between two marks, already written as a RouterOS string. That alone does not
+//! keep it a string: after `"hello ` its first quote would be the end of another. So the text around
+//! it is followed as RouterOS reads it, and a value may only stand where a string can begin.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// Before a value.
+pub(super) const OPEN: char = '\u{1}';
+/// After a value.
+pub(super) const CLOSE: char = '\u{2}';
+
+/// A place where no value may stand, or that RouterOS reads otherwise than it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Misplaced {
+    /// 1-based.
+    pub line: usize,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Inside of a string.
+    Text,
+    /// In a comment.
+    Remark,
+    /// Against other text.
+    Beside,
+    /// No value: a backslash that means something only in strings.
+    Backslash,
+    /// No value: a `#` of which one cannot tell whether it begins a comment.
+    Hash,
+}
+
+impl Fault {
+    /// The word of it.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Text => "in-string",
+            Self::Remark => "in-comment",
+            Self::Beside => "beside",
+            Self::Backslash => "backslash",
+            Self::Hash => "hash",
+        }
+    }
+
+    /// What to do.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Text => {
+                "a value is a whole string, and stands inside of one here: in place of \
+                 \"to {{ name }}\" write {{ \"to \" ~ name }}"
+            }
+            Self::Remark => "a value stands in a comment: take it out",
+            Self::Beside => {
+                "a value is a whole string, and stands against other text here: in place of \
+                 ether{{ n }} write {{ \"ether\" ~ n }}"
+            }
+            Self::Backslash => {
+                "outside of a string a backslash stands only at the end of a line that goes on"
+            }
+            Self::Hash => "a `#` in the middle of a word: put the word into quotes",
+        }
+    }
+}
+
+/// The script without the marks, and what is misplaced in it.
+pub(super) fn settle(marked: &str) -> (String, Vec<Misplaced>) {
+    let mut reader = Reader {
+        chars: marked.chars().peekable(),
+        script: String::with_capacity(marked.len()),
+        line: 1,
+        before: None,
+        open: Vec::new(),
+        remark: false,
+        misplaced: Vec::new(),
+    };
+    while let Some(c) = reader.take() {
+        reader.read(c);
+    }
+    (reader.script, reader.misplaced)
+}
+
+struct Reader<'a> {
+    chars: Peekable<Chars<'a>>,
+    script: String,
+    line: usize,
+    before: Option<char>,
+    /// The string that is open, and what is open in it: a string may hold commands, `$[..]` and
+    /// `$(..)`, and these strings. Empty = none is.
+    open: Vec<char>,
+    /// In a comment.
+    remark: bool,
+    misplaced: Vec<Misplaced>,
+}
+
+impl Reader<'_> {
+    fn take(&mut self) -> Option<char> {
+        let c = self.chars.next()?;
+        self.line += usize::from(c == '\n');
+        Some(c)
+    }
+
+    fn fault(&mut self, line: usize, fault: Fault) {
+        self.misplaced.push(Misplaced { line, fault });
+    }
+
+    fn read(&mut self, c: char) {
+        if c == OPEN {
+            return self.value();
+        }
+        self.script.push(c);
+        if self.remark {
+            self.remark = !matches!(c, '\n' | '\r');
+        } else if self.open.is_empty() {
+            self.code(c);
+        } else {
+            self.text(c);
+        }
+        self.before = Some(c);
+    }
+
+    fn value(&mut self) {
+        let line = self.line;
+        while let Some(c) = self.take().filter(|c| *c != CLOSE) {
+            self.script.push(c);
+        }
+        let alone = self.before.is_none_or(may_precede)
+            && self.chars.peek().copied().is_none_or(may_follow);
+        if self.remark {
+            self.fault(line, Fault::Remark);
+        } else if !self.open.is_empty() {
+            self.fault(line, Fault::Text);
+        } else if !alone {
+            self.fault(line, Fault::Beside);
+        }
+        self.before = Some('"');
+    }
+
+    fn code(&mut self, c: char) {
+        match c {
+            '"' => self.open.push('"'),
+            '#' => {
+                if !self.before.is_none_or(may_precede_remark) {
+                    self.fault(self.line, Fault::Hash);
+                }
+                self.remark = true;
+            }
+            '\\' if !matches!(self.chars.peek(), Some('\n' | '\r')) => {
+                self.fault(self.line, Fault::Backslash);
+            }
+            _ => {}
+        }
+    }
+
+    /// Within a string, or in a command that it holds.
+    fn text(&mut self, c: char) {
+        let in_text = self.open.last() == Some(&'"');
+        match c {
+            '\\' if self.chars.peek() != Some(&OPEN) => {
+                let escaped = self.take();
+                self.script.extend(escaped);
+            }
+            '"' if in_text => drop(self.open.pop()),
+            '$' if in_text => {
+                if let Some(bracket) = self.chars.next_if(|c| matches!(c, '[' | '(')) {
+                    self.script.push(bracket);
+                    self.open.push(bracket);
+                }
+            }
+            '"' | '(' | '[' | '{' if !in_text => self.open.push(c),
+            ')' | ']' | '}' if !in_text => {
+                let opens = match c {
+                    ')' => '(',
+                    ']' => '[',
+                    _ => '{',
+                };
+                if self.open.last() == Some(&opens) {
+                    self.open.pop();
+                } else {
+                    // It has no end: neither has the string.
+                    self.open.push(CLOSE);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a string that follows this is a word of its own.
+fn may_precede(c: char) -> bool {
+    c.is_ascii_whitespace()
+        || matches!(c, '=' | ',' | ';' | '(' | '[' | '{' | '!' | '~' | '<' | '>')
+}
+
+/// Whether a string that this follows is a word of its own. Another value is judged when it comes.
+fn may_follow(c: char) -> bool {
+    c == OPEN
+        || c.is_ascii_whitespace()
+        || matches!(c, '=' | ',' | ';' | ')' | ']' | '}' | '!' | '~' | '<' | '>')
+}
+
+/// Whether a `#` after this surely begins a comment.
+fn may_precede_remark(c: char) -> bool {
+    c.is_ascii_whitespace() || matches!(c, ';' | '{' | '}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a script in which `<x>` is a value.
+    fn faults(script: &str) -> Vec<(usize, Fault)> {
+        let marked = script.replace("<x>", &format!("{OPEN}\"x\"{CLOSE}"));
+        let (settled, misplaced) = settle(&marked);
+        assert_eq!(settled, script.replace("<x>", "\"x\""));
+        misplaced.into_iter().map(|m| (m.line, m.fault)).collect()
+    }
+
+    #[test]
+    fn a_value_stands_where_a_string_can_begin() {
+        for good in [
+            "<x>",
+            "set name=<x>\n",
+            "add a=<x> b=<x>",
+            "set servers=<x>,<x>",
+            "set [find name=<x>] x=1",
+            ":if ($a!=<x>) do={:put <x>}",
+            "# it's \"odd\nset a=<x>",
+            "set a=\"it\\\"s # no comment\" b=<x>",
+            "set a=\"over\\\n lines\" \\\n b=<x>",
+            "{:put <x>;:put <x>}",
+            "set a=\"two\nlines\" b=<x>",
+            ":put \"$[/x get [find name=\"a]\"] b]$(1+2)\" c=<x>",
+            "# a\r:put <x>",
+        ] {
+            assert!(faults(good).is_empty(), "{good}: {:?}", faults(good));
+        }
+    }
+
+    #[test]
+    fn a_value_stands_nowhere_else() {
+        for (script, line, fault) in [
+            ("a\nset a=\"hello <x>\"", 2, Fault::Text),
+            ("set a=\"\\<x>\"", 1, Fault::Text),
+            ("set a=\"\\\\\\\"<x>", 1, Fault::Text),
+            ("set a=\"two\nlines<x>\"", 2, Fault::Text),
+            ("set a=\"$[get <x>]\"", 1, Fault::Text),
+            (":put \"$[\" <x> \"]\"", 1, Fault::Text),
+            (":put \"$(]\" <x>", 1, Fault::Text),
+            ("# by <x>", 1, Fault::Remark),
+            ("a;#\"<x>\"", 1, Fault::Remark),
+            ("set name=ether<x>", 1, Fault::Beside),
+            ("set name=<x>ether", 1, Fault::Beside),
+            ("set a=<x>/24", 1, Fault::Beside),
+            ("set a=\"b\"<x>", 1, Fault::Beside),
+            ("set a=$<x>", 1, Fault::Beside),
+            ("set a=<x><x>", 1, Fault::Beside),
+        ] {
+            assert_eq!(faults(script), [(line, fault)], "{script}");
+        }
+        assert_eq!(faults("set a=\\<x>"), [(1, Fault::Backslash), (1, Fault::Beside)]);
+        assert_eq!(faults("\n:put \\\"a"), [(2, Fault::Backslash)]);
+        assert_eq!(faults("set color=a#b\nset c=<x>"), [(1, Fault::Hash)]);
+    }
+}

@@ -1,0 +1,324 @@
+//! Templates: kept with their versions, refused with their lines, previewed without secrets; and what
+//! becomes of one that loops or eats memory.
+
+use serde_json::{Value, json};
+
+use crate::harness::cpe::{Cpe, inform};
+use crate::harness::kit::{Api, device_path};
+use crate::harness::{LAB, Muster};
+
+/// Makes a thing; gives where it is.
+async fn make(api: &Api, path: &str, body: Value) -> String {
+    let response = api.request("POST", path).json(&body).send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    assert_eq!(status, 201, "{}", response.text().await.unwrap());
+    headers["location"].to_str().unwrap().to_owned()
+}
+
+/// What must be taken.
+async fn sent(api: &Api, method: &str, path: &str, body: Value) -> Value {
+    let (status, answer) = api.call(method, path, Some(body)).await;
+    assert_eq!(status, 200, "{method} {path}: {answer}");
+    answer
+}
+
+/// Sends what must be refused; gives status, pointer and words.
+async fn refused(
+    api: &Api,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, String, String) {
+    let (status, problem) = api.call(method, path, body).await;
+    let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    assert!(status >= 400 && problem["status"] == status, "{method} {path}: {problem}");
+    (status, text("pointer"), text("detail"))
+}
+
+fn wifi() -> Value {
+    json!({
+        "name": "home wifi",
+        "body": "/interface/wifi/set [find default-name=wifi1] ssid={{ ssid }}\n\
+                 /interface/wifi/security/set [find name=home] passphrase={{ wifi_password }}\n",
+        "variables": [
+            { "name": "ssid", "type": "string", "max": 32, "required": true },
+            { "name": "wifi_password", "type": "secret", "min": 8, "required": true },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_template_is_kept_with_its_versions() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    let path = make(&api, "/api/v1/templates", wifi()).await;
+    let made = api.get(&path).await;
+    assert_eq!((&made["version"], &made["builtin"]), (&json!(1), &json!(false)));
+    assert_eq!(made["variables"][0]["max"], 32);
+    assert_eq!(refused(&api, "POST", "/api/v1/templates", Some(wifi())).await.0, 409);
+
+    // Only what is rendered makes a version.
+    let change = json!({ "description": "for homes" });
+    assert_eq!(sent(&api, "PATCH", &path, change).await["version"], 1);
+    let note = Some(json!({ "note": "why" }));
+    assert_eq!(refused(&api, "PATCH", &path, note).await.1, "/note");
+    let body = "/interface/wifi/set [find name=a] ssid={{ ssid | upper }}\r\n\
+                /interface/wifi/security/set [find] passphrase={{ wifi_password }}\n";
+    let changed = sent(&api, "PATCH", &path, json!({ "body": body, "note": "in capitals" })).await;
+    assert_eq!((&changed["version"], &changed["note"]), (&json!(2), &json!("in capitals")));
+    assert_eq!(changed["body"], body.replace('\r', ""));
+    let versions = api.get(&format!("{path}/versions")).await;
+    let versions: Vec<&Value> =
+        versions["items"].as_array().unwrap().iter().map(|v| &v["version"]).collect();
+    assert_eq!(versions, [2, 1]);
+    let first = api.get(&format!("{path}/versions/1")).await;
+    assert_eq!(first["body"], wifi()["body"]);
+    assert_eq!(refused(&api, "GET", &format!("{path}/versions/3"), None).await.0, 404);
+
+    let copy = make(&api, &format!("{path}/copy"), json!({ "name": "mine" })).await;
+    let copied = api.get(&copy).await;
+    assert_eq!((&copied["version"], &copied["body"]), (&json!(1), &changed["body"]));
+
+    // A profile that uses it keeps it; another version has the fleet compared.
+    let id = changed["template_id"].as_str().unwrap();
+    let desired = json!({ "template": { "template_id": id } });
+    let profile = json!({ "name": "homes", "desired": desired });
+    let profile = make(&api, "/api/v1/profiles", profile).await;
+    let (status, _, why) = refused(&api, "DELETE", &path, None).await;
+    assert!(status == 409 && why.contains("`homes`"), "{why}");
+    sent(&api, "PATCH", &path, json!({ "body": wifi()["body"] })).await;
+    let sweeps = api.get("/api/v1/sweeps").await;
+    let reason = sweeps["items"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("home wifi has a version 3"), "{sweeps}");
+    assert_eq!(api.call("DELETE", &profile, None).await.0, 204);
+    assert_eq!(api.call("DELETE", &path, None).await.0, 204);
+    assert_eq!(refused(&api, "GET", &path, None).await.0, 404);
+    assert_eq!(api.get(&copy).await["name"], "mine");
+
+    let entries = api.get("/api/v1/audit?limit=100").await.to_string();
+    for action in ["template.create", "template.change", "template.delete"] {
+        assert!(entries.contains(action), "{action}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_with_muster_is_copied_and_not_changed() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    let all = api.get("/api/v1/templates?limit=1000").await;
+    let builtin = all["items"].as_array().unwrap();
+    assert!(builtin.iter().any(|t| t["name"] == "bootstrap"), "{all}");
+    for template in builtin {
+        let path = format!("/api/v1/templates/{}", template["template_id"].as_str().unwrap());
+        assert_eq!(template["builtin"], true, "{template}");
+        assert_eq!(refused(&api, "DELETE", &path, None).await.0, 409);
+        let change = Some(json!({ "description": "mine" }));
+        assert_eq!(refused(&api, "PATCH", &path, change).await.0, 409);
+        // Each can be rendered, and has nothing that a script must not have.
+        let whole = api.get(&path).await;
+        let draft = json!({ "body": whole["body"], "variables": whole["variables"] });
+        let lint = sent(&api, "POST", "/api/v1/templates/lint", draft).await;
+        let errors: Vec<&Value> = lint["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["severity"] == "error")
+            .collect();
+        assert!(errors.is_empty() && lint["size"].is_u64(), "{}: {errors:?}", whole["name"]);
+        let name = format!("copy of {}", template["name"].as_str().unwrap());
+        let copy = make(&api, &format!("{path}/copy"), json!({ "name": name })).await;
+        assert_eq!(
+            sent(&api, "PATCH", &copy, json!({ "description": "mine" })).await["version"],
+            1
+        );
+    }
+    // Started again it makes no further versions.
+    muster.kill();
+    muster.run().await;
+    let again = api.get("/api/v1/templates?limit=1000").await;
+    let of_muster = again["items"].as_array().unwrap().iter().filter(|t| t["builtin"] == true);
+    assert_eq!(of_muster.collect::<Vec<_>>(), builtin.iter().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    let variables = json!([{ "name": "ssid", "type": "string" }]);
+    for (body, place, words) in [
+        ("/ip dns\nset servers=\"{{ ssid }}\"\n", "/body", "line 2: "),
+        ("{% include \"x\" %}{{ ssid }}", "/body", "line 1: "),
+        ("\n{{ ssid | nothing }}", "/body", "line 2: "),
+        ("{{ ssid }}\n\n{{ sssid }}", "/body", "line 3: "),
+        ("/ip/dns/set servers={{ ssid }} {\n", "/body", "line 1: "),
+        ("/ipp/dns/set servers={{ ssid }}\n", "/body", "line 1: "),
+        (" ", "/body", "a body"),
+    ] {
+        let template = json!({ "name": "bad", "body": body, "variables": variables });
+        let (status, pointer, why) =
+            refused(&api, "POST", "/api/v1/templates", Some(template)).await;
+        assert_eq!((status, pointer.as_str()), (422, place), "{body}: {why}");
+        assert!(why.contains(words), "{body}: {why}");
+    }
+    let secret = json!({ "name": "bad", "body": "x", "variables": [
+        { "name": "wifi_password", "type": "string" }] });
+    let (status, place, _) = refused(&api, "POST", "/api/v1/templates", Some(secret)).await;
+    assert_eq!((status, place.as_str()), (422, "/variables/0/name"));
+    let all = api.get("/api/v1/templates?limit=1000").await;
+    assert!(!all["items"].as_array().unwrap().iter().any(|t| t["name"] == "bad"), "{all}");
+
+    // The same in full, and what is only to be warned of.
+    let draft = json!({
+        "body": "/ip/dns/set servers={{ dns }}\n/system/reset-configuration\n",
+        "variables": [{ "name": "dns", "type": "ip" }, { "name": "idle", "type": "bool" }],
+    });
+    let lint = sent(&api, "POST", "/api/v1/templates/lint", draft.clone()).await;
+    let findings = lint["findings"].as_array().unwrap();
+    let found = |code: &str| findings.iter().find(|f| f["code"] == code);
+    assert_eq!(found("dangerous").unwrap()["line"], 2, "{lint}");
+    assert_eq!(found("unused").unwrap()["severity"], "warning", "{lint}");
+    // Nobody must give `dns`, and then there is nothing to write.
+    assert_eq!(found("render").unwrap()["severity"], "warning", "{lint}");
+    let mut kept = draft;
+    kept["name"] = json!("warned of");
+    make(&api, "/api/v1/templates", kept).await;
+}
+
+#[tokio::test]
+async fn a_preview_is_for_a_device_and_has_no_secret() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    Cpe::connect(muster.cwmp).await.post(&inform("S1", &["2 PERIODIC"])).await;
+    let site = json!({ "path": "eu", "name": "Europe", "variables": {
+        "ssid": "Site \"$net\"", "wifi_password": "hunter2-hunter2" } });
+    make(&api, "/api/v1/sites", site).await;
+    sent(&api, "PATCH", &device_path("S1"), json!({ "site": "eu" })).await;
+    let mut template = wifi();
+    let more = "/system/identity/set name={{ device.serial ~ \" \" ~ site.name }}\n";
+    template["body"] = json!(format!("{}{more}", template["body"].as_str().unwrap()));
+    let path = make(&api, "/api/v1/templates", template.clone()).await;
+    let preview = format!("{path}/preview");
+
+    let shown = sent(&api, "POST", &preview, json!({ "device": "serial:S1" })).await;
+    let script = shown["script"].as_str().unwrap();
+    assert!(script.contains(r#"ssid="Site \"\$net\"""#), "{script}");
+    assert!(script.contains(r#"passphrase="********""#), "{script}");
+    assert!(script.contains(r#"name="S1 Europe""#), "{script}");
+    assert_eq!((&shown["missing"], &shown["lines"]), (&json!([]), &json!(3)));
+    assert_eq!(shown["size"], script.len());
+
+    // A value that is said goes before; one that is missing or does not fit is named.
+    let values = json!({ "ssid": "x".repeat(33), "wifi_password": "short" });
+    let shown = sent(&api, "POST", &preview, json!({ "values": values })).await;
+    let missing: Vec<&str> = shown["missing"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gap| gap["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(missing, ["ssid", "wifi_password"]);
+    assert!(!shown.to_string().contains("short"), "{shown}");
+    assert_eq!(
+        refused(&api, "POST", &preview, Some(json!({ "device": "serial:S9" }))).await.0,
+        404
+    );
+    let nothing = Some(json!({ "version": 2 }));
+    assert_eq!(refused(&api, "POST", &preview, nothing).await.0, 404);
+
+    // One that is not stored.
+    let draft = json!({ "body": template["body"], "variables": template["variables"],
+                        "device": "serial:S1" });
+    let shown = sent(&api, "POST", "/api/v1/templates/preview", draft).await;
+    assert_eq!(shown["script"], script);
+    assert!(!muster.log().contains("hunter2"), "{}", muster.log());
+}
+
+#[tokio::test]
+async fn a_template_that_loops_or_eats_memory_is_stopped_and_the_next_one_is_rendered() {
+    let settings: Vec<(&str, &str)> = LAB
+        .iter()
+        .copied()
+        .chain([
+            ("MUSTER_ZERO_TOUCH__RENDER_WORKERS", "1"),
+            ("MUSTER_ZERO_TOUCH__RENDER_SECONDS", "2"),
+            ("MUSTER_ZERO_TOUCH__RENDER_MEMORY_MB", "128"),
+        ])
+        .collect();
+    let mut muster = Muster::start(&settings).await;
+    let api = Api::of(&mut muster);
+    let good = json!({ "body": "/system/identity/set name={{ device.serial }}\n" });
+    let preview = "/api/v1/templates/preview";
+    let range = "{% for a in range(end=100000) %}";
+    let endless = format!("{}{}", range.repeat(3), "{% endfor %}".repeat(3));
+    let doubling = "{% set s = \"xxxxxxxx\" %}{% for a in range(end=60) %}\
+                    {% set_global s = s ~ s %}{% endfor %}";
+    let long = "{% for a in range(end=100000) %}:put 1234567890\n{% endfor %}";
+    let deep = "{% set x = [1] %}{% for a in range(end=100000) %}{% for b in range(end=100) %}\
+                {% set_global x = [x] %}{% endfor %}{% endfor %}";
+    for (body, words) in [
+        (endless.as_str(), "zero_touch.render_seconds"),
+        (doubling, "zero_touch.render_memory_mb"),
+        (long, "256 KiB"),
+        // Either the time, the memory, or the room that a process has for what is nested.
+        (deep, "render"),
+    ] {
+        let (status, place, why) =
+            refused(&api, "POST", preview, Some(json!({ "body": body }))).await;
+        assert_eq!((status, place.as_str()), (422, "/body"), "{why}");
+        assert!(why.contains(words), "{why}");
+        let shown = sent(&api, "POST", preview, good.clone()).await;
+        assert_eq!(shown["script"], "/system/identity/set name=\"SAMPLE000001\"\n");
+    }
+
+    // Those that wait behind one that is stopped are rendered all the same.
+    let slow = api.call("POST", preview, Some(json!({ "body": endless })));
+    let rest = (0..20).map(|_| api.call("POST", preview, Some(good.clone())));
+    let (slow, rest) = tokio::join!(slow, futures_util::future::join_all(rest));
+    assert_eq!(slow.0, 422, "{}", slow.1);
+    assert!(rest.iter().all(|(status, _)| *status == 200), "{rest:?}");
+
+    // A process that is ended from outside is no loss.
+    for pid in workers(muster.pid()) {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+    crate::harness::eventually("it renders again", || async {
+        let (status, _) = api.call("POST", preview, Some(good.clone())).await;
+        (status == 200).then_some(())
+    })
+    .await;
+
+    // They end with the server, also in the middle of something.
+    let path = format!("http://{}{preview}", muster.web);
+    let (client, token) = (muster.http().clone(), muster.token());
+    let body = json!({ "body": endless });
+    let asked = tokio::spawn(client.post(path).bearer_auth(token).json(&body).send());
+    let pids = crate::harness::eventually("it renders", || async {
+        Some(workers(muster.pid())).filter(|pids| !pids.is_empty())
+    })
+    .await;
+    muster.kill();
+    crate::harness::eventually("they are gone", || async {
+        // One that nobody has buried yet has no command line either.
+        let command = |pid| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.iter().all(|pid| command(pid).is_empty()).then_some(())
+    })
+    .await;
+    assert!(asked.await.unwrap().is_err());
+}
+
+/// The processes that render for a server.
+fn workers(server: u32) -> Vec<nix::unistd::Pid> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let read =
+            |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+        let of_server = read("status").lines().any(|line| *line == format!("PPid:\t{server}"));
+        if of_server && read("cmdline").contains("render-worker") {
+            found.push(nix::unistd::Pid::from_raw(pid));
+        }
+    }
+    found
+}
