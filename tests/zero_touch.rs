@@ -128,6 +128,13 @@ impl World {
         one["body"].as_str().map(str::to_owned)
     }
 
+    /// Whether a device asks this name server, and no other.
+    async fn asks(&self, index: u32, server: &str) -> bool {
+        let rows = self.api.known(&self.fleet.serial(index), "Device.DNS.Client.Server.").await;
+        let mut servers = rows.iter().filter(|(name, _)| name.ends_with(".DNSServer"));
+        servers.clone().count() == 1 && servers.all(|(_, asked)| asked == server)
+    }
+
     /// What a device was sent so far: its jobs of this kind.
     async fn sent(&self, index: u32, kind: &str) -> usize {
         let device = self.api.get(&device_path(&self.fleet.serial(index))).await;
@@ -184,11 +191,7 @@ async fn one_site_gets_other_name_servers(world: &World) {
     assert_eq!(world.api.call("PATCH", &path, Some(change)).await.0, 200);
     for index in (1..DEVICES - 1).step_by(SITES.len()) {
         eventually("the site has its name servers", || async {
-            let servers = world
-                .api
-                .known(&world.fleet.serial(index), "Device.DNS.Client.Server.1.DNSServer")
-                .await;
-            servers.first().filter(|(_, server)| server == "198.51.100.53").map(drop)
+            world.asks(index, "198.51.100.53").await.then_some(())
         })
         .await;
         world.in_sync(index).await;
@@ -237,8 +240,7 @@ async fn a_board_is_changed_by_hand(world: &World) {
 
     assert_eq!(world.api.call("POST", &format!("{path}/desired/reapply"), None).await.0, 200);
     eventually("its name servers are what they should be", || async {
-        let servers = world.api.known(&serial, "Device.DNS.Client.Server.1.DNSServer").await;
-        servers.first().filter(|(_, server)| server == "192.0.2.1").map(drop)
+        world.asks(0, "192.0.2.1").await.then_some(())
     })
     .await;
     let events = world.api.events(&serial).await;

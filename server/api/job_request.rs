@@ -173,7 +173,11 @@ mod tests {
         let error = serde_json::from_value::<JobSpec>(json!({ "kind": "?" })).unwrap_err();
         let all = error.to_string();
         // "unknown variant `?`, expected one of `get`, `set`, .."
-        for kind in all.split('`').skip(3).step_by(2).filter(|kind| *kind != "credentials") {
+        for kind in all.split('`').skip(3).step_by(2) {
+            // Muster's own.
+            if matches!(kind, "credentials" | "configure") {
+                continue;
+            }
             assert!(shown.contains(kind), "docs/api.md shows no {kind}");
         }
         assert!(shown.len() >= 19, "{shown:?}");

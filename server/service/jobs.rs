@@ -63,6 +63,10 @@ impl NewOrder {
             let why = "credentials are written by Muster itself, at enrolment";
             return Err(Error::invalid("/kind", why));
         }
+        if matches!(self.spec, JobSpec::Configure { .. }) {
+            let why = "Muster makes it of a template: bind a profile that names one to the device";
+            return Err(Error::invalid("/kind", why));
+        }
         let wrong = match self.idempotency_key.as_deref() {
             Some(k) if k.is_empty() || k.len() > MAX_KEY => Some(format!("1 to {MAX_KEY} bytes")),
             Some(k) if k.starts_with(RESERVED) => Some(format!("`{RESERVED}` is reserved")),

@@ -14,7 +14,8 @@
 //!   devices fetch. `releases`: versions of RouterOS. `rollouts`: changes
 //!   brought to many devices. `search`: finding by name. `devices`, `device`:
 //!   the list, and one of it.
-//! - `changes`: what changed last night.
+//! - `templates`, `profiles`, `sweeps`, `drift`: scripts with variables, what devices are to be, how that
+//!   is brought to them, and what differs. `changes`: what changed last night.
 //! - `support`: one page for who has a customer on the line.
 //! - `users`, `roles`, `tokens`, `webhooks`, `audit`, `sites`, `groups`: keeping people, places and groups in
 //!   order; `manage`: what these have in common.
@@ -31,6 +32,7 @@ mod cookie;
 mod days;
 mod device;
 mod devices;
+mod drift;
 mod factor;
 mod failure;
 mod files;
@@ -48,6 +50,7 @@ mod manage;
 mod oidc;
 mod overview;
 mod password;
+mod profiles;
 mod releases;
 mod roles;
 mod rollouts;
@@ -55,6 +58,7 @@ mod search;
 mod shell;
 mod sites;
 mod support;
+mod sweeps;
 mod system;
 mod templates;
 mod tokens;
@@ -191,6 +195,9 @@ fn pages(routes: Routes) -> Routes {
         sites::routes,
         groups::routes,
         templates::routes,
+        profiles::routes,
+        sweeps::routes,
+        drift::routes,
         releases::routes,
         rollouts::routes,
         users::routes,

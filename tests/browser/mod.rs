@@ -5,10 +5,12 @@ mod accounts;
 mod backups;
 mod flows;
 mod pages;
+mod profiles;
 mod rollouts;
 mod stops;
 mod support;
 mod templates;
+mod wanted;
 
 use std::time::Duration;
 

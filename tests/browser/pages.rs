@@ -11,7 +11,10 @@ use crate::harness::session::{ADMIN, Session};
 
 /// What is asked for by GET and is no page by itself: parts of pages, files, streams, and what only
 /// leads elsewhere.
-const NO_PAGES: [&str; 32] = [
+const NO_PAGES: [&str; 35] = [
+    "/profiles/reach",
+    "/profiles/{id}/reach",
+    "/devices/{id}/desired/state",
     "/rollouts/list",
     "/rollouts/now",
     "/rollouts/count",

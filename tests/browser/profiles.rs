@@ -85,7 +85,7 @@ async fn what_a_template_asks_for_is_a_form_and_its_secrets_stay_unseen() {
     let net = Net::start(1).await;
     let template = json!({
         "name": "guests",
-        "body": "/system note set note={{ ssid }}\n",
+        "body": "/interface/wifi/set [find default-name=wifi1] ssid={{ ssid }}\n",
         "variables": [
             { "name": "ssid", "type": "string", "min": 1, "max": 32, "label": "Name of the network",
               "section": "Wi-Fi", "required": true },

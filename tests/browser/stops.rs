@@ -6,7 +6,7 @@ use muster_routeros::version::RosVersion;
 use muster_sim::packages;
 use serde_json::json;
 
-use super::{Net, SSID, made};
+use super::{Net, SSID, made, wanted};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
@@ -32,6 +32,7 @@ pub(super) async fn furnish(net: &Net) -> Vec<Stop> {
     stops.extend(places(net).await);
     stops.extend(work(net, &serial).await);
     stops.extend(groups(net, &serial).await);
+    stops.extend(wanted::furnish(net, &serial).await);
     stops.extend(releases(net).await);
     stops.extend(people(net).await);
     stops.extend(rollouts(net).await);

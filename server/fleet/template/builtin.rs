@@ -167,7 +167,7 @@ mod tests {
     fn the_bootstrap_fits_where_flashfig_puts_it_with_a_certificate() {
         let bootstrap = ALL.iter().find(|template| template.name == "bootstrap").unwrap();
         let mut values = samples(&bootstrap.variables, true);
-        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n", "MIIBszCCAVm\n".repeat(80));
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n", "MIIBszCCAVm\n".repeat(90));
         values.insert("ca_certificate".to_owned(), json!(certificate[..1_000]));
         let context = DeviceContext::sample().with(&values, "enrol");
         let script = Engine::new().render(&bootstrap.body, &context).unwrap();

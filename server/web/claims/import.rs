@@ -33,7 +33,7 @@ pub(super) const MAX_BODY: usize = MAX_BYTES / 3 * 4 + (1 << 20);
 /// Lines that are shown of those that cannot be taken, which somebody has to mend, and of the others.
 const SHOWN: (usize, usize) = (500, 100);
 /// Fields of the form, for what is wrong with them.
-const FIELDS: [&str; 2] = ["file", "site"];
+const FIELDS: [&str; 1] = ["file"];
 
 /// What lines say that do not say otherwise, as it is typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -209,9 +209,7 @@ pub(super) async fn import(
             let why = format!("Nothing was imported: {why}.");
             try_out(&app, &viewer, sent, Complaints::whole(why)).await
         }
-        Err(error) => {
-            shown(&app, &viewer, sent, None, Complaints::of(error, &FIELDS)?).await
-        }
+        Err(error) => shown(&app, &viewer, sent, None, Complaints::of(error, &FIELDS)?).await,
     }
 }
 

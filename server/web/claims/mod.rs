@@ -173,6 +173,13 @@ fn said(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
+/// The row after which a page begins; `None` = the first page.
+fn after(text: &str) -> Result<Option<Uuid>, Error> {
+    let why = "this page does not exist: start from the first";
+    let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::invalid("", why));
+    said(text).map(read).transpose()
+}
+
 /// Tags as they are typed, with blanks, commas or semicolons between.
 fn tags(text: &str) -> Vec<String> {
     let between = |c: char| c.is_whitespace() || matches!(c, ',' | ';');
@@ -221,12 +228,6 @@ impl ListQuery {
     fn at(&self, path: &str, after: &str) -> String {
         let (state, site, q) = (self.state.trim(), self.site.trim(), self.q.trim());
         address(path, &[("state", state), ("site", site), ("q", q), ("after", after)])
-    }
-
-    fn after(&self) -> Result<Option<Uuid>, Error> {
-        let why = "this page does not exist: start from the first";
-        let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::invalid("", why));
-        said(&self.after).map(read).transpose()
     }
 }
 
@@ -286,7 +287,7 @@ async fn page(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = query.after()?;
+    let after = after(&query.after)?;
     let found = service::list(&app, ctx, query.filter(), after, with_one_more(PAGE)).await;
     let (found, complaint) = match found {
         Ok(found) => (found, String::new()),

@@ -222,8 +222,7 @@ pub(super) async fn change(
     Form(sent): Form<ClaimForm>,
 ) -> Result<Response, Failure> {
     let patch = |had: ClaimFields| sent.fields(&had.variables);
-    let changed =
-        service::change(&app, viewer.ctx(), claim_id, same(&sent.version), patch).await;
+    let changed = service::change(&app, viewer.ctx(), claim_id, same(&sent.version), patch).await;
     match changed {
         Ok(_) => Ok(flash::to(&path(claim_id), Flash::done("It is saved."))),
         Err(error) => {

@@ -55,11 +55,7 @@ pub(super) fn samples() -> Vec<(View, Value)> {
         next: HOME.to_owned(),
     };
     let asked = || ListQuery { q: evil(), site: evil(), ..ListQuery::default() };
-    let full = page(
-        vec![row(&claim(true), now), row(&claim(false), now)],
-        asked(),
-        String::new(),
-    );
+    let full = page(vec![row(&claim(true), now), row(&claim(false), now)], asked(), String::new());
     let looking = ClaimsPage { may_claim: false, ..page(Vec::new(), asked(), String::new()) };
     vec![
         sample(View::Claims, &full),
@@ -94,9 +90,9 @@ fn a_filter_is_kept_from_page_to_page() {
     assert!(query.filtered() && !ListQuery::default().filtered());
     assert_eq!(query.filter().text.as_deref(), Some("a&b"));
     let id = Uuid::from_u128(7);
-    let after = ListQuery { after: id.to_string(), ..Default::default() };
-    assert_eq!(after.after().unwrap(), Some(id));
-    assert!(ListQuery { after: "7".to_owned(), ..Default::default() }.after().is_err());
+    assert_eq!(after(&id.to_string()).unwrap(), Some(id));
+    assert_eq!(after("").unwrap(), None);
+    assert!(after("7").is_err());
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! refuses it to everybody else all the same.
 //!
 //! - `summary`: how it is. `timeline`: what happened. `sessions`: what was said. `files`.
-//! - `backups`: its configurations as they were.
+//! - `desired`: what is wanted of it, and how far it is from that. `backups`: its configurations as they
+//!   were.
 //! - `parameters`: its data model, by `tree`; `value`: one of it, `object`: rows of its tables.
 //! - `actions`, `diagnose`, `placement`: what can be done with it.
 //! - `jobs`: what was ordered; `card`: how one of it gets on, in the words of `progress`. All that is
@@ -15,6 +16,7 @@
 pub(super) mod actions;
 mod backups;
 mod card;
+mod desired;
 pub(super) mod diagnose;
 mod files;
 mod jobs;
@@ -56,12 +58,14 @@ const JSON: usize = 20_000;
 
 /// All pages of a device, and what they do.
 pub(super) fn routes(routes: Routes) -> Routes {
-    backups::routes(changes(orders(model(pages(routes)))))
+    backups::routes(wants(changes(orders(model(pages(routes))))))
 }
 
 fn pages(routes: Routes) -> Routes {
     let read = Access::Needs(Right::Read);
     routes
+        .on(read, Method::GET, "/devices/{id}/desired", get(desired::page))
+        .on(read, Method::GET, "/devices/{id}/desired/state", get(desired::fragment))
         .on(read, Method::GET, "/devices/{id}", get(summary::page))
         .on(read, Method::GET, "/devices/{id}/summary", get(summary::fragment))
         .on(read, Method::GET, "/devices/{id}/timeline", get(timeline::page))
@@ -117,6 +121,20 @@ fn changes(routes: Routes) -> Routes {
         .on(operate, Method::POST, "/devices/{id}/placement", post(placement::change))
         .on(operate, Method::POST, "/devices/{id}/enrolment", post(actions::approve))
         .on(admin, Method::POST, "/devices/{id}/remove", post(actions::remove))
+}
+
+/// What is said to its desired state.
+fn wants(routes: Routes) -> Routes {
+    let operate = Access::Needs(Right::Operate);
+    routes
+        .on(operate, Method::POST, "/devices/{id}/desired/compare", post(desired::compare))
+        .on(operate, Method::POST, "/devices/{id}/desired/reapply", post(desired::reapply))
+        .on(operate, Method::POST, "/devices/{id}/desired/accept", post(desired::accept))
+        .on(operate, Method::POST, "/devices/{id}/desired/ignore", post(desired::ignore))
+        .on(operate, Method::POST, "/devices/{id}/desired/heed", post(desired::heed))
+        .on(operate, Method::POST, "/devices/{id}/desired/forget", post(desired::forget))
+        .on(operate, Method::POST, "/devices/{id}/desired/profile", post(desired::own_profile))
+        .on(operate, Method::POST, "/devices/{id}/desired/variables", post(desired::own_variables))
 }
 
 /// The pages of a device that have a tab.

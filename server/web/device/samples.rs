@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Head, May, Tab, actions, backups, diagnose, files, jobs, object, parameters as tree_pages, placement,
+    Head, May, Tab, actions, backups, desired, diagnose, files, jobs, object, parameters as tree_pages, placement,
     rollouts, sessions, summary, timeline, value,
 };
 use crate::access::right::Right;
@@ -24,6 +24,7 @@ pub(in crate::web) fn samples() -> Vec<(View, Value)> {
     [
         actions::samples(),
         backups::samples(),
+        desired::samples(),
         diagnose::samples(),
         files::samples(),
         jobs::samples(),

@@ -193,7 +193,8 @@ pub(super) async fn create(
     State(app): State<Shared>,
     Form(form): Form<ProfileForm>,
 ) -> Result<Response, Failure> {
-    let form = ProfileForm { id: None, ..form };
+    let mut form = form;
+    form.id = None;
     let made = match fields(&app, viewer.ctx(), &form).await {
         Ok(fields) => service::create(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
@@ -214,7 +215,8 @@ pub(super) async fn change(
     Path(id): Path<Uuid>,
     Form(form): Form<ProfileForm>,
 ) -> Result<Response, Failure> {
-    let form = ProfileForm { id: Some(id), ..form };
+    let mut form = form;
+    form.id = Some(id);
     let ctx = viewer.ctx();
     let changed = match fields(&app, ctx, &form).await {
         Ok(fields) => service::change(&app, ctx, id, same(&form.version), |_| Ok(fields)).await,
