@@ -125,7 +125,7 @@ impl World {
         let list = self.api.found(&path).await?;
         let newest = list["items"][0]["backup_id"].as_str()?.to_owned();
         let one = self.api.found(&format!("{path}/{newest}")).await?;
-        one["body"].as_str().map(str::to_owned)
+        one["text"].as_str().map(str::to_owned)
     }
 
     /// Whether a device asks this name server, and no other.

@@ -111,6 +111,9 @@ pub async fn by_mac(
 ) -> Result<bool, Error> {
     let Some(device) = store::newcomer(conn, device_id).await? else { return Ok(false) };
     let looked = match device.quarantine_reason {
+        // One that waits because it wanted what is another's was proven then: what it reads like since
+        // changes nothing of that.
+        Some(why) if why != decide::UNCLAIMED => return Ok(false),
         Some(_) => admit(app, conn, device_id, None, false, now).await.map(|a| a == Admitted::In),
         None => claimed_by_mac(app, conn, device_id, &device, now).await.map(|()| false),
     };

@@ -14,6 +14,7 @@
 //!   devices fetch. `releases`: versions of RouterOS. `rollouts`: changes
 //!   brought to many devices. `search`: finding by name. `devices`, `device`:
 //!   the list, and one of it.
+//! - `claims`: devices that are expected, and those that nobody expects.
 //! - `templates`, `profiles`, `sweeps`, `drift`: scripts with variables, what devices are to be, how that
 //!   is brought to them, and what differs. `changes`: what changed last night.
 //! - `support`: one page for who has a customer on the line.
@@ -27,6 +28,7 @@ mod assets;
 mod audit;
 mod changes;
 mod chart;
+mod claims;
 mod compress;
 mod cookie;
 mod days;
@@ -194,6 +196,7 @@ fn pages(routes: Routes) -> Routes {
         support::routes,
         sites::routes,
         groups::routes,
+        claims::routes,
         templates::routes,
         profiles::routes,
         sweeps::routes,

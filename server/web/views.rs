@@ -150,6 +150,17 @@ views! {
     TokenNew => "tokens_new.html",
     Tokens => "tokens.html",
     Changes => "changes.html",
+    Claim => "claim.html",
+    ClaimCredential => "claim_credential.html",
+    ClaimImport => "claim_import.html",
+    ClaimNew => "claim_new.html",
+    ClaimRule => "claim_rule.html",
+    ClaimRules => "claim_rules.html",
+    ClaimRulesCount => "claim_rules_count.html",
+    ClaimScan => "claim_scan.html",
+    ClaimScanned => "claim_scanned.html",
+    Claims => "claims.html",
+    ClaimsUnknown => "claims_unknown.html",
     DeviceDesired => "device_desired.html",
     DeviceDesiredState => "device_desired_state.html",
     Drift => "drift.html",
@@ -196,7 +207,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::web::{
-        account, assets, audit, changes, device, devices, drift, factor, failure, files, groups, jobs, login,
+        account, assets, audit, changes, claims, device, devices, drift, factor, failure, files, groups, jobs, login,
         overview, password, profiles, releases, roles, rollouts, search, sites, support, sweeps, system, templates,
         tokens, users, viewer, webhooks,
     };
@@ -209,6 +220,7 @@ mod tests {
             assets::samples(),
             audit::samples(),
             changes::samples(),
+            claims::samples(),
             device::samples(),
             devices::samples(),
             drift::samples(),

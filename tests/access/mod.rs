@@ -179,11 +179,11 @@ impl World {
             ("claims", _) => {
                 self.make("/api/v1/claims", json!({ "serial": word }), "claim_id").await
             }
-            ("accept-rules", _) => {
+            ("accept-rules" | "rules", _) => {
                 let rule = json!({ "name": word, "selector": "site" });
                 self.make("/api/v1/accept-rules", rule, "rule_id").await
             }
-            ("quarantine", _) => {
+            ("quarantine" | "unknown", _) => {
                 let device = self.meet(&word).await;
                 sqlx::query("update device_facts set quarantined_at = now() where device_id = $1::uuid")
                     .bind(&device)

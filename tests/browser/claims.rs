@@ -136,7 +136,7 @@ async fn rules_let_in_whom_nobody_claimed_in_the_order_that_stands_there() {
     browser.open("/claims/rules").await;
     browser.sees(".empty", "No rule yet").await;
     for (name, selector, site) in
-        [("the rest", "manufacturer = MikroTik", "eu"), ("first", "serial ~ *", "eu.lv")]
+        [("the rest", "manufacturer = MikroTik", "eu"), ("first", "serial ~ \"*\"", "eu.lv")]
     {
         browser.open("/claims/rules/new").await;
         browser.fill("#name", name).await;

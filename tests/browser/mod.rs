@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backups;
+mod claims;
 mod flows;
 mod pages;
 mod profiles;

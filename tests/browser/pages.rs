@@ -11,7 +11,9 @@ use crate::harness::session::{ADMIN, Session};
 
 /// What is asked for by GET and is no page by itself: parts of pages, files, streams, and what only
 /// leads elsewhere.
-const NO_PAGES: [&str; 35] = [
+const NO_PAGES: [&str; 37] = [
+    "/claims.csv",
+    "/claims/rules/count",
     "/profiles/reach",
     "/profiles/{id}/reach",
     "/devices/{id}/desired/state",
@@ -202,6 +204,22 @@ async fn send_forms(walk: &mut Walk, password: &str) {
     walk.browser.press("Make the token").await;
     walk.browser.sees("h1", "The token my scripts").await;
     walk.examine("account-token-made").await;
+    walk.browser.open("/claims/import").await;
+    walk.browser.fill("#text", "serial,site,customer\nNEW1,eu,7\nNEW1,,\nNEW2,nowhere,\n").await;
+    walk.browser.press("Look at it first").await;
+    walk.browser.sees("h2", "What the table would do").await;
+    walk.examine("claims-import-told").await;
+    walk.browser.open("/claims?q=HGF09ABCDE1").await;
+    walk.browser.press("HGF09ABCDE1").await;
+    walk.browser.press("Show its credential").await;
+    walk.browser.sees("h1", "What HGF09ABCDE1 comes with").await;
+    walk.examine("claim-credential").await;
+    walk.browser.open("/claims/scan").await;
+    for code in ["SCAN1", "SCAN1"] {
+        walk.browser.type_in("#code", &format!("{code}\u{e007}")).await;
+    }
+    walk.browser.sees("#scanned b", "No").await;
+    walk.examine("claims-scanned").await;
     walk.browser.open("/users/new").await;
     walk.browser.fill("#login", "bob").await;
     walk.browser.press("Make the user").await;

@@ -14,12 +14,22 @@ pub(super) async fn furnish(net: &Net, serial: &str) -> Vec<Stop> {
     stops.extend(backups(net, serial).await);
     stops.extend(profiles(net, serial).await);
     stops.extend(webhooks(net).await);
+    stops.extend(claims(net).await);
     stops
 }
 
 /// Pages without a thing of their own.
 fn of_lists() -> Vec<Stop> {
     let stops = [
+        ("claims", "/claims"),
+        ("claims-none", "/claims?q=nobody"),
+        ("claims-mistake", "/claims?site=e-u"),
+        ("claim-new", "/claims/new?serial=HGF09ABCDE1"),
+        ("claims-import", "/claims/import"),
+        ("claims-scan", "/claims/scan?site=eu"),
+        ("claims-unknown", "/claims/unknown"),
+        ("claims-rules", "/claims/rules"),
+        ("claims-rule-new", "/claims/rules/new?selector=online"),
         ("templates", "/templates"),
         ("template-new", "/templates/new"),
         ("profiles", "/profiles"),
@@ -161,5 +171,37 @@ async fn profiles(net: &Net, serial: &str) -> Vec<Stop> {
         ("profile-bare", format!("/profiles/{bare}?to=site&place=eu.lv")),
         ("profile-template", format!("/profiles/new?template={template}")),
         ("device-desired", format!("/devices/{}/desired", id(net, serial).await)),
+    ]
+}
+
+/// An open claim with a secret, one that a device has taken, and rules of admission.
+async fn claims(net: &Net) -> Vec<Stop> {
+    let api = &net.api;
+    let open = json!({
+        "serial": "HGF09ABCDE1", "mac": "E4:8D:8C:00:00:01", "model": "hAP ax^3",
+        "site": "eu.lv.riga", "customer": "4711", "tags": ["trial"], "own_credential": true,
+        "variables": { "pppoe_user": "anna", "pppoe_password": "hunter22" },
+        "factory_password": "hunter33",
+    });
+    let open = made(api, "/api/v1/claims", open, "claim_id").await;
+    let other = json!({ "serial": "HGF09ABCDE2", "site": "eu.lv" });
+    let other = made(api, "/api/v1/claims", other, "claim_id").await;
+    sqlx::query(
+        "update claims set refused = 'another device has taken the claim for it', \
+         refused_at = now() where claim_id = $1::text::uuid",
+    )
+    .bind(&other)
+    .execute(&net.muster.pool)
+    .await
+    .unwrap();
+    let mut rule = String::new();
+    for (name, selector) in [("lab", "serial ~ LAB*"), ("rest", "manufacturer = MikroTik")] {
+        let body = json!({ "name": name, "selector": selector, "site": "eu", "tags": ["found"] });
+        rule = made(api, "/api/v1/accept-rules", body, "rule_id").await;
+    }
+    vec![
+        ("claim", format!("/claims/{open}")),
+        ("claim-refused", format!("/claims/{other}")),
+        ("claims-rule", format!("/claims/rules/{rule}")),
     ]
 }

@@ -6,6 +6,9 @@ use crate::config::UnknownDevices;
 use crate::store::accept_rules::Rule;
 use crate::store::claims::Claim;
 
+/// Why a device waits that is only unknown: it wanted nothing that it must not have.
+pub const UNCLAIMED: &str = "nobody claimed it, and no rule lets it in";
+
 /// A device that comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Knock<'a> {
@@ -82,7 +85,7 @@ pub fn unclaimed(knock: &Knock<'_>, rule: Option<Rule>, unknown: UnknownDevices)
         // Who waits already is not sent away: somebody may be looking at it.
         (None, UnknownDevices::Refuse) if knock.first => Admission::Refuse,
         (None, UnknownDevices::Refuse | UnknownDevices::Quarantine) => {
-            Admission::Quarantine("nobody claimed it, and no rule lets it in".to_owned())
+            Admission::Quarantine(UNCLAIMED.to_owned())
         }
     };
     Decision { admission, denied: None }

@@ -33,10 +33,10 @@ const BLANK: usize = 2;
 pub(super) struct ClaimForm {
     /// The version of the claim for which it was filled in; empty for a new one.
     pub(super) version: String,
-    pub(super) serial: String,
+    serial: String,
     mac: String,
     model: String,
-    pub(super) site: String,
+    site: String,
     pub(super) profile: String,
     customer: String,
     tags: String,
@@ -54,6 +54,11 @@ pub(super) struct VariableRow {
 }
 
 impl ClaimForm {
+    /// Of a claim that is to be made, as far as it is known.
+    pub(super) fn blank(serial: String, site: String, profile: String) -> Self {
+        Self { serial, site, profile, ..Self::default() }
+    }
+
     /// Of a claim that is stored.
     pub(super) fn of(claim: &Claim) -> Self {
         let text = |text: Option<String>| text.unwrap_or_default();

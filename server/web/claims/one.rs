@@ -49,8 +49,7 @@ pub(super) async fn new(
     State(app): State<Shared>,
     Query(query): Query<NewQuery>,
 ) -> Result<Response, Failure> {
-    let NewQuery { serial, site, profile } = query;
-    let draft = ClaimForm { serial, site, profile, ..ClaimForm::default() };
+    let draft = ClaimForm::blank(query.serial, query.site, query.profile);
     blank(&app, &viewer, &draft, Complaints::default()).await
 }
 

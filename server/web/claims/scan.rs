@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::fleet::claim::{ClaimFields, mac};
 use crate::service::claims as service;
 use crate::web::failure::Failure;
-use crate::web::form::Form;
+use crate::web::form::{Complaints, Form};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::{Viewer, Visit};
 use crate::web::views::{self, View};
@@ -94,6 +94,8 @@ fn serial(code: &str) -> Result<String, Error> {
 #[derive(Serialize)]
 struct ScanPage {
     shell: Shell,
+    /// Of fields: none, as each code is answered in its line.
+    errors: Complaints,
     draft: ScanForm,
     kinds: Vec<Choice>,
     offered: Offered,
@@ -137,6 +139,7 @@ async fn shown(
     let failed = line.as_ref().is_some_and(|line| line.href.is_empty());
     let page = ScanPage {
         shell: Shell::new(viewer, &app.config, "Scan claims", Section::Claims),
+        errors: Complaints::default(),
         offered: Offered::with(app, viewer.ctx(), &sent.profile).await?,
         kinds: kinds(),
         // The field is for the next one.
@@ -208,6 +211,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let page = |line: Option<Line>| {
         let page = ScanPage {
             shell: Shell::sample(),
+            errors: Complaints::default(),
             draft: ScanForm {
                 code: evil(),
                 kind: evil(),
