@@ -96,7 +96,11 @@ create table device_desired (
     -- What was wanted when it was compared last.
     effective_hash bytea,
     -- When it first was as it should be; before that it is new.
-    settled_at  timestamptz
+    settled_at  timestamptz,
+    -- After failures nothing is tried before this time, unless something else is wanted.
+    blocked_until timestamptz,
+    -- By key, the jobs whose end was reckoned with.
+    heard       jsonb not null default '{}'
 );
 create index device_desired_due on device_desired (due_at) where due_at is not null;
 create index device_desired_state on device_desired (state, device_id)
@@ -180,7 +184,9 @@ alter table device_facts
     add column customer text,
     -- Since when it waits for somebody to let it in, and why; null = it is in.
     add column quarantined_at timestamptz,
-    add column quarantine_reason text;
+    add column quarantine_reason text,
+    -- When it was let in by a claim, a rule or a person: it is new for a while then.
+    add column admitted_at timestamptz;
 create index device_facts_customer on device_facts (upper(customer) text_pattern_ops)
     where customer is not null;
 create index device_facts_quarantined on device_facts (quarantined_at) where quarantined_at is not null;

@@ -28,10 +28,11 @@ use crate::fleet::credentials::Enrolment;
 use crate::fleet::secret::Keys;
 use crate::net::tls::{self, CertificateFiles};
 use crate::net::{self, ServeOptions};
-use crate::store::pg::{self, EmbeddedPostgres};
 use crate::render::Renderer;
+use crate::store::pg::{self, EmbeddedPostgres};
 use crate::{
-    access, acs, api, clock, desired, files, jobs, notify, render, rollout, service, store, telemetry, web,
+    access, acs, api, clock, desired, files, fleet, jobs, notify, render, rollout, service, store,
+    telemetry, web,
 };
 
 /// How long requests under way may take when the process stops.
@@ -357,6 +358,12 @@ async fn purge(app: &App) {
     }
     if let Err(e) = store::rollouts::purge(&app.pool, now - KEEP_ROLLOUTS, 10_000).await {
         tracing::error!("old rollouts were not purged: {e}");
+    }
+    if let Err(e) = fleet::admission::expire(&app.pool, now).await {
+        tracing::error!("silent devices in quarantine were not forgotten: {}", e.private());
+    }
+    if let Err(e) = store::sweeps::purge(&app.pool, now - KEEP_ROLLOUTS).await {
+        tracing::error!("old sweeps were not purged: {e}");
     }
     if let Err(e) = service::idempotency::purge(app, now).await {
         tracing::error!("old idempotency keys were not purged: {}", e.private());

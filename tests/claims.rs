@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use muster_cwmp::encode::request_name;
 use muster_cwmp::rpc::Request;
 use serde_json::{Value, json};
@@ -383,6 +384,154 @@ async fn a_claim_by_address_is_found_when_the_address_is_read() {
     let (mut cpe, _) = come(&muster, "ANOTHER").await;
     play(&mut cpe, "E4:8D:8C:00:00:08").await;
     assert!(api.get(&device_path("ANOTHER")).await["quarantined_at"].is_string());
+}
+
+#[tokio::test]
+async fn who_is_in_takes_no_claim_by_address_but_from_somebody_who_may_give_it() {
+    let (muster, api) = lab("quarantine").await;
+    make_sites(&api, &["eu"]).await;
+    let us = make(&api, "/api/v1/sites", json!({ "path": "us" })).await;
+    let rule = json!({ "name": "rest", "selector": "manufacturer = MikroTik", "site": "us" });
+    make(&api, "/api/v1/accept-rules", rule).await;
+    let body = json!({ "mac": "e48d.8c00.0007", "site": "eu", "customer": "4711" });
+    let made = make(&api, "/api/v1/claims", body).await;
+    let path = format!("/api/v1/claims/{}", made["claim_id"].as_str().unwrap());
+
+    let (mut cpe, reply) = come(&muster, "GREEDY").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    play(&mut cpe, "E4:8D:8C:00:00:07").await;
+    let device = api.get(&device_path("GREEDY")).await;
+    assert_eq!((&device["site"], &device["customer"]), (&json!("us"), &Value::Null));
+    let refused = api.get(&path).await;
+    assert_eq!(refused["state"], "refused", "{refused}");
+    let why = "the device GREEDY, which is in already, has this address: accept it by hand";
+    assert_eq!(refused["refused"], why);
+    let since = admitted_at(&muster, "GREEDY").await;
+    assert!(since.is_some(), "by a rule");
+
+    // To operate where the device stands is not enough.
+    let token = json!({ "name": "us", "scopes": ["operate"], "site_id": us["site_id"] });
+    let token = make(&api, "/api/v1/tokens", token).await;
+    let accept = format!("{}/accept", device_path("GREEDY"));
+    let there = api.with_token(token["token"].as_str().unwrap());
+    assert_eq!(there.call("POST", &accept, Some(json!({}))).await.0, 403);
+    assert_eq!(api.get(&path).await["state"], "refused");
+    let (status, device) = api.call("POST", &accept, Some(json!({}))).await;
+    assert_eq!(status, 200, "{device}");
+    assert_eq!((&device["site"], &device["customer"]), (&json!("eu"), &json!("4711")));
+    assert_eq!(api.get(&path).await["state"], "taken");
+    assert_eq!(admitted_at(&muster, "GREEDY").await, since, "it is no new device by that");
+    assert_eq!(api.call("POST", &accept, Some(json!({}))).await.0, 409);
+}
+
+/// When a device was let in by a claim, a rule or somebody.
+async fn admitted_at(muster: &Muster, serial: &str) -> Option<DateTime<Utc>> {
+    sqlx::query_scalar("select admitted_at from device_facts where serial = $1")
+        .bind(serial)
+        .fetch_one(&muster.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn who_is_let_in_because_all_are_is_not_new_and_who_is_expected_is() {
+    let (muster, api) = lab("accept").await;
+    make(&api, "/api/v1/claims", json!({ "serial": "EXPECTED" })).await;
+    visit(&muster, "EXPECTED").await;
+    visit(&muster, "ANYBODY").await;
+    assert!(admitted_at(&muster, "EXPECTED").await.is_some());
+    assert_eq!(admitted_at(&muster, "ANYBODY").await, None);
+}
+
+#[tokio::test]
+async fn only_who_is_named_is_looked_at_again() {
+    let (muster, api) = lab("quarantine").await;
+    for serial in ["ONE", "OTHER"] {
+        visit(&muster, serial).await;
+    }
+    for (serial, mac) in [("PORT7", "E4:8D:8C:00:00:07"), ("PORT8", "E4:8D:8C:00:00:08")] {
+        let (mut cpe, _) = come(&muster, serial).await;
+        play(&mut cpe, mac).await;
+    }
+    for (claim, named) in [
+        (json!({ "serial": "one" }), vec!["ONE"]),
+        // With a serial number it is for no other device.
+        (json!({ "serial": "NOBODY", "mac": "e48d.8c00.0008" }), vec!["ONE"]),
+        (json!({ "mac": "e48d.8c00.0007" }), vec!["ONE", "PORT7"]),
+    ] {
+        make(&api, "/api/v1/claims", claim).await;
+        assert_eq!(looked_at_again(&muster).await, named);
+    }
+    make(&api, "/api/v1/accept-rules", json!({ "name": "lab", "selector": "serial = X" })).await;
+    assert_eq!(looked_at_again(&muster).await, ["ONE", "OTHER", "PORT7", "PORT8"]);
+}
+
+/// Devices whose next Inform is news whatever it says.
+async fn looked_at_again(muster: &Muster) -> Vec<String> {
+    sqlx::query_scalar(
+        "select f.serial from devices d join device_facts f using (device_id)
+         where d.inform_hash = '' order by f.serial",
+    )
+    .fetch_all(&muster.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn no_more_wait_than_there_is_room_for() {
+    let (muster, api) = lab("quarantine").await;
+    make(&api, "/api/v1/claims", json!({ "serial": "EXPECTED" })).await;
+    visit(&muster, "EARLY").await;
+    sqlx::query(
+        "insert into device_facts (device_id, manufacturer, oui, product_class, serial, auth,
+                                   namespace, updated_at, quarantined_at, quarantine_reason)
+         select gen_random_uuid(), 'x', '000000', 'x', 'W' || n, 'none', 'x', now(), now(), 'x'
+         from generate_series(2, $1) as n",
+    )
+    .bind(muster::fleet::admission::MAX_WAITING)
+    .execute(&muster.pool)
+    .await
+    .unwrap();
+    let (_cpe, reply) = come(&muster, "STRANGER").await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert!(muster.log().contains("unclaimed"));
+    // Who waits, and who is expected, comes as ever.
+    visit(&muster, "EARLY").await;
+    visit(&muster, "EXPECTED").await;
+    assert!(api.get(&device_path("EXPECTED")).await["quarantined_at"].is_null());
+    sqlx::query("delete from device_facts where serial = 'W2'")
+        .execute(&muster.pool)
+        .await
+        .unwrap();
+    visit(&muster, "STRANGER").await;
+    assert!(api.get(&device_path("STRANGER")).await["quarantined_at"].is_string());
+}
+
+#[tokio::test]
+async fn who_waits_and_is_silent_for_a_month_is_forgotten() {
+    let (muster, api) = lab("quarantine").await;
+    make(&api, "/api/v1/claims", json!({ "serial": "EXPECTED" })).await;
+    for serial in ["EXPECTED", "SILENT", "HEARD"] {
+        visit(&muster, serial).await;
+    }
+    for statement in [
+        "update device_facts set quarantined_at = now() - interval '31 days'
+         where quarantined_at is not null",
+        "update devices set last_inform = now() - interval '31 days'
+         where device_id in (select device_id from device_facts where serial <> 'HEARD')",
+    ] {
+        sqlx::query(statement).execute(&muster.pool).await.unwrap();
+    }
+    let expire = muster::fleet::admission::expire;
+    assert_eq!(expire(&muster.pool, Utc::now()).await.unwrap(), 1);
+    assert_eq!(expire(&muster.pool, Utc::now()).await.unwrap(), 0);
+    let left: Vec<String> = sqlx::query_scalar(
+        "select f.serial from devices d join device_facts f using (device_id) order by f.serial",
+    )
+    .fetch_all(&muster.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, ["EXPECTED", "HEARD"]);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod chaos;
 mod claims;
 mod cli;
 mod cli_client;
+mod desired;
 mod embedded;
 mod files;
 mod firmware;

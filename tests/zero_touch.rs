@@ -19,10 +19,8 @@ const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
 const TARGET: &str = "7.16.1";
 
 /// Unknown devices wait, and devices may be called as often as it takes.
-const SETTINGS: &[(&str, &str)] = &[
-    ("MUSTER_ZERO_TOUCH__UNKNOWN", "quarantine"),
-    ("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1"),
-];
+const SETTINGS: &[(&str, &str)] =
+    &[("MUSTER_ZERO_TOUCH__UNKNOWN", "quarantine"), ("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1")];
 
 const TEMPLATE: &str = "/system identity set name={{ \"cpe-\" ~ customer }}\n\
     /ip dns set servers={{ dns }}\n\
@@ -31,7 +29,7 @@ const TEMPLATE: &str = "/system identity set name={{ \"cpe-\" ~ customer }}\n\
 
 struct World {
     api: Api,
-    muster: Muster,
+    _muster: Muster,
     fleet: Fleet,
 }
 
@@ -66,9 +64,9 @@ async fn furnish(api: &Api) {
         "inform_interval_seconds": 60,
         "backup": { "every_hours": 24 },
     });
-    let profile = made(api, "/api/v1/profiles", json!({ "name": "home", "desired": desired })).await;
-    let bindings =
-        format!("/api/v1/profiles/{}/bindings", profile["profile_id"].as_str().unwrap());
+    let profile =
+        made(api, "/api/v1/profiles", json!({ "name": "home", "desired": desired })).await;
+    let bindings = format!("/api/v1/profiles/{}/bindings", profile["profile_id"].as_str().unwrap());
     let (status, answer) = api.call("PUT", &bindings, Some(json!({ "fleet": true }))).await;
     assert_eq!(status, 200, "{answer}");
 }
@@ -97,7 +95,7 @@ impl World {
             options.seed = 1;
         })
         .await;
-        Self { api, muster, fleet }
+        Self { api, _muster: muster, fleet }
     }
 
     async fn desired(&self, index: u32) -> Option<Value> {
@@ -139,7 +137,8 @@ impl World {
     async fn sent(&self, index: u32, kind: &str) -> usize {
         let device = self.api.get(&device_path(&self.fleet.serial(index))).await;
         let id = device["device_id"].as_str().unwrap();
-        let page = self.api.get(&format!("/api/v1/jobs?device_id={id}&kind={kind}&limit=1000")).await;
+        let page =
+            self.api.get(&format!("/api/v1/jobs?device_id={id}&kind={kind}&limit=1000")).await;
         page["items"].as_array().unwrap().len()
     }
 }
@@ -245,5 +244,4 @@ async fn a_board_is_changed_by_hand(world: &World) {
     .await;
     let events = world.api.events(&serial).await;
     assert!(events.iter().any(|kind| kind == "drifted"), "{events:?}");
-
 }

@@ -72,7 +72,8 @@ impl Proof {
         matches!(self, Self::Enrolment | Self::Claim(_))
     }
 
-    /// The word in `device_facts.auth`.
+    /// The word in `device_facts.auth`. By `certificate` admission knows that the serial number is
+    /// proven.
     pub fn word(&self) -> &'static str {
         match self {
             Self::None => "none",

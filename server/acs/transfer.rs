@@ -88,8 +88,7 @@ fn reportable(job: &Job, kinds: &[&str]) -> bool {
     kinds.contains(&job.kind.as_str()) && (job.state == "waiting" || job.attempts > 0)
 }
 
-const TRANSFERS: [&str; 5] =
-    ["download", "upload", "schedule_download", "upgrade", "configure"];
+const TRANSFERS: [&str; 5] = ["download", "upload", "schedule_download", "upgrade", "configure"];
 
 async fn transfer_complete(
     tx: &mut PgConnection,

@@ -62,6 +62,8 @@ pub(super) struct DesiredView {
     script: Option<ScriptView>,
     /// Failed attempts in a row.
     attempts: i32,
+    /// Why it cannot undo a script by itself that cuts it off; null = it can.
+    rescue: Option<String>,
 }
 
 /// A script that a device took, or is to take.
@@ -84,7 +86,7 @@ pub(super) struct ScriptView {
 
 impl DesiredView {
     fn of(view: View) -> Self {
-        let View { device_id, row, effective, wants, template, .. } = view;
+        let View { device_id, row, effective, wants, template, rescue, .. } = view;
         let script = row.script_sha256.as_ref().map(|_| ScriptView {
             template_id: row.script_template,
             template,
@@ -105,6 +107,7 @@ impl DesiredView {
             wants,
             script,
             attempts: row.attempts,
+            rescue,
         }
     }
 }

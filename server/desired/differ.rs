@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
 use muster_cwmp::value::ValueType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use utoipa::ToSchema;
 
 use super::effective::{Effective, Layered};
@@ -16,7 +17,7 @@ use crate::jobs::spec::{MAX_PARAMETERS, SetParameter};
 use crate::store::parameters::Document;
 
 /// Values that were put back so long ago are not counted any more.
-const REMEMBERED: TimeDelta = TimeDelta::days(1);
+const REMEMBERED: TimeDelta = TimeDelta::days(2);
 /// So often a value is put back within that time before the device is left alone.
 const PUT_BACK: u32 = 3;
 /// For so long it is left alone first, and at most; each further time doubles it.
@@ -77,6 +78,8 @@ pub struct Seen<'a> {
     pub is_new: bool,
     /// How often values were put back.
     pub memory: &'a Memory,
+    /// What values are hashed with: a plain hash of a short secret is no secret.
+    pub key: &'a [u8; 32],
 }
 
 /// What comes of the comparison.
@@ -111,7 +114,8 @@ fn one(
     seen: Seen<'_>,
     now: DateTime<Utc>,
 ) {
-    let secret = is_secret(name);
+    let variable = wanted.value.variable.as_deref();
+    let secret = is_secret(name) || variable.is_some_and(is_secret);
     let entry = seen.document.get(name);
     let shown = |text: &str| if secret { MASK.to_owned() } else { text.to_owned() };
     let value = value_of(&wanted.value, effective);
@@ -133,7 +137,7 @@ fn one(
         difference.words = "the device has no such parameter".to_owned();
         return compared.differences.push(difference);
     };
-    let is_same = match secret {
+    let is_same = match is_secret(name) {
         true => seen.secrets.get(name) == Some(&value),
         false => same(&value, &entry.value, entry.kind, wanted.value.tolerance),
     };
@@ -143,7 +147,7 @@ fn one(
         }
         return;
     }
-    let hash = hash(&value);
+    let hash = hash(seen.key, &value);
     let remembered = remembered.filter(|memory| memory.wanted == hash);
     match verdict(wanted, entry.writable, remembered, seen.is_new, now) {
         Verdict::Leave => {}
@@ -245,7 +249,8 @@ fn value_of(wanted: &Wanted, effective: &Effective) -> Option<String> {
             Value::Bool(yes) => Some(if *yes { "1" } else { "0" }.to_owned()),
             Value::Number(number) => Some(number.to_string()),
             Value::Array(items) => {
-                let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                let text =
+                    |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
                 Some(items.iter().map(text).collect::<Vec<_>>().join(","))
             }
             Value::Null | Value::Object(_) => None,
@@ -292,16 +297,20 @@ fn items(list: &str) -> Vec<&str> {
     items
 }
 
-/// Half of a SHA-256, in hex.
-pub(super) fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+/// Half of a keyed SHA-256, in hex.
+fn hash(key: &[u8; 32], text: &str) -> String {
+    keyed(key, text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// A keyed SHA-256.
+pub(super) fn keyed(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
 }
 
 /// The earlier of two times, where there are any.
-pub(super) fn earlier(
-    a: Option<DateTime<Utc>>,
-    b: Option<DateTime<Utc>>,
-) -> Option<DateTime<Utc>> {
+pub(super) fn earlier(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     a.into_iter().chain(b).min()
 }
 

@@ -1,44 +1,57 @@
-//! What is to be done about a device, and doing it.
+//! What is to be done about a device; `carry_out` does it. `hear`: what became of what was done before.
+//! `regular`: what is done by the clock.
 //!
 //! The order of things: what is known of the device, then its release, then its script, then single
 //! parameters. Each may change what comes after it, so a device is compared again when the jobs of one
 //! of them have ended.
 
+mod carry_out;
+mod hear;
+mod regular;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub(super) use carry_out::carry_out;
+use hear::{changes, hear};
+use regular::{is_old, regular};
+
+use super::KEY;
 use super::differ::{self, Difference, Seen, earlier};
 use super::effective::{Layered, Source};
 use super::reconcile::Subject;
 use super::release::{self, Step};
 use super::script::{self, Script};
 use super::world::World;
-use super::KEY;
 use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::secret::is_secret;
-use crate::fleet::{backup, credentials, learn};
-use crate::jobs::queue::{self, Order};
+use crate::fleet::{backup, learn};
+use crate::jobs::queue;
 use crate::jobs::spec::{JobSpec, UploadFile};
-use crate::store::desired::{self as store, OwnJob, Row};
-use crate::store::{events, parameters::Document};
+use crate::store::desired::{OwnJob, Row};
+use crate::store::parameters::Document;
 
+/// Ends of the keys of the jobs that are made here.
+const READ: &str = "read";
+const CHECK: &str = "check";
+const UPGRADE: &str = "upgrade";
+const CONFIGURE: &str = "configure";
+const SET: &str = "set";
+const CREDENTIALS: &str = "credentials";
+/// What differences are called that are of no single parameter.
+const RELEASE: &str = "release";
+const TEMPLATE: &str = "template";
+/// A device that a rollout is at is looked at again.
+const IN_ROLLOUT: TimeDelta = TimeDelta::minutes(5);
 /// A device is new until it was as it should be, but no longer than this.
 const NEW_FOR: TimeDelta = TimeDelta::days(1);
-/// What is wanted is read so often unless somebody says otherwise.
-const CHECK_HOURS: u32 = 24;
 /// One whose script cannot be made is looked at again.
 const BLOCKED_FOR: TimeDelta = TimeDelta::hours(1);
-/// After a failure it is tried again; each further one doubles it.
-const TRY_AGAIN: TimeDelta = TimeDelta::minutes(5);
-const TRY_AGAIN_MOST: TimeDelta = TimeDelta::days(1);
 
 /// Keys of the jobs that keep a configuration: by the clock, before a change, after one. Their ends
 /// are those of `fleet::backup::Cause`.
@@ -60,6 +73,7 @@ pub(super) struct Decision {
     changed: bool,
     /// It is to be given other credentials.
     rotate: bool,
+    was_compared_at: Option<DateTime<Utc>>,
 }
 
 impl Decision {
@@ -67,7 +81,15 @@ impl Decision {
         let mut row = subject.row.clone();
         row.compared_at = Some(now);
         row.due_at = None;
-        Self { row, jobs: Vec::new(), cancel: Vec::new(), drifted: Vec::new(), changed: false, rotate: false }
+        Self {
+            row,
+            jobs: Vec::new(),
+            cancel: Vec::new(),
+            drifted: Vec::new(),
+            changed: false,
+            rotate: false,
+            was_compared_at: subject.row.compared_at,
+        }
     }
 
     /// Nothing is to be written but when it is compared next.
@@ -76,6 +98,32 @@ impl Decision {
         let mut same = was.clone();
         (same.due_at, same.compared_at) = (row.due_at, row.compared_at);
         jobs.is_empty() && cancel.is_empty() && !self.rotate && same == *row
+    }
+
+    /// Nothing has changed but when it is compared next.
+    fn stays(mut self) -> Self {
+        self.row.compared_at = self.was_compared_at;
+        self
+    }
+
+    /// Something is under way: whoever ends it has it compared.
+    fn pends(mut self, words: String) -> Self {
+        self.row.compared_at = self.was_compared_at;
+        self.ends("pending", Some(words))
+    }
+
+    /// Calls back what nobody has taken, as it is not wanted any more, or not like that.
+    fn call_back(&mut self, open: &[&OwnJob]) {
+        for job in open.iter().filter(|job| job.state == "queued" && job.attempts == 0) {
+            if !job.key.starts_with(KEY) && !job.key.starts_with(queue::APPLY_LOG) {
+                continue;
+            }
+            self.cancel.push(job.job_id);
+            self.row.heard.0.insert(job.key.clone(), job.job_id);
+            if job.key == format!("{KEY}{CONFIGURE}") {
+                self.row.script_sha256 = None;
+            }
+        }
     }
 
     fn ends(mut self, state: &str, reason: Option<String>) -> Self {
@@ -114,42 +162,55 @@ pub(super) async fn decide(
 ) -> Result<Decision, Error> {
     let (facts, effective) = (&subject.facts, &subject.effective);
     let mut decision = Decision::of(subject, now);
+    let open = |job: &&OwnJob| matches!(job.state.as_str(), "queued" | "running" | "waiting");
+    let open: Vec<&OwnJob> = subject.jobs.iter().filter(open).collect();
     if facts.quarantined || effective.is_nothing() {
         let why = if facts.quarantined { "it is in quarantine" } else { "nothing is wanted of it" };
+        decision.call_back(&open);
         decision.row.differences = Json(Vec::new());
         decision.row.drifted_at = None;
+        decision.row.effective_hash = None;
         return Ok(decision.ends("unmanaged", Some(why.to_owned())));
     }
+    if facts.in_rollout {
+        // Its health is being judged: nobody else changes it.
+        decision.row.due_at = Some(now + IN_ROLLOUT);
+        return Ok(decision.stays());
+    }
     let script = script::wanted(app, world, subject).await?;
-    let hash = intent(subject, script.as_ref());
+    let hash = intent(app, subject, script.as_ref());
     let is_changed = subject.row.effective_hash.as_deref() != Some(&hash);
-    let open: Vec<&OwnJob> = subject.jobs.iter().filter(|job| is_open(job)).collect();
-    if !open.is_empty() {
-        let begun = |job: &&OwnJob| job.state != "queued" || job.attempts > 0;
-        let unread = facts.document.is_none() || facts.refreshed_at.is_none();
-        if !is_changed || unread || open.iter().any(begun) {
-            return Ok(decision.ends("pending", Some("its jobs are under way".to_owned())));
-        }
-        let ours = open.iter().filter(|job| job.key.starts_with(KEY));
-        decision.cancel = ours.map(|job| job.job_id).collect();
+    let is_begun = open.iter().any(|job| job.state != "queued" || job.attempts > 0);
+    if is_begun || !(open.is_empty() || is_changed) {
+        // Whoever ends them has it compared.
+        let is_changing = open.iter().any(|job| changes(&job.key));
+        let words = "its jobs are under way".to_owned();
+        return Ok(if is_changing { decision.pends(words) } else { decision.stays() });
     }
-    let Some(document) = facts.document.as_ref().filter(|_| facts.refreshed_at.is_some()) else {
-        return Ok(unread(decision, subject, now));
+    decision.call_back(&open);
+    hear(&mut decision, subject, now);
+    let row = &mut decision.row;
+    if is_changed {
+        (row.attempts, row.blocked_until) = (0, None);
+    }
+    if let Some(until) = row.blocked_until.filter(|until| *until > now) {
+        row.due_at = Some(until);
+        row.state = "blocked".to_owned();
+        return Ok(decision);
+    }
+    let document = facts.document.as_ref().filter(|_| facts.refreshed_at.is_some());
+    let Some(document) = document else {
+        decision.order(JobSpec::Refresh { path: None }, READ);
+        return Ok(decision.ends("pending", Some("its parameters are read".to_owned())));
     };
-    if let Some(blocked) = failed(&mut decision, subject, now) {
-        let again = backed_off(decision.row.attempts);
-        decision.row.due_at = Some(now + again);
-        return Ok(decision.ends("blocked", Some(blocked)));
-    }
     decision.row.effective_hash = Some(hash);
     let before = std::mem::take(&mut decision.row.differences.0);
     // Told by whoever keeps configurations, and until they say otherwise.
     let is_ignored = |name: &str| subject.row.ignored.iter().any(|ignored| ignored == name);
     let kept = before.iter().filter(|one| one.name == backup::CONFIGURATION);
-    let kept = kept.filter(|one| !is_ignored(&one.name));
-    decision.row.differences.0.extend(kept.cloned());
+    decision.row.differences.0.extend(kept.filter(|one| !is_ignored(&one.name)).cloned());
     let mut blocked = None;
-    if !self::release(&mut decision, world, subject, is_new(subject, now))
+    if !release(&mut decision, world, subject, is_new(subject, now))
         && !configure(&mut decision, subject, script, &mut blocked)
     {
         compare(app, &mut decision, subject, document, now).await?;
@@ -169,8 +230,7 @@ fn finish(
     now: DateTime<Utc>,
 ) {
     let row = &mut decision.row;
-    let was_settled = matches!(row.state.as_str(), "in_sync" | "drifted");
-    if was_settled && !is_changed {
+    if row.settled_at.is_some() && !is_changed && !decision.changed {
         let known = |one: &&Difference| !before.iter().any(|known| known.name == one.name);
         decision.drifted = row.differences.iter().filter(known).cloned().collect();
     }
@@ -191,88 +251,26 @@ fn finish(
         true => None,
         false => Some(row.drifted_at.unwrap_or(now)),
     };
-    if !mended && row.settled_at.is_none() {
+    // One whose release or script could not be had yet is still to be brought there.
+    let lacks = row.differences.iter().any(|one| matches!(one.name.as_str(), RELEASE | TEMPLATE));
+    if matches!(state, "in_sync" | "drifted") && !lacks && row.settled_at.is_none() {
         row.settled_at = Some(now);
     }
 }
 
-/// The first that it is told is what it is.
+/// It was let in a short while ago, and was not as it should be since. A device that only bootstraps is
+/// not new: RouterOS does so, too, when its ACS has another name.
 fn is_new(subject: &Subject, now: DateTime<Utc>) -> bool {
-    let begun = subject.facts.begun_at;
-    let is_unsettled = subject.row.settled_at.is_none_or(|settled| settled < begun);
-    is_unsettled && begun + NEW_FOR > now
-}
-
-fn is_open(job: &OwnJob) -> bool {
-    matches!(job.state.as_str(), "queued" | "running" | "waiting")
-}
-
-/// Nothing is known of its parameters: it is read first.
-fn unread(mut decision: Decision, subject: &Subject, now: DateTime<Utc>) -> Decision {
-    if let Some(why) = failed(&mut decision, subject, now) {
-        decision.row.due_at = Some(now + backed_off(decision.row.attempts));
-        return decision.ends("blocked", Some(format!("it could not be read: {why}")));
-    }
-    decision.order(JobSpec::Refresh { path: None }, "read");
-    decision.ends("pending", Some("its parameters are read".to_owned()))
-}
-
-/// Why jobs of this kind failed since it was compared last, if they did. What the device refused by
-/// name is remembered, so that the rest is tried without it.
-fn failed(decision: &mut Decision, subject: &Subject, now: DateTime<Utc>) -> Option<String> {
-    let since = subject.row.compared_at;
-    let lately = |job: &&OwnJob| job.finished_at > since && queue::has_compared(&job.key);
-    let mut why = None;
-    for job in subject.jobs.iter().filter(lately) {
-        match job.state.as_str() {
-            "done" => {
-                decision.row.attempts = 0;
-                let changes = ["configure", "set", "upgrade"];
-                let key = job.key.strip_prefix(KEY).unwrap_or_default();
-                decision.changed |= changes.contains(&key);
-            }
-            "failed" | "expired" | "cancelled" => {
-                if job.key == format!("{KEY}configure") {
-                    decision.row.script_sha256 = None;
-                }
-                let refused = refused(job.fault.as_ref());
-                let known = |name: &str| decision.row.undone.contains_key(name);
-                if refused.iter().any(|(name, _)| known(name)) {
-                    differ::refuse(&mut decision.row.undone.0, &refused, now);
-                } else {
-                    let said = job.note.clone().unwrap_or_else(|| job.state.clone());
-                    why = Some(said);
-                }
-            }
-            _ => {}
-        }
-    }
-    if why.is_some() {
-        decision.row.attempts += 1;
-    }
-    why
-}
-
-/// The parameters that a fault names, with what it says of each.
-fn refused(fault: Option<&Value>) -> Vec<(String, String)> {
-    let list = fault.and_then(|fault| fault["parameters"].as_array());
-    let one = |p: &Value| {
-        let text = p["text"].as_str().unwrap_or_default();
-        let code = p["code"].as_u64().unwrap_or_default();
-        Some((p["name"].as_str()?.to_owned(), format!("{code} {text}").trim().to_owned()))
-    };
-    list.into_iter().flatten().filter_map(one).collect()
-}
-
-fn backed_off(attempts: i32) -> TimeDelta {
-    let doublings = attempts.clamp(1, 12) - 1;
-    (TRY_AGAIN * (1 << doublings)).min(TRY_AGAIN_MOST)
+    let settled = subject.row.settled_at;
+    subject.facts.admitted_at.is_some_and(|admitted| {
+        admitted + NEW_FOR > now && settled.is_none_or(|settled| settled < admitted)
+    })
 }
 
 /// The release; true = the rest waits for it.
 fn release(decision: &mut Decision, world: &World, subject: &Subject, is_new: bool) -> bool {
     let Some(wanted) = &subject.effective.release else { return false };
-    let name = "release";
+    let name = RELEASE;
     if subject.row.ignored.iter().any(|ignored| ignored == name) {
         return false;
     }
@@ -284,7 +282,7 @@ fn release(decision: &mut Decision, world: &World, subject: &Subject, is_new: bo
         }
         Step::Upgrade(spec) => {
             before_change(decision, subject);
-            decision.order(spec, "upgrade");
+            decision.order(spec, UPGRADE);
             decision.differs(name, &wanted.from, wanted.from.words(), true);
             tell(decision, wanted, subject);
             true
@@ -316,7 +314,7 @@ fn configure(
     blocked: &mut Option<String>,
 ) -> bool {
     let Some((from, enforce, script)) = script else { return false };
-    let name = "template";
+    let name = TEMPLATE;
     if subject.row.ignored.iter().any(|ignored| ignored == name) {
         return false;
     }
@@ -336,7 +334,13 @@ fn configure(
         decision.differs(name, &from, only_told(&from), false);
         return false;
     }
-    decision.differs(name, &from, from.words(), true);
+    let words = match script::can_rescue(&subject.facts) {
+        Ok(()) => from.words(),
+        Err(why) => {
+            format!("{}; if it cuts the device off, that is not undone: {why}", from.words())
+        }
+    };
+    decision.differs(name, &from, words, true);
     before_change(decision, subject);
     let row = &mut decision.row;
     row.script_sha256 = Some(ready.hash.clone());
@@ -345,12 +349,12 @@ fn configure(
     row.script_at = row.compared_at;
     row.script_report = None;
     let tag = ready.tag();
-    decision.order(ready.job(&subject.facts), "configure");
+    decision.order(ready.job(&subject.facts), CONFIGURE);
     if subject.facts.manufacturer.eq_ignore_ascii_case("mikrotik") {
         let log = JobSpec::Upload { file: UploadFile::Log };
         decision.jobs.push((log, format!("{}{tag}", queue::APPLY_LOG)));
     }
-    decision.order(JobSpec::Refresh { path: None }, "read");
+    decision.order(JobSpec::Refresh { path: None }, READ);
     true
 }
 
@@ -386,161 +390,24 @@ async fn compare(
         ignored: &subject.row.ignored,
         is_new: is_new(subject, now),
         memory: &decision.row.undone,
+        key: &app.keys.derive("desired values"),
     };
     let compared = differ::parameters(&effective, seen, now);
     decision.row.differences.0.extend(compared.differences);
     decision.row.undone = Json(compared.memory);
     decision.row.due_at = compared.again_at;
     if !compared.set.is_empty() {
-        decision.order(JobSpec::Set { parameters: compared.set }, "set");
+        decision.order(JobSpec::Set { parameters: compared.set }, SET);
     }
     Ok(())
 }
 
-/// What is done by the clock: reading what is wanted, and keeping the configuration.
-fn regular(decision: &mut Decision, subject: &Subject, now: DateTime<Utc>) {
-    let (effective, id) = (&subject.effective, subject.facts.device_id);
-    let hours = effective.check_every_hours.as_ref().map_or(CHECK_HOURS, |hours| hours.value);
-    let hours = if effective.parameters.is_empty() { 0 } else { hours };
-    let checked = next(decision.row.check_due_at, hours, id, now);
-    decision.row.check_due_at = checked.map(|(at, _)| at);
-    if let Some((_, true)) = checked {
-        let known = subject.facts.document.as_ref();
-        let is_there = |name: &&String| {
-            !is_secret(name) && known.is_some_and(|document| document.contains_key(*name))
-        };
-        let names: Vec<String> = effective.parameters.keys().filter(is_there).cloned().collect();
-        if !names.is_empty() && decision.jobs.is_empty() {
-            decision.order(JobSpec::Get { names }, "check");
-        }
-    }
-    let hours = effective.backup.as_ref().map_or(0, |backup| backup.value.every_hours);
-    let never = subject.row.backup_due_at.is_none() && subject.row.settled_at.is_none();
-    let due = if never && hours > 0 { Some(now) } else { decision.row.backup_due_at };
-    let kept = next(due, hours, id, now);
-    decision.row.backup_due_at = kept.map(|(at, _)| at);
-    if let Some((_, true)) = kept {
-        decision.keep_configuration(SCHEDULED);
-    } else if decision.changed && effective.backup.is_some() && decision.jobs.is_empty() {
-        // What it is now is what is wanted.
-        decision.keep_configuration(AFTER);
-    }
-    let row = &mut decision.row;
-    row.due_at = earlier(row.due_at, earlier(row.check_due_at, row.backup_due_at));
-}
-
-/// It has had its credentials for as long as is wanted.
-fn is_old(subject: &Subject, now: DateTime<Utc>) -> bool {
-    let wanted = subject.effective.rotate_credentials_days.as_ref();
-    let days = wanted.filter(|days| days.enforce).map_or(0, |days| i64::from(days.value));
-    let since = subject.facts.credentials_at;
-    days > 0 && since.is_some_and(|since| since + TimeDelta::days(days) <= now)
-}
-
-/// When something regular is due next, and whether it is due now; `None` = never. Devices are spread
-/// over the whole time between two.
-fn next(
-    due: Option<DateTime<Utc>>,
-    hours: u32,
-    device_id: Uuid,
-    now: DateTime<Utc>,
-) -> Option<(DateTime<Utc>, bool)> {
-    if hours == 0 {
-        return None;
-    }
-    let every = TimeDelta::hours(i64::from(hours));
-    match due {
-        Some(due) if due <= now => Some((now + every, true)),
-        Some(due) => Some((due.min(now + every), false)),
-        None => {
-            let share = i64::from(device_id.as_fields().0 % 10_000);
-            Some((now + every * i32::try_from(share).unwrap_or(0) / 10_000, false))
-        }
-    }
-}
-
 /// Of all that is wanted of it, to see whether that has changed.
-fn intent(subject: &Subject, script: Option<&(Source, bool, Script)>) -> Vec<u8> {
-    let mut hasher = Sha256::new();
-    hasher.update(serde_json::to_vec(&subject.effective).unwrap_or_default());
+fn intent(app: &App, subject: &Subject, script: Option<&(Source, bool, Script)>) -> Vec<u8> {
+    let wanted = (&subject.effective, &subject.row.ignored);
+    let mut bytes = serde_json::to_vec(&wanted).unwrap_or_default();
     if let Some((_, _, Script::Ready(ready))) = script {
-        hasher.update(&ready.hash);
+        bytes.extend(&ready.hash);
     }
-    hasher.finalize().to_vec()
-}
-
-/// Does it, in one transaction with the device's row locked; true = there are jobs.
-pub(super) async fn carry_out(
-    conn: &mut PgConnection,
-    app: &App,
-    subject: &Subject,
-    mut decision: Decision,
-    wake: bool,
-    now: DateTime<Utc>,
-) -> Result<bool, Error> {
-    let id = subject.facts.device_id;
-    if !decision.drifted.is_empty() {
-        // Before it is mended.
-        let detail = json!({ "differences": decision.drifted });
-        events::append(conn, id, "drifted", None, &detail, now).await?;
-    }
-    for job in &decision.cancel {
-        match queue::cancel(conn, id, *job, "muster", now).await {
-            // It began, or ended, a moment ago.
-            Ok(_) | Err(Error::Conflict(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    // Only while it is here: it could not be woken for them.
-    if decision.rotate && !wake && credentials::rotate(conn, &app.keys, id, now).await? {
-        decision.order(JobSpec::Credentials, "credentials");
-    }
-    let ordered = !decision.jobs.is_empty();
-    let last = decision.jobs.len().saturating_sub(1);
-    for (at, (spec, key)) in std::mem::take(&mut decision.jobs).into_iter().enumerate() {
-        let configures = matches!(spec, JobSpec::Configure { .. });
-        let order = Order {
-            idempotency_key: Some(key),
-            wake: wake && at == last,
-            ..Order::own(id, spec, "")
-        };
-        let (job, _) = queue::create(conn, &app.keys, order, now).await?;
-        if configures {
-            decision.row.script_job = Some(job.job_id);
-        }
-    }
-    store::put(conn, &decision.row, subject.row.due_at).await?;
-    Ok(ordered)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_regular_is_spread_and_comes_again() {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let at = |id: u128, due| next(due, 24, Uuid::from_u128(id << 96), now);
-        assert_eq!(next(None, 0, Uuid::nil(), now), None);
-        assert_eq!(at(0, Some(now)), Some((now + TimeDelta::days(1), true)));
-        assert_eq!(at(0, Some(now + TimeDelta::hours(1))), Some((now + TimeDelta::hours(1), false)));
-        // One that was wanted less often before.
-        assert_eq!(at(0, Some(now + TimeDelta::days(9))), Some((now + TimeDelta::days(1), false)));
-        assert_eq!(at(5_000, None), Some((now + TimeDelta::hours(12), false)));
-    }
-
-    #[test]
-    fn each_failure_is_waited_for_longer_but_never_more_than_a_day() {
-        assert_eq!(backed_off(1), TimeDelta::minutes(5));
-        assert_eq!(backed_off(3), TimeDelta::minutes(20));
-        assert_eq!(backed_off(i32::MAX), TimeDelta::days(1));
-    }
-
-    #[test]
-    fn a_fault_names_what_was_refused() {
-        let fault = json!({ "code": 9003, "text": "x", "parameters": [
-            { "name": "Device.A", "code": 9008, "text": "not writable" } ] });
-        assert_eq!(refused(Some(&fault)), [("Device.A".to_owned(), "9008 not writable".to_owned())]);
-        assert!(refused(None).is_empty());
-    }
+    differ::keyed(&app.keys.derive("desired state"), &bytes).to_vec()
 }

@@ -22,6 +22,7 @@ use crate::ctx::{App, Shared};
 use crate::error::Error;
 use crate::fleet::online;
 use crate::fleet::profile::Wanted;
+use crate::fleet::secret::{Keys, is_secret};
 use crate::store::desired::{self as store, Facts, OwnJob, Row};
 use crate::store::{jobs, selector};
 
@@ -86,9 +87,11 @@ pub(super) async fn compare(app: &App, ids: &[Uuid], wake: bool) -> Result<u64, 
     let mut differing = 0;
     for ids in ids.chunks(BATCH) {
         let world = world::current(app).await?;
+        let now = clock::now();
         let subjects = load(app, &world, ids).await?;
         let work = subjects.into_iter().map(|subject| one(app, &world, subject, wake));
-        let done: Vec<One> = futures_util::stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
+        let done: Vec<One> =
+            futures_util::stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
         differing += done.iter().filter(|one| matches!(one, One::Ordered)).count() as u64;
         let same = done.iter().filter_map(|one| match one {
             One::AsItWas { device_id, was, next } => Some((*device_id, (*was, *next))),
@@ -96,7 +99,7 @@ pub(super) async fn compare(app: &App, ids: &[Uuid], wake: bool) -> Result<u64, 
         });
         let (same, (was, next)): (Vec<_>, (Vec<_>, Vec<_>)) = same.unzip();
         if !same.is_empty() {
-            store::put_off(&app.pool, &same, &was, &next, clock::now()).await?;
+            store::put_off(&app.pool, &same, &was, &next, now).await?;
         }
     }
     Ok(differing)
@@ -133,12 +136,7 @@ async fn put_off_after_fault(app: &App, device_id: Uuid) {
     }
 }
 
-async fn settle(
-    app: &App,
-    world: &Arc<World>,
-    subject: Subject,
-    wake: bool,
-) -> Result<One, Error> {
+async fn settle(app: &App, world: &Arc<World>, subject: Subject, wake: bool) -> Result<One, Error> {
     let now = clock::now();
     let decision = orders::decide(app, world, &subject, now).await?;
     let was = subject.row.due_at;
@@ -162,12 +160,19 @@ async fn write(
         // It was removed.
         return Ok(One::Noted);
     }
-    let now_due = store::get(&mut *tx, device_id).await?.and_then(|row| row.due_at);
-    if now_due != subject.row.due_at {
-        // Something has happened to it since it was read: it is due, and read again.
+    let as_read = (subject.row.due_at, subject.row.compared_at);
+    let as_is = store::get(&mut *tx, device_id).await?.map(|row| (row.due_at, row.compared_at));
+    let ordered = match as_is.unwrap_or_default() == as_read {
+        true => orders::carry_out(&mut tx, app, subject, decision, wake, now).await?,
+        false => None,
+    };
+    let Some(ordered) = ordered else {
+        // Something has happened to it since it was read: it is read again.
+        tx.rollback().await?;
+        let mut conn = app.pool.acquire().await?;
+        touch(&mut conn, device_id, now).await?;
         return Ok(One::Noted);
-    }
-    let ordered = orders::carry_out(&mut tx, app, subject, decision, wake, now).await?;
+    };
     tx.commit().await?;
     if ordered && wake {
         app.wake_hint.notify_one();
@@ -192,8 +197,17 @@ pub async fn load(app: &App, world: &World, ids: &[Uuid]) -> Result<Vec<Subject>
     for facts in facts {
         let id = facts.device_id;
         let row = rows.remove(&id).unwrap_or_else(|| Row::new(id));
-        let variables = world::device_variables(&app.keys, id, &row.variables)?;
-        let overrides = overrides(app, &row)?;
+        let said = world::device_variables(&app.keys, id, &row.variables);
+        let said = said.and_then(|variables| Ok((variables, overrides(&app.keys, &row)?)));
+        let (variables, overrides) = match said {
+            Ok(said) => said,
+            Err(error) => {
+                // It must not hold up the others.
+                tracing::error!(device.id = %id, "cannot be read: {}", error.private());
+                put_off_after_fault(app, id).await;
+                continue;
+            }
+        };
         let place = Place {
             site: facts.site.as_deref(),
             groups: groups.get(&id).map_or(&[], Vec::as_slice),
@@ -208,14 +222,16 @@ pub async fn load(app: &App, world: &World, ids: &[Uuid]) -> Result<Vec<Subject>
 }
 
 /// What was adopted from a device, in clear.
-fn overrides(app: &App, row: &Row) -> Result<BTreeMap<String, Wanted>, Error> {
-    use crate::fleet::secret::is_secret;
+///
+/// # Errors
+/// [`Error::Internal`] for what cannot be read.
+pub(crate) fn overrides(keys: &Keys, row: &Row) -> Result<BTreeMap<String, Wanted>, Error> {
     let mut overrides: BTreeMap<String, Wanted> = serde_json::from_value(row.overrides.clone())
         .map_err(|e| Error::Internal(format!("overrides of {}: {e}", row.device_id)))?;
     for (name, wanted) in overrides.iter_mut().filter(|(name, _)| is_secret(name)) {
         if let Some(value) = &mut wanted.value {
             let context = format!("{} {name}", world::device_context(row.device_id));
-            *value = app.keys.open_text(value, &context)?;
+            *value = keys.open_text(value, &context)?;
         }
     }
     Ok(overrides)
@@ -245,4 +261,3 @@ async fn memberships(
     }
     Ok(found)
 }
-

@@ -6,6 +6,7 @@ use muster_routeros::apply::{self, Rescue};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::differ;
 use super::effective::{Effective, Layered, Source};
 use super::reconcile::Subject;
 use super::world::World;
@@ -41,7 +42,7 @@ pub(super) struct Ready {
     name: String,
     /// As it was rendered.
     text: String,
-    /// SHA-256 of that.
+    /// Keyed SHA-256 of that: nobody can try secrets against it.
     pub hash: Vec<u8>,
 }
 
@@ -53,9 +54,7 @@ impl Ready {
 
     /// The job that brings it.
     pub(super) fn job(&self, facts: &Facts) -> JobSpec {
-        let version = facts.version.as_deref().and_then(|version| version.parse().ok());
-        let rescue = apply::can_rescue(facts.device_mode.as_deref(), version.as_ref());
-        let rescue = rescue.ok().map(|()| Rescue { minutes: RESCUE_MINUTES });
+        let rescue = can_rescue(facts).ok().map(|()| Rescue { minutes: RESCUE_MINUTES });
         JobSpec::Configure {
             template_id: self.template_id,
             version: self.version,
@@ -64,6 +63,12 @@ impl Ready {
             sha256: hex(&self.hash),
         }
     }
+}
+
+/// Whether a device undoes a script by itself that cuts it off, or why not.
+pub(crate) fn can_rescue(facts: &Facts) -> Result<(), &'static str> {
+    let version = facts.version.as_deref().and_then(|version| version.parse().ok());
+    apply::can_rescue(facts.device_mode.as_deref(), version.as_ref())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -89,13 +94,14 @@ pub(super) async fn wanted(
             template_id: id,
             version: template.version,
             name: template.name,
-            text: done.script,
-            hash: done.sha256.to_vec(),
+            text: done.script.clone(),
+            hash: differ::keyed(&app.keys.derive("scripts"), done.script.as_bytes()).to_vec(),
         }))),
         Err(Error::Invalid { message, .. } | Error::Conflict(message)) => {
             let why = format!("the template {} cannot be rendered: {message}", template.name);
             Ok(said(Script::Cannot(why)))
         }
+        // The renderers are busy, say: it is compared again.
         Err(error) => Err(error),
     }
 }
@@ -151,7 +157,13 @@ pub fn spread(seconds: u32, device_id: Uuid) -> u64 {
 
 /// What a device said of a script that it did not run whole; `None` = it ran whole, or said nothing.
 pub(super) fn failures(report: Option<&Value>) -> Option<String> {
-    let failed = report?["failed"].as_array().filter(|failed| !failed.is_empty())?;
+    let report = report?;
+    let failed = report["failed"].as_array().filter(|failed| !failed.is_empty());
+    let Some(failed) = failed else {
+        let ended = report["done"] == true;
+        return (!ended)
+            .then(|| "the device began the script and did not come to its end".to_owned());
+    };
     let one = |f: &Value| format!("line {}", f["line"].as_u64().unwrap_or_default());
     let lines: Vec<String> = failed.iter().take(5).map(one).collect();
     let more = if failed.len() > lines.len() { " and others" } else { "" };
@@ -178,6 +190,8 @@ mod tests {
     fn what_a_device_could_not_run_is_told_by_line() {
         assert_eq!(failures(None), None);
         assert_eq!(failures(Some(&json!({ "done": true, "failed": [] }))), None);
+        let stopped = json!({ "done": false, "failed": [] });
+        assert!(failures(Some(&stopped)).is_some_and(|words| words.contains("its end")));
         let report = json!({ "done": true, "failed": [{ "line": 3, "words": "" }] });
         assert!(failures(Some(&report)).is_some_and(|words| words.contains("line 3")));
     }

@@ -230,7 +230,6 @@ pub fn device_context(device_id: Uuid) -> String {
     format!("device {device_id}")
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

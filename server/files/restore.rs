@@ -1,7 +1,9 @@
 //! A configuration that a device is given back: made as the device asks for it, from the file that it
 //! sent itself, and with its credentials, which therefore lie in no file.
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
+use uuid::Uuid;
 
 use super::link::Link;
 use crate::ctx::App;
@@ -9,26 +11,24 @@ use crate::error::Error;
 use crate::fleet::backup::{self, restore};
 use crate::store::{artifacts, credentials};
 
-/// The text of the file of its own that a device fetches, led back to the server that it calls `base`.
+/// The bytes of the file of its own that a device fetches, led back to the server that it calls `base`.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the file is gone.
-pub(super) async fn text(app: &App, link: &Link, base: &str) -> Result<String, Error> {
+pub(super) async fn file(app: &App, link: &Link, base: &str) -> Result<Bytes, Error> {
     let device_id = link.device_id;
     let gone = || Error::NotFound("the file has been deleted".to_owned());
     let file = artifacts::get_of_device(&app.pool, device_id, link.subject).await?;
     let file = file.filter(|file| u64::try_from(file.size).is_ok_and(|size| size <= backup::MOST));
     let file = file.ok_or_else(gone)?;
-    let parts: Vec<bytes::Bytes> =
-        app.files.read(file.artifact_id, None).await?.try_collect().await?;
-    let bytes = parts.concat();
-    let export = String::from_utf8_lossy(&bytes);
+    let parts: Vec<Bytes> = app.files.read(file.artifact_id, None).await?.try_collect().await?;
+    let export: Vec<u8> = parts.concat();
     let login = login(app, device_id).await?;
-    Ok(restore::script(&export, file.created_at, &format!("{base}/"), login.as_ref()))
+    Ok(restore::script(&export, file.created_at, &format!("{base}/"), login.as_ref()).into())
 }
 
 /// What a device logs in with; `None` = it has nothing of its own.
-async fn login(app: &App, device_id: uuid::Uuid) -> Result<Option<restore::Login>, Error> {
+async fn login(app: &App, device_id: Uuid) -> Result<Option<restore::Login>, Error> {
     let mut conn = app.pool.acquire().await?;
     let Some(own) = credentials::get(&mut conn, device_id).await? else { return Ok(None) };
     let context = device_id.to_string();

@@ -54,8 +54,8 @@ enum Found {
     File(Served),
     /// A list that was made just now.
     List(String),
-    /// The script that stands in a job.
-    Script(String),
+    /// The script that stands in a job, or a configuration that the device is given back.
+    Script(Bytes),
 }
 
 /// `GET` and `HEAD /f/{token}/{name}`. The name is for the device only; the token says what it gets.
@@ -79,8 +79,8 @@ async fn download(
     let base = link::base(public_url, conn.tls, host, conn.local);
     let answered = match found(&app, &link, &base).await {
         Ok(Found::File(file)) => answer(&app, &link, &file, &method, &headers).await,
-        Ok(Found::List(text)) => Ok(made(&method, "text/xml", text)),
-        Ok(Found::Script(text)) => Ok(made(&method, "text/plain; charset=us-ascii", text)),
+        Ok(Found::List(text)) => Ok(made(&method, "text/xml", text.into())),
+        Ok(Found::Script(text)) => Ok(made(&method, "text/plain", text)),
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| failed(&link, &error))
@@ -91,7 +91,7 @@ async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
     if jobs::fetches(&app.pool, link.device_id, link.subject).await? {
         let Some(artifact) = artifacts::get(&app.pool, link.subject).await? else {
             // One that the device sent itself, or none.
-            return Ok(Found::Script(restore::text(app, link, base).await?));
+            return Ok(Found::Script(restore::file(app, link, base).await?));
         };
         return Ok(Found::File(Served {
             id: artifact.artifact_id,
@@ -116,13 +116,13 @@ async fn script(app: &App, link: &Link) -> Result<Found, Error> {
     let gone = || Error::NotFound("no open job of the device fetches this file".to_owned());
     let job = jobs::configures(&app.pool, link.device_id, link.subject).await?.ok_or_else(gone)?;
     match queue::opened(&app.keys, &job)? {
-        JobSpec::Configure { script, .. } => Ok(Found::Script(script)),
+        JobSpec::Configure { script, .. } => Ok(Found::Script(script.into())),
         other => Err(Error::Internal(format!("a {} job has no script", other.kind()))),
     }
 }
 
 /// Made for this device: there is nothing to go on with, and nothing to keep.
-fn made(method: &Method, content_type: &'static str, text: String) -> Response {
+fn made(method: &Method, content_type: &'static str, text: Bytes) -> Response {
     let fields = [
         (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CONTENT_LENGTH, HeaderValue::from(text.len())),

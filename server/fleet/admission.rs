@@ -12,9 +12,9 @@ pub mod decide;
 pub mod rule;
 pub mod welcome;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use self::decide::{Admission, Knock};
@@ -25,13 +25,22 @@ use crate::desired;
 use crate::error::Error;
 use crate::store::accept_rules::Rule;
 use crate::store::claims::{self as store, Claim, Given, Newcomer};
-use crate::store::{events, sites};
+use crate::store::{devices, events, jobs, sites};
 
 pub use welcome::welcome;
 
 /// Why what people order of a device in quarantine is refused.
 pub const WAITS: &str = "the device is in quarantine: let it in first, by a claim, a rule of admission, \
                          or with `accept`";
+
+/// How many devices may wait, about: whoever knows the enrolment credential can come under as many
+/// serial numbers as it likes, and each that waits is kept, and read. Beyond that unknown devices are
+/// sent away.
+pub const MAX_WAITING: i64 = 10_000;
+/// A device that waits, and was not heard of for so long, is forgotten.
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(30);
+/// So many are forgotten at a time.
+const FORGOTTEN: i64 = 1_000;
 
 /// What became of a device that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +70,8 @@ pub async fn admit(
 ) -> Result<Admitted, Error> {
     let Some(device) = store::newcomer(conn, device_id).await? else { return Ok(Admitted::Waits) };
     let macs = store::macs(conn, device_id).await?;
-    let knock = Knock { device_id, serial: &device.serial, macs: &macs, credential, first };
+    let proven = device.proven;
+    let knock = Knock { device_id, serial: &device.serial, macs: &macs, credential, proven, first };
     let ids: Vec<Uuid> = credential.into_iter().collect();
     let serials = std::slice::from_ref(&device.serial);
     let claims = store::find(&mut *conn, &ids, serials, &macs).await?;
@@ -72,6 +82,12 @@ pub async fn admit(
             decide::unclaimed(&knock, rule, app.config.zero_touch.unknown)
         }
     };
+    if first
+        && matches!(decision.admission, Admission::Quarantine(_))
+        && store::is_full(conn, MAX_WAITING).await?
+    {
+        return Ok(Admitted::Refused);
+    }
     if let (Some(claim_id), Admission::Quarantine(why)) = (decision.denied, &decision.admission) {
         store::note_refused(conn, claim_id, why, now).await?;
     }
@@ -99,7 +115,7 @@ pub async fn admit(
 }
 
 /// Looks again at a device whose data model was just read: its MAC address, and what rules ask for,
-/// may be known only now. True = it was let in by that.
+/// may be known only now. True = it was let in by that. One that is in already takes nothing by that.
 ///
 /// # Errors
 /// As [`admit`].
@@ -115,7 +131,7 @@ pub async fn by_mac(
         // changes nothing of that.
         Some(why) if why != decide::UNCLAIMED => return Ok(false),
         Some(_) => admit(app, conn, device_id, None, false, now).await.map(|a| a == Admitted::In),
-        None => claimed_by_mac(app, conn, device_id, &device, now).await.map(|()| false),
+        None => note_conflicts(conn, device_id, &device, now).await.map(|()| false),
     };
     match looked {
         // Nothing was written, and what was read is to be kept: it is looked at again when it comes.
@@ -124,26 +140,38 @@ pub async fn by_mac(
     }
 }
 
-/// A device that is in: a claim by its address alone is still its own.
-async fn claimed_by_mac(
-    app: &App,
+/// The open claims by an address of a device alone. For one that is in already that is no proof: what
+/// it reads like is its own to say, and with another's claim it would get another's secrets. Only
+/// somebody who says so gives it one.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn open_by_address(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+) -> Result<Vec<Claim>, Error> {
+    let macs = store::macs(conn, device_id).await?;
+    if macs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut claims = store::find(conn, &[], &[], &macs).await?;
+    claims.retain(|claim| claim.serial.is_none() && claim.device_id.is_none());
+    Ok(claims)
+}
+
+/// Tells on the open claims with an address of a device that is in why it does not take them.
+async fn note_conflicts(
     conn: &mut PgConnection,
     device_id: Uuid,
     device: &Newcomer,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    if device.claimed {
-        return Ok(());
-    }
-    let macs = store::macs(conn, device_id).await?;
-    if macs.is_empty() {
-        return Ok(());
-    }
-    let claims = store::find(&mut *conn, &[], &[], &macs).await?;
-    let knock =
-        Knock { device_id, serial: &device.serial, macs: &macs, credential: None, first: false };
-    if let Some(claim) = decide::by_address(&knock, &claims) {
-        take(app, conn, device_id, claim, None, now).await?;
+    for claim in open_by_address(conn, device_id).await? {
+        let serial = device.serial.escape_debug();
+        let why = format!(
+            "the device {serial}, which is in already, has this address: accept it by hand"
+        );
+        store::note_refused(conn, claim.claim_id, &why, now).await?;
     }
     Ok(())
 }
@@ -163,6 +191,8 @@ pub async fn take(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let gone = site_is_gone(conn, claim.site.as_deref()).await?;
+    // Who was in already, and is given it by somebody, is no new device by that.
+    let admitted = by.is_none() || store::waits(conn, device_id).await?;
     if !store::take(conn, claim.claim_id, device_id, now).await? {
         let why = "another device takes the same claim at this moment: try again";
         return Err(Error::Busy(why.to_owned()));
@@ -174,6 +204,7 @@ pub async fn take(
         tags: &claim.tags,
         customer: claim.customer.as_deref(),
         profile_id: claim.profile_id,
+        admitted,
     };
     store::let_in(conn, device_id, given, &variables, now).await?;
     let device = store::newcomer(conn, device_id).await?;
@@ -205,6 +236,31 @@ fn warning(claim: &Claim, device: Option<&Newcomer>, site_is_gone: bool) -> Opti
     (!same).then(|| format!("a {expected} was expected, and it says that it is a {says}"))
 }
 
+/// Forgets devices that have waited for long and were not heard of in that time, a bounded number; gives
+/// how many. Should one come again, it is a new one.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, Error> {
+    let before = now - FORGOTTEN_AFTER;
+    let mut forgotten = 0;
+    for device_id in store::silent(pool, None, before, FORGOTTEN).await? {
+        let mut tx = pool.begin().await?;
+        jobs::lock_device(&mut tx, device_id).await?;
+        // It may have come, or been let in, just now.
+        if store::silent(&mut *tx, Some(device_id), before, 1).await?.is_empty() {
+            continue;
+        }
+        devices::delete(&mut tx, device_id).await?;
+        tx.commit().await?;
+        forgotten += 1;
+    }
+    if forgotten > 0 {
+        tracing::info!(forgotten, "devices in quarantine that are silent were forgotten");
+    }
+    Ok(forgotten)
+}
+
 /// Lets a device in as a rule says.
 async fn by_rule(
     conn: &mut PgConnection,
@@ -218,6 +274,7 @@ async fn by_rule(
         tags: &rule.tags,
         customer: None,
         profile_id: rule.profile_id,
+        admitted: true,
     };
     let detail = json!({
         "rule": rule.name,

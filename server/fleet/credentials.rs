@@ -75,8 +75,10 @@ pub async fn rotate(
         return Ok(false);
     };
     let (previous_md5, previous_sha256) = (Some(had.ha1_md5), Some(had.ha1_sha256));
+    let enrol_until = had.enrol_until;
     let others = fresh(keys, device_id, had.username);
-    credentials::put(conn, &Credentials { previous_md5, previous_sha256, ..others }, now).await?;
+    let others = Credentials { previous_md5, previous_sha256, enrol_until, ..others };
+    credentials::put(conn, &others, now).await?;
     Ok(true)
 }
 

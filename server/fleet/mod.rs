@@ -2,8 +2,8 @@
 //! learned of them, and the language that selects them.
 
 pub mod admission;
-pub mod claim;
 pub mod backup;
+pub mod claim;
 pub mod credentials;
 pub mod facts;
 pub mod group;

@@ -210,7 +210,8 @@ impl Desired {
                 MASK.clone_into(value);
             }
         }
-        self.variables = Variables::masked(&serde_json::to_value(&self.variables).unwrap_or_default());
+        self.variables =
+            Variables::masked(&serde_json::to_value(&self.variables).unwrap_or_default());
         self
     }
 
@@ -234,11 +235,20 @@ impl Wanted {
     /// [`Error::Invalid`] at `pointer`.
     pub fn check(&self, name: &str, pointer: &str) -> Result<(), Error> {
         if self.value.is_some() == self.variable.is_some() {
-            return Err(Error::invalid(pointer, "give `value` or `variable`, and one of them only"));
+            return Err(Error::invalid(
+                pointer,
+                "give `value` or `variable`, and one of them only",
+            ));
+        }
+        if self.variable.as_deref().is_some_and(is_secret) && !is_secret(name) {
+            let why = "a secret variable goes into a parameter that is a secret by its name, and into no other";
+            return Err(Error::invalid(pointer, why));
         }
         let value = self.value.clone().unwrap_or_default();
         let one = SetParameter { name: name.to_owned(), value, kind: self.kind };
-        if let Err(Error::Invalid { message, .. }) = (JobSpec::Set { parameters: vec![one] }).validate() {
+        if let Err(Error::Invalid { message, .. }) =
+            (JobSpec::Set { parameters: vec![one] }).validate()
+        {
             return Err(Error::invalid(pointer, message));
         }
         if let Tolerance::Within { by } = self.tolerance

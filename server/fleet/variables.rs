@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn what_is_called_a_secret_is_sealed_and_masked_and_the_rest_is_not() {
         let keys = Keys::new([7; 32]);
-        let clear = of(json!({ "wifi_password": "hunter22", "wifi_name": "home", "ports": [1, 2] }));
+        let clear =
+            of(json!({ "wifi_password": "hunter22", "wifi_name": "home", "ports": [1, 2] }));
         let stored = clear.sealed(&keys, "site 1");
         assert!(!stored.to_string().contains("hunter22"));
         assert_eq!(stored["wifi_name"], "home");
@@ -153,13 +154,22 @@ mod tests {
         let mut back = Variables::masked(&stored);
         back.0.insert("wifi_name".to_owned(), json!("away"));
         back.keep_masked(&clear);
-        assert_eq!(back, of(json!({ "wifi_password": "hunter22", "wifi_name": "away", "ports": [1, 2] })));
+        assert_eq!(
+            back,
+            of(json!({ "wifi_password": "hunter22", "wifi_name": "away", "ports": [1, 2] }))
+        );
     }
 
     #[test]
     fn a_name_is_a_name_and_a_secret_is_text() {
         assert!(of(json!({ "a": 1, "_b2": null, "x_secret": "s" })).check("/v").is_ok());
-        for bad in [json!({ "2a": 1 }), json!({ "a b": 1 }), json!({ "x_secret": 5 }), json!({ "a": "\0" }), json!({ "a": { "$sealed": "x" } })] {
+        for bad in [
+            json!({ "2a": 1 }),
+            json!({ "a b": 1 }),
+            json!({ "x_secret": 5 }),
+            json!({ "a": "\0" }),
+            json!({ "a": { "$sealed": "x" } }),
+        ] {
             assert!(of(bad.clone()).check("/v").is_err(), "{bad}");
         }
         assert!(of(json!({ "a": "x".repeat(MAX_VARIABLES) })).check("/v").is_err());

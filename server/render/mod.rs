@@ -4,7 +4,8 @@
 //!   here and in `filters`, where it may stand in `place`.
 //! - `scan`: what a template is made of. [`lint`]: what is wrong with one before anybody has it rendered.
 //! - [`worker`]: the process that renders. `frame`: what it is asked and answers. `pool`: keeps such
-//!   processes, and ends one that takes too long. Here: what the rest of the server asks for.
+//!   processes, and ends one that takes too long. `refused`: who took too long before. Here: what the
+//!   rest of the server asks for.
 //! - [`context`]: what every template knows of its device.
 //!
 //! Owns that no value ends the string that it stands in, whatever the value and whatever the template,
@@ -24,6 +25,7 @@ mod frame;
 pub mod lint;
 mod place;
 mod pool;
+mod refused;
 mod scan;
 pub mod worker;
 
@@ -89,11 +91,17 @@ pub enum Failure {
          values that are nested in a loop; if with every template, the server's log says why"
     )]
     Died,
+    /// No process had time for it. Nothing is said of the template.
+    #[error("the renderers are busy; it is tried again")]
+    Busy,
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self::invalid("/body", failure.to_string())
+        match failure {
+            Failure::Busy => Self::Busy(failure.to_string()),
+            failure => Self::invalid("/body", failure.to_string()),
+        }
     }
 }
 
@@ -112,7 +120,8 @@ pub struct Rendered {
 ///
 /// # Errors
 /// [`Error::Invalid`]: at `/variables`, naming each whose value is missing or does not fit; at `/body`
-/// for a template that is wrong or was stopped. None repeats a secret.
+/// for a template that is wrong or was stopped. [`Error::Busy`] where no process has time for it. None
+/// repeats a secret.
 pub async fn rendered(
     app: &App,
     body: &str,

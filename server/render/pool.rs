@@ -1,5 +1,8 @@
 //! The processes that render, as the server keeps them: started when they are needed, asked for several
 //! templates at a time, ended when one takes too long, and started again.
+//!
+//! Owns that no template holds up the others: one that took too long, or ended its process, is not begun
+//! again for a while, and nobody waits without end.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -10,22 +13,29 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::{self, Answer, Request};
+use super::refused::{Key, Refused};
 use super::{Failure, Settings};
 
 /// Templates that a process is given ahead, so that it need not wait to be asked.
 pub(super) const DEPTH: usize = 16;
 /// How long a process may take to start, and to end.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a template may wait for a process, beside the time that it may render.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// Renders templates in processes of their own.
 pub struct Renderer {
     lanes: Vec<Lane>,
+    refused: Arc<Refused>,
+    /// How long whoever asks waits for an answer.
+    deadline: Duration,
 }
 
 /// The way to one process, whichever it is at the time.
@@ -37,8 +47,24 @@ struct Lane {
 
 /// A template that is to be rendered.
 struct Job {
+    key: Key,
     frame: Vec<u8>,
     answer: oneshot::Sender<Result<String, Failure>>,
+}
+
+impl Job {
+    /// Why it is not begun: nobody waits for it any more, or its template went too far meanwhile.
+    fn given_up(&self, refused: &Refused) -> Option<Failure> {
+        match self.answer.is_closed() {
+            true => Some(Failure::Busy),
+            false => refused.why(&self.key, std::time::Instant::now()),
+        }
+    }
+
+    /// Tells whoever waits; who does not any more need not be told.
+    fn tell(self, told: Result<String, Failure>) {
+        let _ = self.answer.send(told);
+    }
 }
 
 /// Counts one that waits, for as long as it lives.
@@ -53,20 +79,39 @@ impl Drop for Waiting<'_> {
 impl Renderer {
     /// Starts nothing yet: the first template starts the first process. Must be called in a runtime.
     pub fn start(settings: Settings) -> Self {
-        let settings = Arc::new(settings);
+        let deadline = WAIT + settings.patience;
+        let (settings, refused) = (Arc::new(settings), Arc::<Refused>::default());
         let lane = |_| {
             let (jobs, queue) = mpsc::channel(DEPTH);
-            tokio::spawn(run(Arc::clone(&settings), queue));
+            tokio::spawn(run(Arc::clone(&settings), Arc::clone(&refused), queue));
             Lane { jobs, waiting: Arc::default() }
         };
-        Self { lanes: (0..settings.workers.max(1)).map(lane).collect() }
+        let lanes = (0..settings.workers.max(1)).map(lane).collect();
+        Self { lanes, refused, deadline }
     }
 
-    /// The script that a template gives with the values in `context`, an object.
+    /// The script that a template gives a device with the values in `context`, an object. One that went
+    /// too far is refused with the same words for five minutes.
     ///
     /// # Errors
     /// [`Failure`]
     pub async fn render(&self, template: &str, context: Value) -> Result<String, Failure> {
+        self.asked(key("device", template), template, context).await
+    }
+
+    /// The same for people. Their values may be any: what goes too far with these is refused to people,
+    /// and not to devices.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn try_out(&self, template: &str, context: Value) -> Result<String, Failure> {
+        self.asked(key("person", template), template, context).await
+    }
+
+    async fn asked(&self, key: Key, template: &str, context: Value) -> Result<String, Failure> {
+        if let Some(failure) = self.refused.why(&key, std::time::Instant::now()) {
+            return Err(failure);
+        }
         let request = Request { template: template.into(), context };
         let frame = frame::encoded(&request)
             .map_err(|e| Failure::Mistake(format!("the template and its values: {e}")))?;
@@ -75,16 +120,24 @@ impl Renderer {
         lane.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&lane.waiting);
         let (answer, answered) = oneshot::channel();
-        if lane.jobs.send(Job { frame, answer }).await.is_err() {
-            return Err(Failure::Died);
-        }
-        answered.await.unwrap_or(Err(Failure::Died))
+        let told = async {
+            if lane.jobs.send(Job { key, frame, answer }).await.is_err() {
+                return Err(Failure::Died);
+            }
+            answered.await.unwrap_or(Err(Failure::Died))
+        };
+        timeout(self.deadline, told).await.unwrap_or(Err(Failure::Busy))
     }
+}
+
+/// What a template is known by, to whoever has it rendered.
+fn key(whose: &str, template: &str) -> Key {
+    Sha256::new().chain_update(whose).chain_update([0_u8]).chain_update(template).finalize().into()
 }
 
 /// Keeps a process at work until nobody asks any more. What a process that had to be ended was given
 /// ahead goes to the next one: answers come in order, so it is known whose template ended it.
-async fn run(settings: Arc<Settings>, mut queue: mpsc::Receiver<Job>) {
+async fn run(settings: Arc<Settings>, refused: Arc<Refused>, mut queue: mpsc::Receiver<Job>) {
     let mut open: VecDeque<Job> = VecDeque::new();
     loop {
         if open.is_empty() {
@@ -93,21 +146,25 @@ async fn run(settings: Arc<Settings>, mut queue: mpsc::Receiver<Job>) {
                 None => return,
             }
         }
-        let failure = match Worker::start(&settings).await {
-            Ok(mut worker) => match worker.work(&mut queue, &mut open, settings.patience).await {
-                Some(end) => worker.end(end).await,
-                None => return,
-            },
+        let (failure, of_template) = match Worker::start(&settings).await {
+            Ok(mut worker) => {
+                match worker.work(&mut queue, &mut open, &refused, settings.patience).await {
+                    Some(end) => worker.end(end).await,
+                    None => return,
+                }
+            }
             Err(error) => {
                 let program = settings.program.display();
                 tracing::error!("{program} render-worker does not start: {error}");
-                Failure::Died
+                (Failure::Died, false)
             }
         };
         if let Some(job) = open.pop_front() {
             tracing::warn!("the rendering of a template was ended: {failure}");
-            // Who does not wait any more need not be told.
-            let _ = job.answer.send(Err(failure));
+            if of_template {
+                refused.note(job.key, &failure, std::time::Instant::now());
+            }
+            job.tell(Err(failure));
         }
     }
 }
@@ -116,8 +173,8 @@ async fn run(settings: Arc<Settings>, mut queue: mpsc::Receiver<Job>) {
 enum End {
     /// It took too long.
     Slow,
-    /// It is gone.
-    Gone,
+    /// It is gone; whether a template had been begun.
+    Gone { begun: bool },
 }
 
 /// A process.
@@ -164,24 +221,31 @@ impl Worker {
         &mut self,
         queue: &mut mpsc::Receiver<Job>,
         open: &mut VecDeque<Job>,
+        refused: &Refused,
         patience: Duration,
     ) -> Option<End> {
         let mut sent = 0;
         let mut closed = false;
         let mut until = Instant::now() + patience;
         loop {
-            if closed && open.is_empty() {
-                return None;
-            }
             while let Some(job) = open.get(sent) {
+                if let Some(failure) = job.given_up(refused) {
+                    if let Some(job) = open.remove(sent) {
+                        job.tell(Err(failure));
+                    }
+                    continue;
+                }
                 if sent == 0 {
                     until = Instant::now() + patience;
                 }
                 match timeout(patience, self.input.write_all(&job.frame)).await {
                     Ok(Ok(())) => sent += 1,
-                    Ok(Err(_)) => return Some(End::Gone),
+                    Ok(Err(_)) => return Some(End::Gone { begun: sent > 0 }),
                     Err(_) => return Some(End::Slow),
                 }
+            }
+            if closed && open.is_empty() {
+                return None;
             }
             tokio::select! {
                 job = queue.recv(), if !closed && open.len() < DEPTH => match job {
@@ -190,35 +254,40 @@ impl Worker {
                     None => closed = true,
                 },
                 answer = self.answers.recv() => {
-                    let Some(answer) = answer else { return Some(End::Gone) };
-                    let Some(job) = open.pop_front() else { return Some(End::Gone) };
+                    let gone = Some(End::Gone { begun: sent > 0 });
+                    let Some(answer) = answer else { return gone };
+                    let Some(job) = open.pop_front() else { return gone };
                     sent -= 1;
                     until = Instant::now() + patience;
-                    // Who does not wait any more need not be told.
-                    let _ = job.answer.send(result(answer));
+                    let told = result(answer);
+                    if let Err(failure) = &told {
+                        refused.note(job.key, failure, std::time::Instant::now());
+                    }
+                    job.tell(told);
                 }
                 () = sleep_until(until), if sent > 0 => return Some(End::Slow),
             }
         }
     }
 
-    /// Ends the process, and says what that was about.
-    async fn end(mut self, end: End) -> Failure {
-        match end {
+    /// Ends the process, and says what that was about, and whether the template is to blame.
+    async fn end(mut self, end: End) -> (Failure, bool) {
+        let begun = match end {
             // It goes with `self`.
-            End::Slow => return Failure::TooSlow,
-            End::Gone => drop(self.input),
+            End::Slow => return (Failure::TooSlow, true),
+            End::Gone { begun } => begun,
+        };
+        drop(self.input);
+        let Ok(Ok(status)) = timeout(PATIENCE, self.child.wait()).await else {
+            return (Failure::Died, begun);
+        };
+        // What Rust does where there is no memory.
+        if status.signal() == Some(Signal::SIGABRT as i32) {
+            return (Failure::TooMuch, begun);
         }
-        let status = timeout(PATIENCE, self.child.wait()).await;
-        match status {
-            // What Rust does where there is no memory.
-            Ok(Ok(status)) if status.signal() == Some(Signal::SIGABRT as i32) => Failure::TooMuch,
-            Ok(Ok(status)) => {
-                tracing::warn!("a process that renders templates ended by itself: {status}");
-                Failure::Died
-            }
-            Ok(Err(_)) | Err(_) => Failure::Died,
-        }
+        tracing::warn!("a process that renders templates ended by itself: {status}");
+        // That one it cannot send itself: somebody else did.
+        (Failure::Died, begun && status.signal() != Some(Signal::SIGKILL as i32))
     }
 }
 
@@ -228,5 +297,44 @@ fn result(answer: Answer) -> Result<String, Failure> {
         Answer::Mistake(words) => Err(Failure::Mistake(words)),
         Answer::TooMuch => Err(Failure::TooMuch),
         Answer::Ready => Err(Failure::Died),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// One with a process that never answers, and what that is asked.
+    fn deaf() -> (Renderer, mpsc::Receiver<Job>) {
+        let (jobs, queue) = mpsc::channel(1);
+        let lanes = vec![Lane { jobs, waiting: Arc::default() }];
+        let deadline = Duration::from_millis(20);
+        (Renderer { lanes, refused: Arc::default(), deadline }, queue)
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_without_end() {
+        let (renderer, mut queue) = deaf();
+        // The second one does not even come into the queue.
+        for _ in 0..2 {
+            assert_eq!(renderer.render("x", json!({})).await, Err(Failure::Busy));
+        }
+        assert_eq!(renderer.lanes[0].waiting.load(Ordering::Relaxed), 0);
+        let left = queue.try_recv().expect("it was asked");
+        assert_eq!(left.given_up(&renderer.refused), Some(Failure::Busy));
+    }
+
+    #[tokio::test]
+    async fn what_went_too_far_is_refused_at_once_and_to_nobody_else() {
+        let (renderer, mut queue) = deaf();
+        let now = std::time::Instant::now();
+        renderer.refused.note(key("person", "slow"), &Failure::TooSlow, now);
+        assert_eq!(renderer.try_out("slow", json!({})).await, Err(Failure::TooSlow));
+        assert!(queue.try_recv().is_err(), "no process was asked");
+        assert_eq!(renderer.render("slow", json!({})).await, Err(Failure::Busy));
+        assert!(queue.try_recv().is_ok(), "a device is not refused for what a person tried");
+        assert_eq!(renderer.try_out("other", json!({})).await, Err(Failure::Busy));
     }
 }

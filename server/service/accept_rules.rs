@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::claims::{looked_at_again, profile};
+use super::claims::{all_looked_at_again, profile};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
@@ -76,7 +76,7 @@ pub async fn create(app: &App, ctx: &Ctx, fields: RuleFields) -> Result<Rule, Er
     let object = Object::new("accept_rule", rule.rule_id, &rule.name);
     audit::record(&mut tx, ctx, "accept_rule.create", object, (), RuleFields::of(&rule)).await?;
     tx.commit().await?;
-    looked_at_again(app).await;
+    all_looked_at_again(app).await;
     tracing::info!(rule.id = %rule.rule_id, rule.name, by = ctx.actor.name, "rule of admission made");
     Ok(rule)
 }
@@ -114,7 +114,7 @@ pub async fn change(
     audit::record(&mut tx, ctx, "accept_rule.change", object, before, RuleFields::of(&rule))
         .await?;
     tx.commit().await?;
-    looked_at_again(app).await;
+    all_looked_at_again(app).await;
     tracing::info!(rule.id = %rule_id, rule.name, by = ctx.actor.name, "rule of admission changed");
     Ok(rule)
 }

@@ -19,7 +19,8 @@ use super::devices;
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
-use crate::desired::{self, effective::Effective};
+use crate::desired::reconcile::{self, Subject};
+use crate::desired::{self, effective::Effective, script, world};
 use crate::error::Error;
 use crate::fleet::learn;
 use crate::fleet::profile::Wanted;
@@ -50,6 +51,8 @@ pub struct View {
     pub wants: Wants,
     /// The template of the script that it took last, or is to take.
     pub template: Option<String>,
+    /// Why it cannot undo a script by itself that cuts it off; `None` = it can.
+    pub rescue: Option<String>,
 }
 
 /// What is wanted of a device, and how far it is from that.
@@ -61,7 +64,10 @@ pub async fn of(app: &App, ctx: &Ctx, name: &str) -> Result<View, Error> {
 }
 
 async fn view(app: &App, device: &Device) -> Result<View, Error> {
-    let desired::Standing { effective, row } = desired::of_device(app, device.device_id).await?;
+    let world = world::current(app).await?;
+    let mut found = reconcile::load(app, &world, &[device.device_id]).await?;
+    let gone = || Error::NotFound(format!("no device {}", device.device_id));
+    let Subject { facts, row, effective, .. } = found.pop().ok_or_else(gone)?;
     let mut conn = app.pool.acquire().await?;
     let wants = opened(app, &mut conn, &row).await?.masked();
     drop(conn);
@@ -76,6 +82,7 @@ async fn view(app: &App, device: &Device) -> Result<View, Error> {
         row,
         wants,
         template,
+        rescue: script::can_rescue(&facts).err().map(str::to_owned),
     })
 }
 

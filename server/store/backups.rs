@@ -194,6 +194,29 @@ pub async fn accept(
     Ok(())
 }
 
+/// Lets the next complete backup stand for what is wanted, because the device was changed by order; but
+/// not where drift is told: that is for somebody to look at first. `file` is what the device fetched, if
+/// that is how it was changed: a script of Muster's own only asks.
+pub async fn accept_anew(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    file: Option<Uuid>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"update device_backups set accepted = false
+           where device_id = $1 and accepted
+             and not exists (select from device_desired d
+                             where d.device_id = $1
+                               and d.differences @> '[{"name": "configuration"}]')
+             and not exists (select from artifacts a where a.artifact_id = $2 and a.builtin)"#,
+        device_id,
+        file
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Lets a file stand for all backups of an older one that says the same, and forgets the older one;
 /// false = an open job of the device still fetches it.
 pub async fn supersede(

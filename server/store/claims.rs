@@ -14,8 +14,8 @@ use uuid::Uuid;
 mod admission;
 
 pub use admission::{
-    Given, Newcomer, Taken, forget_stranger, let_in, look_again, macs, newcomer, note_refused,
-    quarantine, take, taken_by, waits,
+    Given, Newcomer, Taken, forget_stranger, is_full, let_in, look_again, look_again_at, macs,
+    newcomer, note_refused, quarantine, silent, take, taken_by, waits,
 };
 
 /// A claim.

@@ -4,6 +4,8 @@
 //! [`touch`], in the same transaction: the time of the next comparison is written anew also where it
 //! has come already, so that whoever compares at this moment sees by it that there is more.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -62,6 +64,10 @@ pub struct Row {
     pub effective_hash: Option<Vec<u8>>,
     /// When it first was as it should be.
     pub settled_at: Option<DateTime<Utc>>,
+    /// After failures nothing is tried before this time.
+    pub blocked_until: Option<DateTime<Utc>>,
+    /// By key, the jobs whose end was reckoned with.
+    pub heard: Json<BTreeMap<String, Uuid>>,
 }
 
 impl Row {
@@ -91,6 +97,8 @@ impl Row {
             check_due_at: None,
             effective_hash: None,
             settled_at: None,
+            blocked_until: None,
+            heard: Json(BTreeMap::new()),
         }
     }
 }
@@ -124,8 +132,10 @@ pub struct Facts {
     pub customer: Option<String>,
     /// Waits for somebody to let it in.
     pub quarantined: bool,
-    /// Its first inform, or its last bootstrap if that is later.
-    pub begun_at: DateTime<Utc>,
+    /// When it was let in by a claim, a rule or a person.
+    pub admitted_at: Option<DateTime<Utc>>,
+    /// A rollout is under way on it.
+    pub in_rollout: bool,
     /// Its data model.
     pub document: Option<Json<Document>>,
     /// When that was read whole.
@@ -138,8 +148,10 @@ pub struct Facts {
     pub device_mode: Option<String>,
     /// What device-mode lets be installed.
     pub allowed_versions: Option<String>,
-    /// When it was given its credentials.
+    /// When it was given its credentials, or used them first.
     pub credentials_at: Option<DateTime<Utc>>,
+    /// It was given others that it has not used yet.
+    pub rotating: Option<bool>,
 }
 
 /// A job of Muster's own that closes, or closed, a difference: the newest of its key.
@@ -171,7 +183,8 @@ pub async fn rows(db: impl PgExecutor<'_>, devices: &[Uuid]) -> Result<Vec<Row>,
                   differences as "differences: Json<Vec<Difference>>", drifted_at, compared_at,
                   script_sha256, script_template, script_version, script_job, script_at,
                   script_report, undone as "undone: Json<Memory>", attempts, backup_due_at,
-                  check_due_at, effective_hash, settled_at
+                  check_due_at, effective_hash, settled_at, blocked_until,
+                  heard as "heard: Json<BTreeMap<String, Uuid>>"
            from device_desired where device_id = any($1)"#,
         devices
     )
@@ -191,11 +204,16 @@ pub async fn facts(pool: &PgPool, devices: &[Uuid]) -> Result<Vec<Facts>, sqlx::
         r#"select f.device_id, f.manufacturer, f.oui, f.serial, f.product_class, f.model,
                   f.identity, f.software_version as version, f.arch, f.root, f.site::text as site,
                   f.customer, f.quarantined_at is not null as "quarantined!",
-                  greatest(d.first_inform, f.last_bootstrap) as "begun_at!",
+                  f.admitted_at,
+                  exists (select from rollout_devices r
+                          where r.device_id = f.device_id
+                            and r.state in ('due', 'offered', 'downloading', 'rebooting',
+                                            'verifying')) as "in_rollout!",
                   p.doc as "document?: Json<Document>", p.refreshed_at as "refreshed_at?",
                   p.changed_at as "changed_at?", i.packages as "packages?",
                   i.device_mode as "device_mode?", i.allowed_versions as "allowed_versions?",
-                  c.updated_at as "credentials_at?"
+                  c.updated_at as "credentials_at?",
+                  (c.previous_sha256 is not null) as "rotating?"
            from device_facts f
            join devices d on d.device_id = f.device_id
            left join device_parameters p on p.device_id = f.device_id
@@ -221,7 +239,8 @@ pub async fn own_jobs(
                   finished_at
            from jobs
            where device_id = any($1)
-             and (idempotency_key like 'muster:desired:%' or idempotency_key = 'muster:refresh')
+             and (idempotency_key like 'muster:desired:%' or idempotency_key = 'muster:refresh'
+                  or idempotency_key like 'muster:apply-log:%')
            order by device_id, idempotency_key, job_id desc"#,
         devices
     )
@@ -302,20 +321,21 @@ pub async fn is_due(
 }
 
 /// Writes what came of comparing a device, unless somebody wants it compared anew since `was_due`:
-/// then it stays due.
+/// then it stays due. `anyhow` = whatever its time is by now; the device's row is locked.
 pub async fn put(
     conn: &mut PgConnection,
     row: &Row,
     was_due: Option<DateTime<Utc>>,
+    anyhow: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into device_desired as x (device_id, due_at, state, reason, differences, drifted_at,
                  compared_at, script_sha256, script_template, script_version, script_job, script_at,
                  script_report, undone, attempts, backup_due_at, check_due_at, effective_hash,
-                 settled_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $20)
+                 settled_at, blocked_until, heard)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $20, $21, $22)
          on conflict (device_id) do update set
-             due_at = case when x.due_at is not distinct from $19 then excluded.due_at
+             due_at = case when $23 or x.due_at is not distinct from $19 then excluded.due_at
                            else least(x.due_at, excluded.due_at) end,
              leased_until = null, state = excluded.state, reason = excluded.reason,
              differences = excluded.differences, drifted_at = excluded.drifted_at,
@@ -325,7 +345,8 @@ pub async fn put(
              script_report = excluded.script_report, undone = excluded.undone,
              attempts = excluded.attempts, backup_due_at = excluded.backup_due_at,
              check_due_at = excluded.check_due_at, effective_hash = excluded.effective_hash,
-             settled_at = excluded.settled_at",
+             settled_at = excluded.settled_at, blocked_until = excluded.blocked_until,
+             heard = excluded.heard",
         row.device_id,
         row.due_at,
         row.state,
@@ -345,7 +366,10 @@ pub async fn put(
         row.check_due_at,
         row.effective_hash.as_deref(),
         was_due,
-        row.settled_at
+        row.settled_at,
+        row.blocked_until,
+        &row.heard as _,
+        anyhow
     )
     .execute(conn)
     .await?;
@@ -385,7 +409,8 @@ pub async fn set_differences(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update device_desired set differences = $2, due_at = $3 where device_id = $1",
+        "update device_desired set differences = $2, due_at = $3, leased_until = null
+         where device_id = $1",
         device_id,
         differences as _,
         now
@@ -404,7 +429,8 @@ pub async fn set_report(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update device_desired set script_report = $2, due_at = $3 where device_id = $1",
+        "update device_desired set script_report = $2, due_at = $3, leased_until = null
+         where device_id = $1",
         device_id,
         report,
         now
@@ -418,7 +444,8 @@ pub async fn set_report(
 pub async fn forget_script(conn: &mut PgConnection, device_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update device_desired
-         set script_sha256 = null, script_report = null, attempts = 0, undone = '{}', settled_at = null
+         set script_sha256 = null, script_report = null, attempts = 0, undone = '{}', settled_at = null,
+             blocked_until = null
          where device_id = $1",
         device_id
     )

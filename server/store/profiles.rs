@@ -293,7 +293,10 @@ pub async fn touch_bound(
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "update device_desired d
-         set due_at = least(d.due_at, $3::timestamptz + make_interval(secs => bound.turn / $2::float8))
+         set due_at = case when d.due_at <= $3::timestamptz then $3
+                           else least(d.due_at, $3 + make_interval(secs => bound.turn / $2::float8))
+                      end,
+             leased_until = null
          from (select device_id, (row_number() over (order by device_id) - 1)::float8 as turn
                from device_desired where profile_id = $1) bound
          where bound.device_id = d.device_id",

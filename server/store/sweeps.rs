@@ -73,10 +73,7 @@ pub async fn list(
 }
 
 /// One.
-pub async fn get(
-    db: impl PgExecutor<'_>,
-    sweep_id: Uuid,
-) -> Result<Option<Sweep>, sqlx::Error> {
+pub async fn get(db: impl PgExecutor<'_>, sweep_id: Uuid) -> Result<Option<Sweep>, sqlx::Error> {
     sqlx::query_as!(
         Sweep,
         "select sweep_id, reason, selector, per_second, state, cursor, seen, differing, created_by,
@@ -140,7 +137,7 @@ pub async fn advance(
     sqlx::query!(
         "update sweeps set cursor = $2, seen = $3, differing = $4, leased_until = $6,
                 state = case when $5 and state = 'running' then 'done' else state end,
-                finished_at = case when $5 then coalesce(finished_at, $7) else finished_at end
+                finished_at = case when $5 and state = 'running' then $7 else finished_at end
          where sweep_id = $1",
         sweep.sweep_id,
         sweep.cursor,
@@ -171,7 +168,8 @@ pub async fn stamp(pool: &PgPool) -> Result<Stamp, sqlx::Error> {
     let text = sqlx::query_scalar!(
         r#"select concat_ws(' ',
                (select concat(count(*), '@', sum(extract(epoch from updated_at))) from profiles),
-               (select concat(count(*), '@', sum(extract(epoch from created_at)), '@', sum(rank))
+               (select concat(count(*), '@', sum(hashtext(concat_ws(' ', profile_id, site_id,
+                                                                     group_id, rank))))
                 from profile_bindings),
                (select concat(count(*), '@', sum(extract(epoch from updated_at))) from sites),
                (select concat(count(*), '@', sum(extract(epoch from updated_at))) from groups),

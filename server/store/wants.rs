@@ -37,7 +37,8 @@ pub async fn say(
          values ($1, $2, $3, $4, $5, $6)
          on conflict (device_id) do update set
              profile_id = excluded.profile_id, variables = excluded.variables,
-             overrides = excluded.overrides, ignored = excluded.ignored, due_at = excluded.due_at",
+             overrides = excluded.overrides, ignored = excluded.ignored, due_at = excluded.due_at,
+             leased_until = null",
         device_id,
         said.profile_id,
         said.variables,
@@ -59,7 +60,8 @@ pub async fn read_anew(
     sqlx::query!(
         "insert into device_desired (device_id, due_at, check_due_at) values ($1, $2, $2)
          on conflict (device_id) do update set
-             due_at = excluded.due_at, check_due_at = excluded.check_due_at",
+             due_at = excluded.due_at, check_due_at = excluded.check_due_at,
+             leased_until = null",
         device_id,
         now
     )

@@ -248,8 +248,19 @@ mod tests {
         assert_eq!(labels(&[Right::Support]), ["Support"]);
         assert_eq!(labels(&[Right::Audit]), ["Audit log"]);
         let read = [
-            "Overview", "Devices", "Sites", "Groups", "Claims", "Profiles", "Templates", "Drift",
-            "Jobs", "Releases", "Rollouts", "Files", "System",
+            "Overview",
+            "Devices",
+            "Sites",
+            "Groups",
+            "Claims",
+            "Profiles",
+            "Templates",
+            "Drift",
+            "Jobs",
+            "Releases",
+            "Rollouts",
+            "Files",
+            "System",
         ];
         assert_eq!(labels(&[Right::Read]), read);
         assert_eq!(labels(&[Right::Admin]).len(), 19);

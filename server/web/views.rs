@@ -207,9 +207,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::web::{
-        account, assets, audit, changes, claims, device, devices, drift, factor, failure, files, groups, jobs, login,
-        overview, password, profiles, releases, roles, rollouts, search, sites, support, sweeps, system, templates,
-        tokens, users, viewer, webhooks,
+        account, assets, audit, changes, claims, device, devices, drift, factor, failure, files,
+        groups, jobs, login, overview, password, profiles, releases, roles, rollouts, search,
+        sites, support, sweeps, system, templates, tokens, users, viewer, webhooks,
     };
     use serde_json::Value;
 

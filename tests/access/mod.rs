@@ -185,11 +185,13 @@ impl World {
             }
             ("quarantine" | "unknown", _) => {
                 let device = self.meet(&word).await;
-                sqlx::query("update device_facts set quarantined_at = now() where device_id = $1::uuid")
-                    .bind(&device)
-                    .execute(&self.muster.pool)
-                    .await
-                    .unwrap();
+                sqlx::query(
+                    "update device_facts set quarantined_at = now() where device_id = $1::uuid",
+                )
+                .bind(&device)
+                .execute(&self.muster.pool)
+                .await
+                .unwrap();
                 device
             }
             ("profiles", _) => {
@@ -363,7 +365,10 @@ impl World {
             ("post", "/rollouts" | "/rollouts/dry-run") => rollout(&word),
             ("post", "/devices/{device_id}/upgrade") => json!({ "version": "7.16.1" }),
             ("post", path) if path.starts_with("/rollouts/") => json!({ "reason": word }),
-            ("post", "/devices/{device_id}/desired/accept" | "/devices/{device_id}/desired/ignore") => {
+            (
+                "post",
+                "/devices/{device_id}/desired/accept" | "/devices/{device_id}/desired/ignore",
+            ) => {
                 json!({ "names": ["Device.X"] })
             }
             ("post", "/claims") => json!({ "serial": word }),
@@ -386,7 +391,9 @@ impl World {
                 json!({ "name": word, "url": "http://192.0.2.1/", "kinds": ["device.fault"] })
             }
             ("post", "/sites") => json!({ "path": word }),
-            ("post", "/groups" | "/views" | "/profiles" | "/templates/{template_id}/copy") => json!({ "name": word }),
+            ("post", "/groups" | "/views" | "/profiles" | "/templates/{template_id}/copy") => {
+                json!({ "name": word })
+            }
             ("post", "/tokens") => json!({ "name": word, "scopes": ["read"] }),
             ("post", "/users") => json!({ "login": word }),
             ("post", "/roles") => json!({ "name": word, "rights": ["read"] }),

@@ -7,10 +7,12 @@ use rcgen::{
     KeyPair,
 };
 use reqwest::{Client, Identity, RequestBuilder};
+use serde_json::json;
 
 use super::device;
 use crate::harness::Muster;
 use crate::harness::cpe::{Cpe, inform};
+use crate::harness::kit::Api;
 
 /// A client that believes any server, and shows this certificate.
 fn client(identity: Option<String>) -> Client {
@@ -119,4 +121,28 @@ async fn a_client_certificate_is_the_device_that_it_names_and_no_other() {
     assert!(post(&foreign, to, "CERT3").send().await.is_err());
     let reply = post(&client(None), to, "CERT3").send().await.unwrap();
     assert_eq!(reply.status(), 401);
+}
+
+#[tokio::test]
+async fn a_client_certificate_takes_the_claim_that_wants_a_credential_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    let ours = authority();
+    std::fs::write(&file, ours.pem()).unwrap();
+    let settings = [
+        ("MUSTER_ACS__TLS", "self-made"),
+        ("MUSTER_ACS__TLS_CLIENT_CA", file.to_str().unwrap()),
+        ("MUSTER_ZERO_TOUCH__UNKNOWN", "quarantine"),
+    ];
+    let mut muster = Muster::start(&settings).await;
+    let api = Api::of(&mut muster);
+    let body = json!({ "serial": "CERT1", "own_credential": true, "customer": "4711" });
+    let (status, made) = api.call("POST", "/api/v1/claims", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    let client = client(Some(certificate(&ours, "E48D8C-CERT1")));
+    let reply = post(&client, muster.cwmp, "CERT1").send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let device = device(&mut muster, "CERT1").await;
+    assert!(device["quarantined_at"].is_null(), "{device}");
+    assert_eq!(device["customer"], "4711");
 }

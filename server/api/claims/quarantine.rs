@@ -79,7 +79,8 @@ pub(super) async fn forget_quarantined(
 /// Let a device in
 ///
 /// Claims a device in quarantine by its serial number and gives it that claim. What is absent is as an
-/// open claim for it says, if there is one. It is told what it is to be when it comes next.
+/// open claim for it says, if there is one. It is told what it is to be when it comes next. A device
+/// that is in already is given the open claim by its MAC address, if there is one.
 #[utoipa::path(
     post,
     path = "/api/v1/devices/{device_id}/accept",

@@ -99,6 +99,9 @@ pub(super) struct TemplatePreview {
     lines: usize,
     /// Variables without a value that fits; in the script a value made up stands for each.
     missing: Vec<TemplateGap>,
+    /// Why the device cannot undo a script by itself that cuts it off; null = it can, or there is no
+    /// device.
+    rescue: Option<String>,
 }
 
 /// A variable without a value that fits.
@@ -119,6 +122,7 @@ impl TemplatePreview {
             size: preview.size,
             lines: preview.lines,
             missing: preview.missing.into_iter().map(gap).collect(),
+            rescue: preview.rescue,
         }
     }
 }

@@ -60,13 +60,15 @@ pub(super) async fn desired(d: &Desired) -> anyhow::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|");
     let told = json!({ "parameters": { &name: { "value": "bench", "mode": "report" } } });
-    let profile = api.made("/api/v1/profiles", &json!({ "name": "bench", "desired": told })).await?;
+    let profile =
+        api.made("/api/v1/profiles", &json!({ "name": "bench", "desired": told })).await?;
     let path = format!("/api/v1/profiles/{}", profile["profile_id"].as_str().unwrap_or_default());
     swept(&server, &api, d, "bound, differences told", async {
         api.put(&format!("{path}/bindings"), &json!({ "fleet": true })).await
     })
     .await?;
-    let enforced = json!({ "desired": { "parameters": { &name: { "value": "bench", "mode": "enforce" } } } });
+    let enforced =
+        json!({ "desired": { "parameters": { &name: { "value": "bench", "mode": "enforce" } } } });
     swept(&server, &api, d, "changed, differences mended", api.patched(&path, &enforced)).await?;
     // As if the devices had taken it.
     sqlx::query("delete from jobs").execute(&server.pool).await?;
@@ -96,7 +98,8 @@ async fn swept(
     let begin = Instant::now();
     let newest = "select sweep_id from sweeps order by sweep_id desc limit 1";
     let sweep: Uuid = sqlx::query_scalar(newest).fetch_one(&server.pool).await?;
-    api.patched(&format!("/api/v1/sweeps/{sweep}"), &json!({ "per_second": AS_FAST_AS_CAN_BE })).await?;
+    api.patched(&format!("/api/v1/sweeps/{sweep}"), &json!({ "per_second": AS_FAST_AS_CAN_BE }))
+        .await?;
     let end = Instant::now() + PATIENCE;
     let seen = loop {
         let (state, seen): (String, i64) =
@@ -112,8 +115,7 @@ async fn swept(
     };
     let took = begin.elapsed().as_secs_f64();
     ensure!(seen == i64::from(d.devices), "the sweep came to {seen} devices");
-    let jobs: i64 =
-        sqlx::query_scalar("select count(*) from jobs").fetch_one(&server.pool).await?;
+    let jobs: i64 = sqlx::query_scalar("select count(*) from jobs").fetch_one(&server.pool).await?;
     let after = cpu()?;
     println!(
         "| {what} | {took:.1} | {:.0} | {jobs} | {:.1} | {:.1} | {:.0} / {:.0} |",

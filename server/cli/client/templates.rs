@@ -200,6 +200,7 @@ struct Preview {
     script: String,
     findings: Vec<Finding>,
     missing: Vec<Gap>,
+    rescue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -408,6 +409,9 @@ fn preview(api: &Api, answer: &Answer) -> anyhow::Result<()> {
     }
     for finding in preview.findings {
         hint(&format!("{}, line {}: {}", finding.severity, finding.line, finding.words));
+    }
+    if let Some(why) = preview.rescue {
+        hint(&format!("if this cuts the device off, it cannot undo it by itself: {why}"));
     }
     Ok(())
 }

@@ -16,7 +16,8 @@ fn wanting(name: &str, wanted: Value) -> Effective {
     let from = Source { layer: Layer::Fleet, profile_id: None, profile: Some("base".to_owned()) };
     let said = Layered { value: wanted, from: from.clone(), enforce: true };
     let variables: crate::fleet::variables::Variables =
-        serde_json::from_value(json!({ "dns": "1.1.1.1", "many": ["a", "b"], "yes": true })).unwrap();
+        serde_json::from_value(json!({ "dns": "1.1.1.1", "many": ["a", "b"], "yes": true }))
+            .unwrap();
     let mut effective = Effective::default();
     effective.add_variables(&variables, &from);
     effective.parameters.insert(name.to_owned(), said);
@@ -54,6 +55,7 @@ impl Device {
             ignored: &self.ignored,
             is_new: self.is_new,
             memory: &self.memory,
+            key: &[7; 32],
         };
         parameters(effective, seen, at)
     }
@@ -67,7 +69,10 @@ fn what_is_as_it_should_be_costs_nothing_and_what_differs_is_written() {
     let other = Device::having("8.8.8.8").compared(&effective, now());
     assert_eq!(other.set.len(), 1);
     let difference = &other.differences[0];
-    assert_eq!((difference.wanted.as_deref(), difference.seen.as_deref()), (Some("1.1.1.1"), Some("8.8.8.8")));
+    assert_eq!(
+        (difference.wanted.as_deref(), difference.seen.as_deref()),
+        (Some("1.1.1.1"), Some("8.8.8.8"))
+    );
     assert!(difference.mended && difference.words.contains("base"));
 }
 
@@ -142,7 +147,7 @@ fn what_a_device_refused_is_told_and_the_rest_gets_its_turn() {
     refuse(&mut device.memory, &[(NAME.to_owned(), "9007 Invalid value".to_owned())], now());
     let compared = device.compared(&effective, now() + TimeDelta::hours(1));
     assert!(compared.set.is_empty() && compared.differences[0].words.contains("9007"));
-    assert_eq!(device.compared(&effective, now() + TimeDelta::days(2)).set.len(), 1);
+    assert_eq!(device.compared(&effective, now() + TimeDelta::days(3)).set.len(), 1);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Knock<'a> {
     pub macs: &'a [String],
     /// The claim by whose credential it came.
     pub credential: Option<Uuid>,
+    /// Its serial number is proven: a client certificate names it.
+    pub proven: bool,
     /// It was never here.
     pub first: bool,
 }
@@ -91,8 +93,8 @@ pub fn unclaimed(knock: &Knock<'_>, rule: Option<Rule>, unknown: UnknownDevices)
     Decision { admission, denied: None }
 }
 
-/// The claim by an address of a device that is in, if it can have one.
-pub fn by_address<'c>(knock: &Knock<'_>, claims: &'c [Claim]) -> Option<&'c Claim> {
+/// The claim by an address of the device, if it can have one.
+fn by_address<'c>(knock: &Knock<'_>, claims: &'c [Claim]) -> Option<&'c Claim> {
     claims.iter().find(|claim| has_address(knock, claim) && is_free(knock, claim))
 }
 
@@ -117,7 +119,8 @@ fn by_its_credential(knock: &Knock<'_>, claim: &Claim, by_serial: Option<&Claim>
 
 /// It came with another credential, or none.
 fn wanted(knock: &Knock<'_>, claim: &Claim) -> Decision {
-    if claim.own_credential {
+    // A certificate says what its serial number is, and nothing of its addresses.
+    if claim.own_credential && !(knock.proven && names(claim, knock.serial)) {
         let why = "its claim wants the credential of the claim, and it came without";
         return Decision::denied(claim, why);
     }
@@ -198,9 +201,24 @@ mod tests {
 
     /// Which claim it takes, by its number, or why it waits.
     fn outcome(credential: Option<u128>, claims: &[Claim]) -> Result<u128, (String, Option<u128>)> {
+        shown(credential, false, claims)
+    }
+
+    /// The same of one whose serial number is proven, or is not.
+    fn shown(
+        credential: Option<u128>,
+        proven: bool,
+        claims: &[Claim],
+    ) -> Result<u128, (String, Option<u128>)> {
         let macs = ["E4:8D:8C:00:00:01".to_owned()];
-        let credential = credential.map(Uuid::from_u128);
-        let knock = Knock { device_id: DEVICE, serial: "s1", macs: &macs, credential, first: true };
+        let knock = Knock {
+            device_id: DEVICE,
+            serial: "s1",
+            macs: &macs,
+            credential: credential.map(Uuid::from_u128),
+            proven,
+            first: true,
+        };
         // Also where everybody is let in.
         let unclaimed = || unclaimed(&knock, None, UnknownDevices::Accept);
         let decision = by_claim(&knock, claims).unwrap_or_else(unclaimed);
@@ -239,6 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_proves_the_serial_number_and_no_address() {
+        assert_eq!(shown(None, true, &[own(serial(1, "S1"))]), Ok(1));
+        let by_address = shown(None, true, &[own(address(2))]).unwrap_err();
+        assert!(by_address.0.contains("wants the credential"), "{by_address:?}");
+        let other = Uuid::from_u128(200);
+        let gone = shown(None, true, &[taken(own(serial(1, "S1")), other)]).unwrap_err();
+        assert!(gone.0.contains("another device"), "{gone:?}");
+    }
+
+    #[test]
     fn who_is_not_expected_is_let_in_by_rule_or_as_is_said_of_the_unknown() {
         let at = DateTime::UNIX_EPOCH;
         let rule = Rule {
@@ -261,6 +289,7 @@ mod tests {
             macs: &[],
             // That of a claim which is not there any more is worth nothing.
             credential: Some(Uuid::from_u128(9)),
+            proven: false,
             first,
         };
         use UnknownDevices::{Accept, Quarantine, Refuse};

@@ -40,8 +40,9 @@ pub struct Login {
     pub wake_password: String,
 }
 
-/// The file: an export as it came, between two lines that lead the device back to `acs_url`.
-pub fn script(export: &str, at: DateTime<Utc>, acs_url: &str, login: Option<&Login>) -> String {
+/// The file: an export byte by byte as it came, in whatever its names are written, between two lines
+/// that lead the device back to `acs_url`.
+pub fn script(export: &[u8], at: DateTime<Utc>, acs_url: &str, login: Option<&Login>) -> Vec<u8> {
     let mut back = format!("/tr069-client set acs-url={}", quote(acs_url));
     if let Some(login) = login {
         for (name, value) in [
@@ -55,8 +56,10 @@ pub fn script(export: &str, at: DateTime<Utc>, acs_url: &str, login: Option<&Log
     }
     back.push_str(" enabled=yes");
     let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-    let export = export.trim_end();
-    format!("# restored by Muster: the configuration of {at}\n{DELAY}\n{back}\n{export}\n{back}\n")
+    let head = format!("# restored by Muster: the configuration of {at}\n{DELAY}\n{back}\n");
+    let end = if export.ends_with(b"\n") { "" } else { "\n" };
+    let tail = format!("{end}{back}\n");
+    [head.as_bytes(), export, tail.as_bytes()].concat()
 }
 
 /// What the device will not have after it was given this export back, in words.
@@ -80,6 +83,7 @@ pub fn lacks(export: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const EXPORT: &str = "# 2026-11-22 02:00:00 by RouterOS 7.16.1\n/interface pppoe-client\n\
@@ -94,7 +98,9 @@ mod tests {
             wake_username: "w".to_owned(),
             wake_password: "x".to_owned(),
         };
-        let script = script(EXPORT, DateTime::UNIX_EPOCH, "http://acs:7547/", Some(&login));
+        let (export, at) = (EXPORT.as_bytes(), DateTime::UNIX_EPOCH);
+        let made = script(export, at, "http://acs:7547/", Some(&login));
+        let script = String::from_utf8(made).unwrap();
         let lines: Vec<&str> = script.lines().collect();
         let back: Vec<usize> =
             (0..lines.len()).filter(|at| lines[*at].starts_with("/tr069-client set ")).collect();
@@ -106,8 +112,18 @@ mod tests {
             assert!(lines[2].contains(part), "{}", lines[2]);
         }
         assert!(script.ends_with('\n') && script.contains("acs-url=http://old/"));
-        let without = super::script(EXPORT, DateTime::UNIX_EPOCH, "http://acs/", None);
+        let without = super::script(EXPORT.as_bytes(), at, "http://acs/", None);
+        let without = String::from_utf8(without).unwrap();
         assert!(!without.contains("username"), "{without}");
+    }
+
+    #[test]
+    fn an_export_is_given_back_byte_by_byte() {
+        // Latin-1, and the last line without an end.
+        let export = b"/interface bridge\r\nadd comment=\"\xe4\" name=b";
+        let made = script(export, DateTime::UNIX_EPOCH, "http://acs/", None);
+        let at = made.windows(export.len()).position(|part| part == export).unwrap();
+        assert!(made[at + export.len()..].starts_with(b"\n/tr069-client set "));
     }
 
     #[test]

@@ -10,7 +10,6 @@ pub mod rows;
 
 use muster_cwmp::digest::{Algorithm, ha1};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -315,6 +314,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use serde_json::Value;
 
     fn fields(value: Value) -> ClaimFields {
         serde_json::from_value(value).unwrap()
@@ -331,6 +331,13 @@ mod tests {
         assert_eq!(checked.mac.as_deref(), Some("E4:8D:8C:00:00:01"));
         assert_eq!((checked.customer.as_deref(), checked.tags.len()), (Some("4711"), 2));
         assert_eq!(checked.clone().checked().unwrap(), checked);
+    }
+
+    #[test]
+    fn a_mac_address_has_twelve_digits() {
+        assert_eq!(mac("48 8f 5a 0 0"), None);
+        assert_eq!(mac("48:8f:5a:00:00:0g"), None);
+        assert_eq!(mac("488f.5a00.0001").as_deref(), Some("48:8F:5A:00:00:01"));
     }
 
     #[test]

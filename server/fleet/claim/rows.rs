@@ -252,6 +252,8 @@ struct Plan<'k> {
     macs: HashMap<&'k str, &'k Stored>,
     /// Serial numbers and MAC addresses of earlier lines.
     seen: HashMap<String, usize>,
+    /// Stored claims that earlier lines are about.
+    met: HashMap<Uuid, usize>,
 }
 
 impl<'k> Plan<'k> {
@@ -265,7 +267,7 @@ impl<'k> Plan<'k> {
                 macs.insert(mac.as_str(), stored);
             }
         }
-        Self { known, serials, macs, seen: HashMap::new() }
+        Self { known, serials, macs, seen: HashMap::new(), met: HashMap::new() }
     }
 
     fn line(&mut self, line: Line) -> Planned {
@@ -291,6 +293,13 @@ impl<'k> Plan<'k> {
         let own = said.clone().onto(ClaimFields::default()).checked().map_err(told)?;
         self.once(line, &own)?;
         let stored = self.stored(&own)?;
+        if let Some(stored) = stored {
+            // One by its serial number and one by its address: the later would undo the earlier.
+            let before = *self.met.entry(stored.claim_id).or_insert(line);
+            if before != line {
+                return Err((Verdict::Conflict, format!("line {before} is about the same claim")));
+            }
+        }
         let fields = match stored {
             None => own,
             Some(stored) => said.onto(stored.fields.clone()).checked().map_err(told)?,

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{Kind, MAX_VARIABLES, Text, Values, Variable};
 use crate::error::Error;
+use crate::fleet::claim::mac;
 use crate::fleet::secret::is_secret;
 use crate::fleet::variables::Variables;
 
@@ -312,16 +313,6 @@ fn written(value: &Value) -> Option<String> {
 /// Text without the blanks around it.
 fn plain(value: &Value) -> Option<&str> {
     value.as_str().map(str::trim)
-}
-
-/// `E4:8D:8C:00:00:01`, from any of the ways in which people write it.
-fn mac(text: &str) -> Option<String> {
-    let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
-    if digits.len() != 12 || !digits.iter().all(char::is_ascii_hexdigit) {
-        return None;
-    }
-    let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
-    Some(pairs.join(":").to_ascii_uppercase())
 }
 
 fn int_words(min: Option<i64>, max: Option<i64>) -> String {

@@ -34,6 +34,8 @@ pub fn masked_args(args: &Value) -> Value {
     let mut shown = args.clone();
     if shown.get("script").is_some_and(Value::is_string) {
         shown["script"] = json!(MASK);
+        // Whoever knew the rest of the script could try secrets against it.
+        shown["sha256"] = json!(MASK);
     }
     for list in ["parameters", "operations"] {
         let Some(Value::Array(entries)) = shown.get_mut(list) else { continue };

@@ -51,7 +51,7 @@ pub const APPLY_LOG: &str = "muster:apply-log:";
 
 /// Whether the end of a job with this key has its device compared with what is wanted of it.
 pub fn has_compared(key: &str) -> bool {
-    key.starts_with(DESIRED) || key == "muster:refresh"
+    key.starts_with(DESIRED) || key.starts_with(APPLY_LOG) || key == "muster:refresh"
 }
 
 /// What to create.

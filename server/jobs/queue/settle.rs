@@ -253,9 +253,9 @@ async fn told(
     if ended && job.idempotency_key.as_deref().is_some_and(has_compared) {
         desired::touch(conn, job.device_id, now).await?;
     }
-    let looks = job.idempotency_key.as_deref().is_some_and(|key| key.starts_with("inspect"));
-    if state == "done" && CHANGES.contains(&job.kind.as_str()) && !looks {
-        backups::accept(conn, job.device_id, None).await?;
+    if state == "done" && CHANGES.contains(&job.kind.as_str()) {
+        let file = job.args["artifact_id"].as_str().and_then(|id| id.parse().ok());
+        backups::accept_anew(conn, job.device_id, file).await?;
     }
     Ok(())
 }

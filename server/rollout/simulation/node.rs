@@ -108,7 +108,8 @@ impl World {
             return;
         }
         self.store.lease = None;
-        match self.store.state {
+        let state = self.store.state;
+        match state {
             State::Running | State::Soaking => {
                 for id in 0..self.routers.len() {
                     self.hear(id);
@@ -120,11 +121,9 @@ impl World {
                 }
             }
             State::Paused | State::Aborted => self.store.call_back(self.now),
-            State::RollingBack => {
-                if self.store.wind_down(self.now) {
-                    self.store.check_counts(self.seed);
-                    self.store.take_back(self.now);
-                }
+            State::RollingBack if self.store.wind_down(self.now) => {
+                self.store.check_counts(self.seed);
+                self.store.take_back(self.now);
             }
             _ => {}
         }

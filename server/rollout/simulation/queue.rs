@@ -31,12 +31,17 @@ impl World {
         self.deliver(id);
     }
 
-    /// The device's jobs, in their order; the oldest open one blocks the rest.
+    /// The device's jobs, in their order; the first open one blocks the rest.
     fn deliver(&mut self, id: usize) {
         let now = self.now;
         loop {
-            let of_it = |job: &Job| job.device == id && job.is_open();
-            let Some(job) = self.store.jobs.iter().position(of_it) else { return };
+            let of_it = |job: &usize| {
+                let job = &self.store.jobs[*job];
+                job.device == id && job.is_open()
+            };
+            let open = (0..self.store.jobs.len()).filter(of_it);
+            let head = open.min_by_key(|job| (self.store.jobs[*job].turn(now), *job));
+            let Some(job) = head else { return };
             let head = &mut self.store.jobs[job];
             if head.state != "queued" {
                 return;

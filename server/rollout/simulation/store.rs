@@ -53,6 +53,16 @@ impl Job {
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, "queued" | "running" | "waiting")
     }
+
+    /// Its place in the line, as `store::jobs::head` orders it: what was begun, then what may run, then
+    /// what is put off from the start.
+    pub(super) fn turn(&self, now: DateTime<Utc>) -> (u8, Option<DateTime<Utc>>) {
+        match self.state {
+            "queued" if self.attempts == 0 && self.not_before > now => (2, Some(self.not_before)),
+            "queued" if self.attempts == 0 => (1, None),
+            _ => (0, None),
+        }
+    }
 }
 
 /// What a device said of itself.

@@ -112,7 +112,9 @@ pub async fn import(
     let object = Object::new("claims", import_id, "import");
     audit::record(&mut tx, ctx, "claim.import", object, (), after).await?;
     tx.commit().await?;
-    looked_at_again(app).await;
+    let written: Vec<&ClaimFields> =
+        planned.iter().filter(writes).map(|line| &line.fields).collect();
+    looked_at_again(app, &written).await;
     tracing::info!(import.id = %import_id, by = ctx.actor.name, "claims imported: {counts:?}");
     Ok(Imported { counts })
 }
@@ -238,6 +240,11 @@ fn refuse_wrong(planned: &[Planned]) -> Result<(), Error> {
     Err(Error::invalid("", told.join("; ")))
 }
 
+/// Whether a line makes or changes a claim.
+fn writes(line: &&Planned) -> bool {
+    matches!(line.verdict, Verdict::New | Verdict::Changes)
+}
+
 async fn write(
     tx: &mut PgConnection,
     app: &App,
@@ -245,7 +252,6 @@ async fn write(
     planned: &[Planned],
     profiles: &HashMap<String, Uuid>,
 ) -> Result<(), Error> {
-    let writes = |line: &&Planned| matches!(line.verdict, Verdict::New | Verdict::Changes);
     let lines: Vec<&Planned> = planned.iter().filter(writes).collect();
     for batch in lines.chunks(BATCH) {
         let mut claims = Vec::with_capacity(batch.len());

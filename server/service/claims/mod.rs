@@ -20,6 +20,7 @@ use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::admission::MAX_WAITING;
 use crate::fleet::claim::{self, ClaimFields, Login};
 use crate::store::claims::{self as store, Claim};
 use crate::store::sites;
@@ -108,7 +109,7 @@ pub async fn create(app: &App, ctx: &Ctx, fields: ClaimFields) -> Result<Claim, 
     let object = Object::new("claim", claim_id, fields.name());
     audit::record(&mut tx, ctx, "claim.create", object, (), fields.clone().masked()).await?;
     tx.commit().await?;
-    looked_at_again(app).await;
+    looked_at_again(app, &[&fields]).await;
     tracing::info!(claim.id = %claim_id, by = ctx.actor.name, "a device is claimed");
     Ok(claim)
 }
@@ -146,9 +147,9 @@ pub async fn change(
     let fields = fields.checked()?;
     let claim = write(&mut tx, app, ctx, claim_id, &fields).await?;
     let object = Object::new("claim", claim_id, fields.name());
-    audit::record(&mut tx, ctx, "claim.change", object, before, fields.clone().masked()).await?;
+    audit::record(&mut tx, ctx, "claim.change", object, &before, fields.clone().masked()).await?;
     tx.commit().await?;
-    looked_at_again(app).await;
+    looked_at_again(app, &[&before, &fields]).await;
     tracing::info!(claim.id = %claim_id, by = ctx.actor.name, "a claim was changed");
     Ok(claim)
 }
@@ -198,10 +199,27 @@ pub(super) async fn profile(
     found.map(|(_, profile_id)| Some(profile_id)).ok_or_else(none)
 }
 
-/// Devices that wait are looked at again when they say something next. That this fails is no failure
-/// of what was done: those that have to enrol are looked at anyhow.
-pub(super) async fn looked_at_again(app: &App) {
-    if let Err(error) = store::look_again(&app.pool).await {
+/// Devices that wait and are named by these claims are looked at again when they say something next.
+async fn looked_at_again(app: &App, claims: &[&ClaimFields]) {
+    let (mut serials, mut macs) = (Vec::new(), Vec::new());
+    for claim in claims {
+        match &claim.serial {
+            Some(serial) => serials.push(serial.clone()),
+            // By its address alone: a claim that names a serial number is for no other.
+            None => macs.extend(claim.mac.clone()),
+        }
+    }
+    warn_of(store::look_again_at(&app.pool, &serials, &macs).await);
+}
+
+/// All devices that wait are looked at again when they say something next: a rule may fit any of them.
+pub(super) async fn all_looked_at_again(app: &App) {
+    warn_of(store::look_again(&app.pool, MAX_WAITING).await);
+}
+
+/// That it fails is no failure of what was done: those that have to enrol are looked at anyhow.
+fn warn_of(looked: Result<(), sqlx::Error>) {
+    if let Err(error) = looked {
         tracing::warn!(cause = %error, "devices in quarantine are not looked at anew");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::desired::world;
+use crate::desired::{reconcile, world};
 use crate::error::Error;
 use crate::fleet::profile::Wanted;
 use crate::fleet::secret::{Keys, MASK, is_secret};
@@ -39,21 +39,21 @@ pub struct Wants {
 impl Wants {
     /// What is stored, in clear.
     pub(super) fn opened(row: &Row, profile: Option<String>, keys: &Keys) -> Result<Self, Error> {
-        let broken = |e| Error::Internal(format!("overrides of {}: {e}", row.device_id));
-        let mut overrides: BTreeMap<String, Wanted> =
-            serde_json::from_value(row.overrides.clone()).map_err(broken)?;
-        for (name, value) in secrets(&mut overrides) {
-            *value = keys.open_text(value, &context(row.device_id, name))?;
-        }
-        let variables = world::device_variables(keys, row.device_id, &row.variables)?;
-        Ok(Self { profile, variables, overrides, ignored: row.ignored.clone() })
+        Ok(Self {
+            profile,
+            variables: world::device_variables(keys, row.device_id, &row.variables)?,
+            overrides: reconcile::overrides(keys, row)?,
+            ignored: row.ignored.clone(),
+        })
     }
 
     /// As it is stored.
     pub(super) fn sealed(&self, profile_id: Option<Uuid>, device_id: Uuid, keys: &Keys) -> Said {
         let mut overrides = self.overrides.clone();
         for (name, value) in secrets(&mut overrides) {
-            *value = keys.seal_text(value, &context(device_id, name));
+            // It opens only as this parameter of this device.
+            let context = format!("{} {name}", world::device_context(device_id));
+            *value = keys.seal_text(value, &context);
         }
         Said {
             profile_id,
@@ -122,11 +122,6 @@ fn secrets(
 ) -> impl Iterator<Item = (&String, &mut String)> {
     let secret = overrides.iter_mut().filter(|(name, _)| is_secret(name));
     secret.filter_map(|(name, wanted)| Some((name, wanted.value.as_mut()?)))
-}
-
-/// A sealed value opens only as this parameter of this device.
-fn context(device_id: Uuid, name: &str) -> String {
-    format!("{} {name}", world::device_context(device_id))
 }
 
 /// Refuses what is no list of names of differences.

@@ -7,6 +7,7 @@ use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::claim::mac;
 use crate::fleet::online;
 use crate::fleet::selector::{Expr, Test, TextField, TextTest};
 use crate::service::devices;
@@ -67,7 +68,7 @@ async fn ask(
 /// The devices that have this name: each of these is known to an index.
 fn named(text: &str) -> Expr {
     let is = |field, names: Vec<String>| Expr::Test(Test::Text(field, TextTest::OneOf(names)));
-    let mac = hardware_address(text);
+    let mac = mac(text);
     let mut serials = vec![text.to_owned(), text.to_uppercase(), text.to_lowercase()];
     serials.extend(mac.iter().flat_map(|mac| {
         let bare = mac.replace(':', "");
@@ -86,19 +87,8 @@ fn beginnings(text: &str) -> Vec<String> {
         return Vec::new();
     }
     let mut list = vec![text.to_owned()];
-    list.extend(hardware_address(text).filter(|mac| mac != text));
+    list.extend(mac(text).filter(|mac| mac != text));
     list
-}
-
-/// `48:8F:5A:00:00:01` of a hardware address, however it is written.
-fn hardware_address(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-' | '.' | ' ')).collect();
-    if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let digits = digits.to_ascii_uppercase();
-    let pairs: Vec<&str> = (0..digits.len()).step_by(2).map(|at| &digits[at..at + 2]).collect();
-    Some(pairs.join(":"))
 }
 
 /// The devices with which the caller did something lately, the last first; the audit log knows.
@@ -165,13 +155,5 @@ mod tests {
         assert_eq!(beginnings("abc"), ["abc"]);
         assert_eq!(beginnings("488f.5a00.0001"), ["488f.5a00.0001", "48:8F:5A:00:00:01"]);
         assert_eq!(beginnings("48:8F:5A:00:00:01"), ["48:8F:5A:00:00:01"]);
-    }
-
-    #[test]
-    fn a_hardware_address_has_twelve_digits() {
-        assert_eq!(hardware_address("48 8f 5a 0 0").as_deref(), None);
-        assert_eq!(hardware_address("48:8f:5a:00:00:0g"), None);
-        let found = hardware_address("488f.5a00.0001");
-        assert_eq!(found.as_deref(), Some("48:8F:5A:00:00:01"));
     }
 }

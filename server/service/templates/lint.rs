@@ -27,28 +27,31 @@ pub struct Lint {
 /// What is wrong with a template that is not kept yet.
 ///
 /// # Errors
-/// [`Error::Denied`]; [`Error::Invalid`] for what is no template, or variables that cannot be declared.
+/// [`Error::Denied`]; [`Error::Invalid`] for what is no template, or variables that cannot be declared;
+/// [`Error::Busy`].
 pub async fn lint(app: &App, ctx: &Ctx, body: &str, variables: &[Variable]) -> Result<Lint, Error> {
     ctx.require(Right::Operate)?;
     check_declared(variables)?;
-    Ok(of(app, &checked_body(body)?, variables).await)
+    of(app, &checked_body(body)?, variables).await
 }
 
 /// The same of one that is checked. It must not be asked for within a transaction.
-pub(super) async fn of(app: &App, body: &str, variables: &[Variable]) -> Lint {
+async fn of(app: &App, body: &str, variables: &[Variable]) -> Result<Lint, Error> {
     let mut lint = Lint { findings: lint_template(body, variables), size: None };
     if lint.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return lint;
+        return Ok(lint);
     }
     // Once with everything, and once with only what must be there: both ways through its conditions.
     for all in [true, false] {
         let context = DeviceContext::sample().with(&samples(variables, all), "enrol");
-        match app.render.render(body, context).await {
+        match app.render.try_out(body, context).await {
             Ok(script) => {
                 lint.size = lint.size.max(Some(script.len()));
                 let found = muster_routeros::lint::lint(&script);
                 lint.findings.extend(found.into_iter().map(|f| placed(f, body, &script)));
             }
+            // It says nothing of the template.
+            Err(Failure::Busy) => return Err(Failure::Busy.into()),
             Err(failure) => lint.findings.push(told(&failure, all)),
         }
     }
@@ -56,15 +59,15 @@ pub(super) async fn of(app: &App, body: &str, variables: &[Variable]) -> Lint {
         |a: &Finding, b: &Finding| (a.line, a.code, &a.words).cmp(&(b.line, b.code, &b.words));
     lint.findings.sort_by(order);
     lint.findings.dedup_by(|a, b| order(a, b).is_eq());
-    lint
+    Ok(lint)
 }
 
 /// Refuses a template with errors; what is only to be warned of stays.
 ///
 /// # Errors
-/// [`Error::Invalid`] at `/body`, with lines.
+/// [`Error::Invalid`] at `/body`, with lines; [`Error::Busy`].
 pub(super) async fn accepted(app: &App, body: &str, variables: &[Variable]) -> Result<(), Error> {
-    let findings = of(app, body, variables).await.findings;
+    let findings = of(app, body, variables).await?.findings;
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let told: Vec<String> = errors
         .take(TOLD)

@@ -1,6 +1,8 @@
 //! What a template gives for a device, before the device is sent anything.
 //!
-//! Owns that no preview holds a secret: the template is given the mask in place of each.
+//! Owns that no preview holds a secret, nor depends on one: variables get the mask in place of each
+//! before anything is made of them, and no rule of a secret is applied. Whoever may write a rule could
+//! guess a secret by it.
 
 use muster_routeros::lint::Finding;
 use serde_json::Value;
@@ -12,8 +14,8 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::desired::{reconcile, script, world};
 use crate::error::Error;
-use crate::fleet::secret::MASK;
-use crate::fleet::template::{Kind, Variable, Wrong, sample, settle};
+use crate::fleet::secret::{MASK, is_secret};
+use crate::fleet::template::{Kind, Text, Variable, Wrong, sample, settle};
 use crate::fleet::variables::Variables;
 use crate::render::context::DeviceContext;
 use crate::service::devices;
@@ -40,13 +42,16 @@ pub struct Preview {
     pub lines: usize,
     /// Variables without a value that fits: a sample stands in the script in place of each.
     pub missing: Vec<Wrong>,
+    /// Why the device cannot undo a script by itself that cuts it off; `None` = it can, or there is no
+    /// device.
+    pub rescue: Option<String>,
 }
 
 /// What a stored template gives: this version of it, or the newest.
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::NotFound`] for no such template or device; [`Error::Invalid`] for a
-/// template that gives nothing with these values.
+/// template that gives nothing with these values; [`Error::Busy`].
 pub async fn preview(
     app: &App,
     ctx: &Ctx,
@@ -83,43 +88,100 @@ async fn tried(
     asked: Asked,
 ) -> Result<Preview, Error> {
     asked.values.check("/values")?;
-    let (device, mut given) = subject(app, ctx, asked.device.as_deref()).await?;
+    let Subject { context, mut given, rescue } = subject(app, ctx, asked.device.as_deref()).await?;
     given.over(&asked.values);
-    let (mut values, missing) = settle(variables, &given);
+    let variables = without_rules(variables);
+    let (mut values, missing) = settle(&variables, &masked(given));
     for wrong in &missing {
         if let Some(variable) = variables.iter().find(|variable| variable.name == wrong.name) {
-            values.insert(variable.name.clone(), sample(&variable.kind));
+            let made_up = match variable.kind {
+                Kind::Secret(_) => Value::from(MASK),
+                _ => sample(&variable.kind),
+            };
+            values.insert(variable.name.clone(), made_up);
         }
     }
-    for variable in variables.iter().filter(|variable| matches!(variable.kind, Kind::Secret(_))) {
-        if let Some(value) = values.get_mut(&variable.name) {
-            *value = Value::from(MASK);
-        }
-    }
-    let context = device.with(&values, &app.enrolment.username);
-    let script = app.render.render(body, context).await?;
+    let context = context.with(&values, &app.enrolment.username);
+    let script = app.render.try_out(body, context).await?;
     Ok(Preview {
         findings: muster_routeros::lint::lint(&script),
         size: script.len(),
         lines: script.lines().count(),
         script,
         missing,
+        rescue,
     })
 }
 
-/// The device for which a template is tried, and the values that are wanted of it.
-async fn subject(
-    app: &App,
-    ctx: &Ctx,
-    name: Option<&str>,
-) -> Result<(DeviceContext, Variables), Error> {
+/// The variables, with secrets that may be any.
+fn without_rules(variables: &[Variable]) -> Vec<Variable> {
+    let mut variables = variables.to_vec();
+    for variable in &mut variables {
+        if matches!(variable.kind, Kind::Secret(_)) {
+            variable.kind = Kind::Secret(Text::default());
+        }
+    }
+    variables
+}
+
+/// The values, with the mask for each secret that there is.
+fn masked(mut given: Variables) -> Variables {
+    for (name, value) in &mut given.0 {
+        if is_secret(name) && !value.is_null() && *value != "" {
+            *value = Value::from(MASK);
+        }
+    }
+    given
+}
+
+/// For which device a template is tried.
+struct Subject {
+    context: DeviceContext,
+    /// The values that are wanted of it.
+    given: Variables,
+    /// See [`Preview::rescue`].
+    rescue: Option<String>,
+}
+
+async fn subject(app: &App, ctx: &Ctx, name: Option<&str>) -> Result<Subject, Error> {
     let Some(name) = name else {
-        return Ok((DeviceContext::sample(), Variables::default()));
+        let context = DeviceContext::sample();
+        return Ok(Subject { context, given: Variables::default(), rescue: None });
     };
     let device = devices::find(app, ctx, name, Right::Read).await?;
     let world = world::current(app).await?;
     let mut found = reconcile::load(app, &world, &[device.device_id]).await?;
     let gone = || Error::NotFound(format!("no device {name}"));
     let subject = found.pop().ok_or_else(gone)?;
-    Ok((script::context(app, &world, &subject), subject.effective.values()))
+    Ok(Subject {
+        context: script::context(app, &world, &subject),
+        given: subject.effective.values(),
+        rescue: script::can_rescue(&subject.facts).err().map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_rule_tells_anything_of_a_secret() {
+        let variables: Vec<Variable> = serde_json::from_value(json!([
+            { "name": "wifi_password", "type": "secret", "min": 30, "pattern": "hunter.*" },
+            { "name": "ppp_password", "type": "secret", "required": true },
+            { "name": "pin", "type": "secret", "required": true },
+            { "name": "ssid", "type": "string", "max": 4 },
+        ]))
+        .unwrap();
+        let given = json!({ "wifi_password": "hunter22", "ppp_password": "", "pin": "1",
+                            "ssid": "too long" });
+        let given = masked(serde_json::from_value(given).unwrap());
+        let (values, missing) = settle(&without_rules(&variables), &given);
+        assert_eq!([&values["wifi_password"], &values["pin"]], [MASK, MASK]);
+        let missing: Vec<&str> = missing.iter().map(|wrong| wrong.name.as_str()).collect();
+        assert_eq!(missing, ["ppp_password", "ssid"]);
+    }
 }

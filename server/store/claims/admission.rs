@@ -24,8 +24,9 @@ pub async fn taken_by(
 ) -> Result<Option<Taken>, sqlx::Error> {
     sqlx::query_as!(
         Taken,
+        // Of several, as somebody may give it another one, what the strictest asks for holds.
         "select claim_id, own_credential from claims where device_id = $1
-         order by taken_at desc limit 1",
+         order by own_credential desc, taken_at desc limit 1",
         device_id
     )
     .fetch_optional(db)
@@ -87,8 +88,8 @@ pub struct Newcomer {
     pub root: Option<String>,
     /// Why it waits to be let in; `None` = it is in.
     pub quarantine_reason: Option<String>,
-    /// It took a claim.
-    pub claimed: bool,
+    /// Its last Inform came with a client certificate, which names it.
+    pub proven: bool,
 }
 
 /// What is known of a device that may have to wait.
@@ -101,7 +102,7 @@ pub async fn newcomer(
         r#"select f.manufacturer, f.oui, f.product_class, f.serial, f.model, f.root,
                   case when f.quarantined_at is not null then coalesce(f.quarantine_reason, '')
                   end as quarantine_reason,
-                  exists (select from claims c where c.device_id = f.device_id) as "claimed!"
+                  f.auth = 'certificate' as "proven!"
            from device_facts f where f.device_id = $1"#,
         device_id
     )
@@ -148,6 +149,39 @@ pub async fn quarantine(
     Ok(new == Some(true))
 }
 
+/// Whether so many devices wait to be let in, or more.
+pub async fn is_full(conn: &mut PgConnection, most: i64) -> Result<bool, sqlx::Error> {
+    let last = sqlx::query_scalar!(
+        "select device_id from device_facts where quarantined_at is not null
+         offset greatest($1::bigint - 1, 0) limit 1",
+        most
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(last.is_some())
+}
+
+/// Devices that have waited since before a time and were not heard of since then, the oldest first: a
+/// bounded number, or that one alone.
+pub async fn silent(
+    db: impl PgExecutor<'_>,
+    device_id: Option<Uuid>,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select f.device_id from device_facts f join devices d using (device_id)
+         where f.quarantined_at < $2 and d.last_inform < $2
+           and ($1::uuid is null or f.device_id = $1)
+         order by f.quarantined_at limit $3",
+        device_id,
+        before,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Whether a device waits to be let in.
 pub async fn waits(conn: &mut PgConnection, device_id: Uuid) -> Result<bool, sqlx::Error> {
     let waits = sqlx::query_scalar!(
@@ -170,6 +204,8 @@ pub struct Given<'a> {
     pub customer: Option<&'a str>,
     /// The profile that is bound to it.
     pub profile_id: Option<Uuid>,
+    /// By a claim, a rule or a person, and not because everybody is let in.
+    pub admitted: bool,
 }
 
 /// Lets a device in. `variables` are sealed for the device, and go over those that it has.
@@ -187,13 +223,15 @@ pub async fn let_in(
              customer = coalesce($4, customer),
              quarantined_at = null,
              quarantine_reason = null,
+             admitted_at = case when $6 then $5 else admitted_at end,
              updated_at = $5
          where device_id = $1",
         device_id,
         given.site,
         given.tags,
         given.customer,
-        now
+        now,
+        given.admitted
     )
     .execute(&mut *conn)
     .await?;
@@ -211,16 +249,52 @@ pub async fn let_in(
     Ok(())
 }
 
-/// Makes news of whatever devices that wait say next: a claim or a rule may let them in.
-pub async fn look_again(pool: &PgPool) -> Result<(), sqlx::Error> {
+/// Makes news of whatever the devices that wait say next, as far as these claims name them: by serial
+/// number in any case of letters, or by the address of a port.
+pub async fn look_again_at(
+    pool: &PgPool,
+    serials: &[String],
+    macs: &[String],
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        // No hash is empty. Those that are just informing are looked at anyhow.
-        "update devices set inform_hash = ''
-         where device_id in (select d.device_id from devices d
-                             join device_facts f using (device_id)
-                             where f.quarantined_at is not null and d.inform_hash <> ''
+        // No hash is empty. Those that are just informing are looked at anyhow. What was read of the
+        // devices is opened only where an address is asked for: see macs().
+        r"update devices set inform_hash = ''
+          where device_id in (
+              select d.device_id from devices d join device_facts f using (device_id)
+              where f.quarantined_at is not null and d.inform_hash <> ''
+                and (upper(f.serial) in (select upper(s) from unnest($1::text[]) as s)
+                     or (cardinality($2::text[]) > 0 and exists (
+                         select from device_parameters p
+                         cross join lateral jsonb_each(p.doc) as e (name, entry)
+                         where p.device_id = f.device_id
+                           and e.name like '%.MACAddress'
+                           and e.name ~ '(\.Ethernet\.Interface|\.LANEthernetInterfaceConfig)\.[0-9]+\.MACAddress$'
+                           and replace(upper(e.entry ->> 'v'), '-', ':') = any($2))))
+              order by d.device_id
+              for update of d skip locked)",
+        serials,
+        macs
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Makes news of whatever devices that wait say next, those that wait longest first, so many at most:
+/// a rule may let them in.
+pub async fn look_again(pool: &PgPool, limit: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        // As with look_again_at(); locked in the order of their ids, as everywhere.
+        "with waiting as materialized (
+             select device_id from device_facts where quarantined_at is not null
+             order by quarantined_at limit $1)
+         update devices set inform_hash = ''
+         where device_id in (select d.device_id from devices d join waiting w using (device_id)
+                             where d.inform_hash <> ''
                              order by d.device_id
-                             for update of d skip locked)"
+                             for update of d skip locked)",
+        limit
     )
     .execute(pool)
     .await?;

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::{Offered, PAGE, Tab, UNKNOWN, after, otherwise, said, tabs, tags};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
-use crate::error::Error;
 use crate::service::claims::quarantine::{self as service, AcceptFields};
 use crate::service::devices;
 use crate::store::devices::Device;

@@ -11,7 +11,6 @@ use super::form::{ClaimForm, FIELDS, VariableRow, rows};
 use super::{HOME, Offered, Standing, name, path, state};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
-use crate::error::Error;
 use crate::fleet::claim::ClaimFields;
 use crate::fleet::variables::Variables;
 use crate::service::claims::{self as service, Credential};

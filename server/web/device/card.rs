@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -152,8 +153,13 @@ async fn ahead(app: &App, viewer: &Viewer, job: &Job) -> Result<usize, Error> {
         limit: BEFORE,
         ..JobFilter::default()
     };
-    let before = jobs::list(app, viewer.ctx(), &filter).await?;
-    Ok(before.iter().filter(|job| is_open(job)).count())
+    let (before, now) = (jobs::list(app, viewer.ctx(), &filter).await?, viewer.ctx().now);
+    Ok(before.iter().filter(|job| is_open(job) && !stands_aside(job, now)).count())
+}
+
+/// Whether a job was put off from the start, and its time has not come: it holds up nobody.
+fn stands_aside(job: &Job, now: DateTime<Utc>) -> bool {
+    job.state == "queued" && job.attempts == 0 && job.not_before > now
 }
 
 fn card(job: Job, around: &Around<'_>, confirmation: Option<Confirmation>, may: May) -> Card {
@@ -193,7 +199,7 @@ fn stamp(card: &Card) -> String {
 
 #[cfg(test)]
 pub(super) fn sample(job: Job) -> Card {
-    use chrono::{DateTime, TimeDelta};
+    use chrono::TimeDelta;
 
     let now = DateTime::UNIX_EPOCH;
     let around =
@@ -229,6 +235,17 @@ mod tests {
         assert_ne!(before.stamp, running.stamp);
         assert!(running.open && !running.cancel);
         assert!(!sample(job("done", json!({ "kind": "reboot" }))).open);
+    }
+
+    #[test]
+    fn what_is_put_off_from_the_start_stands_before_nobody() {
+        let queued = job("queued", json!({ "kind": "reboot" }));
+        let at = queued.not_before;
+        let before = at - chrono::TimeDelta::seconds(1);
+        assert!(stands_aside(&queued, before));
+        assert!(!stands_aside(&queued, at), "its time has come");
+        assert!(!stands_aside(&Job { attempts: 1, ..queued }, before), "it is tried again");
+        assert!(!stands_aside(&job("running", json!({ "kind": "reboot" })), before));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Head, May, Tab, actions, backups, desired, diagnose, files, jobs, object, parameters as tree_pages, placement,
-    rollouts, sessions, summary, timeline, value,
+    Head, May, Tab, actions, backups, desired, diagnose, files, jobs, object,
+    parameters as tree_pages, placement, rollouts, sessions, summary, timeline, value,
 };
 use crate::access::right::Right;
 use crate::config::Config;

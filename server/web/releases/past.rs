@@ -95,7 +95,7 @@ pub(super) fn past(history: &[Versions], of: Over, now: DateTime<Utc>) -> Option
         label: (*name).to_owned(),
         href: if names.contains(name) { on_version(name) } else { String::new() },
         count: grouped(*count),
-        tone: *tone,
+        tone,
     });
     let key: Vec<KeyItem> = key.collect();
     let newest_first = history.iter().zip(&counted).rev().step_by(ROW_EVERY);

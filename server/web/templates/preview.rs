@@ -56,6 +56,8 @@ pub(super) struct Tried {
     size: String,
     lines: String,
     missing: Vec<Gap>,
+    /// Why the device cannot undo it by itself; empty = nothing is to be said of that.
+    rescue: String,
     /// Of the script, beside those of the template.
     findings: Vec<Row>,
     /// With what the device has; none where there is no device.
@@ -167,6 +169,7 @@ pub(super) async fn tried(
             Error::Invalid { message, .. }
             | Error::NotFound(message)
             | Error::Conflict(message)
+            | Error::Busy(message)
             | Error::Denied(message),
         ) => return Ok(Err(message)),
         Err(other) => return Err(other),
@@ -192,6 +195,7 @@ fn shown(device: &str, preview: Preview, against: Option<Against>) -> Tried {
         lines: counted(preview.lines, "line"),
         findings: rows(&preview.findings, &preview.script),
         script: preview.script,
+        rescue: preview.rescue.unwrap_or_default(),
         missing: preview
             .missing
             .into_iter()
@@ -305,6 +309,7 @@ pub(super) fn sample_tried(differs: bool) -> Tried {
         size: 3_412,
         lines: 1,
         missing: vec![crate::fleet::template::Wrong { name: evil(), words: evil(), missing: true }],
+        rescue: differs.then(evil),
     };
     let compared = if differs { compare::sample() } else { Compared::default() };
     let against = Against { words: evil(), compared };

@@ -58,7 +58,9 @@ impl Api {
 
     /// Makes something.
     pub async fn made(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.call(self.request(Method::POST, path).json(body)).await.with_context(|| path.to_owned())
+        self.call(self.request(Method::POST, path).json(body))
+            .await
+            .with_context(|| path.to_owned())
     }
 
     /// Puts something in its place.

@@ -48,7 +48,7 @@ pub struct Failed {
 }
 
 /// How the script with this tag went the last time it began, by what the board's log says; none where
-/// it says nothing of it. The tag is that of [`wrap`]; room in it does not count, as a log is broken
+/// it says nothing of it. The tag is that of [`wrap()`]; room in it does not count, as a log is broken
 /// into lines anywhere.
 pub fn report(log: &str, tag: &str) -> Option<Report> {
     let squeeze = |text: &str| text.split_whitespace().collect::<String>();

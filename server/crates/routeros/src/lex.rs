@@ -200,11 +200,7 @@ impl Scanner<'_> {
                 }
                 _ if in_text => {}
                 b'"' | b'(' | b'[' | b'{' => open.push(byte),
-                b')' | b']' | b'}' => {
-                    if open.pop().map(bracket) != Some(bracket(byte)) {
-                        break;
-                    }
-                }
+                b')' | b']' | b'}' if open.pop().map(bracket) != Some(bracket(byte)) => break,
                 _ => {}
             }
             if open.is_empty() {

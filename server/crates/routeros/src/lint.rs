@@ -159,11 +159,10 @@ fn spaces(tokens: &[Token], script: &str, findings: &mut Findings) {
             TokenKind::Word if matches!(token.text(script), "find" | "where") => {
                 levels[last].1 = true;
             }
-            TokenKind::Operator if token.text(script) == "=" && !levels[last].1 => {
-                if has_room(tokens, at, script) {
-                    let words = "room around `=`: write `name=value`";
-                    findings.error(token.line, "spaces", words);
-                }
+            TokenKind::Operator
+                if token.text(script) == "=" && !levels[last].1 && has_room(tokens, at, script) =>
+            {
+                findings.error(token.line, "spaces", "room around `=`: write `name=value`");
             }
             _ => {}
         }

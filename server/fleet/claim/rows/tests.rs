@@ -67,6 +67,15 @@ fn a_device_stands_in_a_table_once() {
 }
 
 #[test]
+fn two_lines_about_one_stored_claim_are_a_conflict() {
+    let text = "serial,mac,site,customer\nA4,,us,7\n,e48d8c000004,us,8\n";
+    let planned = planned(text, Reach::Everywhere);
+    let verdicts = [Verdict::Changes, Verdict::Conflict];
+    assert_eq!([planned[0].verdict, planned[1].verdict], verdicts, "{planned:?}");
+    assert_eq!(planned[1].words.as_deref(), Some("line 2 is about the same claim"));
+}
+
+#[test]
 fn nobody_claims_where_they_may_not() {
     let may = Reach::at(Place::Site("eu".parse().unwrap()));
     let text = "serial,site\nN1,eu.lv\nN2,us\nA4,eu\nN3,asia\n";

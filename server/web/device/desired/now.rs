@@ -10,6 +10,7 @@ use super::Known;
 use crate::desired::differ::Difference;
 use crate::desired::effective::{Effective, Layered, Source};
 use crate::fleet::profile::{Mode, Wanted};
+use crate::service::desired::View;
 use crate::store::desired::Row;
 use crate::web::format::When;
 use crate::web::profiles::{path, words};
@@ -27,6 +28,8 @@ pub(super) struct Now {
     reason: String,
     facts: Vec<Told>,
     script: Option<Script>,
+    /// Why it cannot undo a script by itself; empty = it can, or is to get none.
+    rescue: String,
     differences: Vec<Differs>,
     ignored: Vec<String>,
     wanted: Vec<Part>,
@@ -105,6 +108,7 @@ impl Now {
             reason: row.reason.clone().unwrap_or_default(),
             facts: facts(row, now),
             script: script(row, view.template.as_deref(), now),
+            rescue: rescue(view),
             differences: differences
                 .map(|one| differs(one, &view.effective, view.device_id))
                 .collect(),
@@ -152,6 +156,12 @@ fn script(row: &Row, template: Option<&str>, now: DateTime<Utc>) -> Option<Scrip
         words: words.to_owned(),
         failed,
     })
+}
+
+/// What is to be said of a device that is to get a script and has no way back.
+fn rescue(view: &View) -> String {
+    let why = view.rescue.as_ref().filter(|_| view.effective.template.is_some());
+    why.cloned().unwrap_or_default()
 }
 
 /// The lines that the device could not run.

@@ -118,12 +118,11 @@ impl Redactor {
                     let next = past_breaks(&tokens, at + 1);
                     let is_argument =
                         tokens.get(next).is_some_and(|token| token.kind == TokenKind::Operator);
-                    if is_argument && menus.hold(name, &self.menu) {
-                        value(&tokens, &closes, next, line)
-                    } else if ASSIGNS.contains(&text(at)) && is_secret_variable(text(next)) {
-                        value(&tokens, &closes, next, line)
-                    } else {
-                        None
+                    let is_secret = is_argument && menus.hold(name, &self.menu);
+                    let is_kept = ASSIGNS.contains(&text(at)) && is_secret_variable(text(next));
+                    match is_secret || is_kept {
+                        true => value(&tokens, &closes, next, line),
+                        false => None,
                     }
                 }
                 _ => None,

@@ -4,7 +4,6 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use super::*;
-use crate::service::desired::View;
 
 const PASSPHRASE: &str = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
 
@@ -16,7 +15,8 @@ pub(super) fn known(full: bool) -> Known {
     if !full {
         let effective = Effective::default();
         let wants = serde_json::from_value(json!({})).unwrap();
-        let view = View { device_id, serial: String::new(), row, effective, wants, template: None };
+        let (serial, template, rescue) = (String::new(), None, evil());
+        let view = View { device_id, serial, row, effective, wants, template, rescue };
         return Known { view, template: None };
     }
     let difference = |name: &str, mended: bool| Difference {
@@ -74,6 +74,7 @@ pub(super) fn known(full: bool) -> Known {
         effective: effective.unwrap(),
         wants: serde_json::from_value(json!({ "ignored": ["<x-evil>"] })).unwrap(),
         template: evil(),
+        rescue: evil(),
     };
     Known { view, template: None }
 }
@@ -127,4 +128,12 @@ fn what_the_device_said_of_its_script_is_told() {
     assert_eq!(of(Some(json!({ "done": false, "failed": [] }))).state, "warn");
     let none = known(false);
     assert!(script(&none.view.row, None, DateTime::UNIX_EPOCH).is_none());
+}
+
+#[test]
+fn that_there_is_no_way_back_is_told_where_a_script_is_wanted() {
+    assert_eq!(sample(true).rescue, "<x-evil>");
+    assert_eq!(sample(false).rescue, "");
+    let view = View { rescue: None, ..known(true).view };
+    assert_eq!(rescue(&view), "");
 }
