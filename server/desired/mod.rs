@@ -3,7 +3,7 @@
 //! - [`effective`]: how the layers fleet < site < group < device become one. Pure.
 //! - [`differ`]: what differs, and what is to be done about it. Pure.
 //! - [`world`]: profiles, bindings, sites and templates, read once for many devices.
-//! - [`reconcile`]: compares devices and makes their jobs. [`sweep`]: brings a change of what is
+//! - [`reconcile`]: compares devices and makes their jobs. [`mod@sweep`]: brings a change of what is
 //!   wanted through the fleet, at the pace that the operator sets.
 //!
 //! Owns that nothing is sent where nothing differs, that a difference is recorded before it is mended,

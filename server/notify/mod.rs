@@ -1,7 +1,7 @@
 //! Telling others what happens: webhooks over HTTP and mail, and noticing who fell silent.
 //!
 //! Owns which events are told ([`kind`]), what a webhook may be ([`hook`]), what is sent
-//! ([`message`]) and how: [`http`] calls, [`mail`] writes, [`send`] carries out, repeats and gives
+//! (`message`) and how: `http` calls, `mail` writes, `send` carries out, repeats and gives
 //! up. [`presence`] notices devices that are not heard of, and that are again.
 //!
 //! What is to be told is a row written in the transaction of the event ([`tell`], and

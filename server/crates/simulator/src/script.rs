@@ -2,7 +2,7 @@
 //! that a board writes itself (its default configuration, its log). Its `/export` is
 //! [`crate::export`]'s.
 //!
-//! Pure. [`syntax`] reads a script, [`run`] carries it out on a [`crate::board::Board`], whose menus
+//! Pure. [`syntax`] reads a script, `run` carries it out on a [`crate::board::Board`], whose menus
 //! take whatever they are told: only commands that change something besides them are known by name.
 
 use muster_routeros::quote::quote;
