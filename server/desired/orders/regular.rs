@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{AFTER, CHECK, CREDENTIALS, Decision, SCHEDULED};
+use super::{AFTER, CHECK, CREDENTIALS, Decision, SCHEDULED, changes};
 use crate::desired::KEY;
 use crate::desired::differ::earlier;
 use crate::desired::reconcile::Subject;
@@ -36,9 +36,10 @@ pub(super) fn regular(decision: &mut Decision, subject: &Subject, now: DateTime<
     let due = if never && hours > 0 { Some(now) } else { decision.row.backup_due_at };
     let kept = next(due, hours, id, now);
     decision.row.backup_due_at = kept.map(|(at, _)| at);
+    let is_changed_now = decision.jobs.iter().any(|(_, key)| changes(key));
     if let Some((_, true)) = kept {
         decision.keep_configuration(SCHEDULED);
-    } else if decision.changed && effective.backup.is_some() && decision.jobs.is_empty() {
+    } else if decision.changed && effective.backup.is_some() && !is_changed_now {
         // What it is now is what is wanted.
         decision.keep_configuration(AFTER);
     }
