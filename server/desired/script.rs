@@ -12,6 +12,7 @@ use super::reconcile::Subject;
 use super::world::World;
 use crate::ctx::App;
 use crate::error::Error;
+use crate::fleet::online;
 use crate::fleet::profile::{Tolerance, Wanted};
 use crate::jobs::spec::JobSpec;
 use crate::render::context::DeviceContext;
@@ -134,7 +135,7 @@ pub(super) fn with_interval(subject: &Subject) -> Effective {
     if let Some(wanted) = &effective.inform_interval_seconds {
         let root = subject.facts.root.as_deref().unwrap_or("Device.");
         let name = format!("{root}ManagementServer.PeriodicInformInterval");
-        let value = spread(wanted.value, subject.facts.device_id).to_string();
+        let value = online::spread(wanted.value, subject.facts.device_id).to_string();
         let parameter = Wanted {
             value: Some(value),
             kind: Some(ValueType::UnsignedInt),
@@ -145,14 +146,6 @@ pub(super) fn with_interval(subject: &Subject) -> Effective {
         effective.parameters.entry(name).or_insert(said);
     }
     effective
-}
-
-/// An interval spread by up to a tenth by the device's id, so that devices that booted together do not
-/// keep coming together (K8).
-pub fn spread(seconds: u32, device_id: Uuid) -> u64 {
-    let (seconds, spread) = (u64::from(seconds), u64::from(seconds) / 10);
-    let share = u64::from(device_id.as_fields().0) % (spread + 1);
-    (seconds - spread / 2 + share).max(1)
 }
 
 /// What a device said of a script that it did not run whole; `None` = it ran whole, or said nothing.
@@ -174,17 +167,6 @@ pub(super) fn failures(report: Option<&Value>) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn an_interval_is_spread_by_a_tenth_and_stays_what_it_is() {
-        for id in 0..1_000_u128 {
-            let device = Uuid::from_u128(id << 96);
-            let seconds = spread(300, device);
-            assert!((285..=315).contains(&seconds), "{seconds}");
-            assert_eq!(seconds, spread(300, device));
-        }
-        assert_eq!(spread(1, Uuid::nil()), 1);
-    }
 
     #[test]
     fn what_a_device_could_not_run_is_told_by_line() {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::ctx::App;
 use crate::error::Error;
-use crate::fleet::credentials as fleet_credentials;
+use crate::fleet::{credentials as fleet_credentials, online};
 use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::{JobSpec, SetParameter};
 use crate::store::{claims, credentials};
@@ -60,12 +60,9 @@ pub async fn settings(
     Ok(())
 }
 
-/// The periodic interval, spread by up to a tenth over the fleet by the device's id, so that devices
-/// that booted together do not keep coming together (K8).
+/// The periodic interval, spread over the fleet.
 fn interval(device_id: Uuid, root: &str, seconds: u32) -> JobSpec {
-    let spread = u64::from(seconds) / 10;
-    let share = u64::from(device_id.as_fields().0) % (spread + 1);
-    let value = (u64::from(seconds) - spread / 2 + share).max(1).to_string();
+    let value = online::spread(seconds, device_id).to_string();
     let name = format!("{root}ManagementServer.PeriodicInformInterval");
     let kind = Some(ValueType::UnsignedInt);
     JobSpec::Set { parameters: vec![SetParameter { name, value, kind }] }
