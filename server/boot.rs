@@ -137,6 +137,7 @@ async fn serve_with(
     files::builtin::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
+    warn_of_an_open_lab(&app.config);
     let mut tasks = JoinSet::new();
     listeners(&app, metrics, &stop, &mut tasks).await?;
     tasks.spawn(background(app.clone(), stop.clone()));
@@ -395,6 +396,10 @@ fn announce(app: &App) {
         cwmp = %config.acs.listen, web = %config.web.listen, metrics = %config.metrics.listen,
         node = %app.node, "muster {} is serving", env!("CARGO_PKG_VERSION")
     );
+}
+
+/// Said before the first device can come.
+fn warn_of_an_open_lab(config: &Config) {
     if config.acs.auth == AuthMode::None {
         tracing::warn!(
             "acs.auth is \"none\": ANY device, and anybody who can reach {}, is believed. For a lab only",
