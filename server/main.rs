@@ -48,7 +48,7 @@ enum Command {
     /// Make RouterOS packages for simulated devices; a real device refuses them.
     MakePackages(cli::MakePackages),
     /// Measure an ACS with periodic inform sessions, as devices make them.
-    Bench(cli::Bench),
+    Benchmark(cli::Benchmark),
     #[command(hide = true)]
     RenderWorker(cli::RenderWorker),
     /// Print what a shell needs to complete commands and options.
@@ -98,7 +98,7 @@ fn run(
         Command::Enrolment => cli::enrolment(&config?)?,
         Command::Simulate(options) => runtime.block_on(cli::simulate(options))?,
         Command::MakePackages(options) => cli::make_packages(&options)?,
-        Command::Bench(options) => runtime.block_on(cli::bench(options))?,
+        Command::Benchmark(options) => runtime.block_on(cli::benchmark(options))?,
         Command::RenderWorker(_) => unreachable!("it runs without a runtime"),
         Command::Completion(completion) => completion.print(Cli::command())?,
         Command::Remote(command) => runtime.block_on(cli::remote(*command))?,

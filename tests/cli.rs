@@ -63,7 +63,7 @@ async fn an_unknown_key_is_an_error_that_names_the_nearest() {
 async fn every_command_explains_itself() {
     let muster = Muster::start(LAB).await;
     let (all, _) = run(&muster, &["--help"], &[], 0);
-    for command in ["serve", "doctor", "migrate", "token", "enrolment", "simulate", "bench"] {
+    for command in ["serve", "doctor", "migrate", "token", "enrolment", "simulate", "benchmark"] {
         assert!(all.contains(command), "{all}");
         let (help, _) = run(&muster, &[command, "--help"], &[], 0);
         assert!(help.contains(&format!("Usage: muster {command}")), "{help}");

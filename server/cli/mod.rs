@@ -1,10 +1,7 @@
 //! The commands that are not the server itself: tokens, the enrolment credential, the simulator and
 //! packages for it, the benchmark.
 
-mod bench;
-mod bench_pages;
-mod bench_report;
-mod bench_server;
+mod benchmark;
 mod client;
 mod console;
 mod make_packages;
@@ -13,7 +10,7 @@ mod simulate;
 mod token;
 mod user;
 
-pub use bench::{Bench, bench};
+pub use benchmark::{Benchmark, benchmark};
 pub use client::{Completion, Remote, remote};
 pub use make_packages::{MakePackages, make_packages};
 pub use render_worker::{RenderWorker, render_worker};

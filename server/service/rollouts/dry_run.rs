@@ -32,8 +32,8 @@ pub struct DryRun {
     pub left_out: u64,
     /// What is downloaded in all, in bytes.
     pub bytes: u64,
-    /// Minutes that it takes at least, by its pace and its soaks; windows and devices that are away
-    /// make it longer.
+    /// Minutes that it takes at least, by its pace, its downloads through one node and its soaks;
+    /// windows and devices that are away make it longer.
     pub minutes: u64,
     /// Devices of which it is assumed, not known, what is installed.
     pub assumed: u64,
@@ -153,7 +153,8 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
         let soak = plan.waves.get(number).and_then(|wave| wave.soak_minutes);
         let soak = u64::from(soak.unwrap_or(plan.soak_minutes));
         if wave.devices > 0 {
-            wave.minutes = at_pace(&plan.pace, wave.devices, hops[number] * HOP_MINUTES) + soak;
+            let each = hops[number] * HOP_MINUTES;
+            wave.minutes = at_pace(&plan.pace, wave.devices, wave.bytes, each) + soak;
         }
     }
     let (mut paths, mut skipped) = (Vec::new(), BTreeMap::<&str, u64>::new());
@@ -237,14 +238,17 @@ fn merge(paths: &mut Vec<PathPlan>) {
     *paths = merged;
 }
 
-/// Minutes for so many devices, each of which takes so long.
-fn at_pace(pace: &Pace, devices: u64, each: u64) -> u64 {
+/// Minutes for so many devices, each of which takes so long, with so many bytes of downloads in all.
+fn at_pace(pace: &Pace, devices: u64, bytes: u64, each: u64) -> u64 {
     let slots = u64::from(pace.concurrent).max(1);
     let by_slots = devices.div_ceil(slots) * each.max(1);
     let by_minute = pace.per_minute.map_or(0, |most| devices.div_ceil(u64::from(most).max(1)));
     let by_day =
         pace.per_day.map_or(0, |most| devices.saturating_sub(1) / u64::from(most).max(1) * 1_440);
-    by_slots.max(by_minute + each).max(by_day)
+    // As one node sends it; several are faster.
+    let a_minute = |megabits: u32| u64::from(megabits.max(1)) * 1_000_000 / 8 * 60;
+    let by_bytes = pace.megabits.map_or(0, |megabits| bytes.div_ceil(a_minute(megabits)));
+    by_slots.max(by_minute + each).max(by_day).max(by_bytes)
 }
 
 fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<String> {
@@ -274,4 +278,24 @@ fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<
         warnings.push("it does not soak: a crash some minutes later is not seen".to_owned());
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tightest_of_all_limits_says_how_long_it_takes() {
+        let pace = Pace { concurrent: 100, ..Plan::default().pace };
+        let pace = Pace { per_minute: None, per_day: None, megabits: None, ..pace };
+        assert_eq!(at_pace(&pace, 1_000, 0, 6), 60);
+        let slowly = Pace { per_minute: Some(10), ..pace };
+        assert_eq!(at_pace(&slowly, 1_000, 0, 6), 106);
+        let daily = Pace { per_day: Some(300), ..pace };
+        assert_eq!(at_pace(&daily, 1_000, 0, 6), 3 * 1_440);
+        // 8 Mbit/s are 60 MB a minute.
+        let thin = Pace { megabits: Some(8), ..pace };
+        assert_eq!(at_pace(&thin, 1_000, 12_000_000_000, 6), 200);
+        assert_eq!(at_pace(&thin, 1_000, 60_000_000, 6), 60);
+    }
 }

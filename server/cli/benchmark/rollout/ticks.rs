@@ -14,7 +14,7 @@ use muster::store::rollouts::waves;
 use uuid::Uuid;
 
 use super::until;
-use crate::cli::bench_server::{Cpu, Server};
+use crate::cli::benchmark::server::{Cpu, Server};
 
 /// Devices under way.
 pub(super) const ACTIVE: u32 = 1_000;

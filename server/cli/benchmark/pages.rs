@@ -11,7 +11,7 @@ use reqwest::{Client, header};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::bench_server::Server;
+use super::server::Server;
 
 /// Requests of each page.
 const REQUESTS: usize = 20;

@@ -2,7 +2,7 @@
 
 use muster_sim::load::LoadReport;
 
-use super::bench::refused_share;
+use super::refused_share;
 
 /// One line of the table.
 pub(super) struct Row {

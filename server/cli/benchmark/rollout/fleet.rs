@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::api::Api;
 use super::{PATIENCE, Rollout, TARGET, load, megabytes};
-use crate::cli::bench_server::{Cpu, Server, peak_kib, rss_kib};
+use crate::cli::benchmark::server::{Cpu, Server, peak_kib, rss_kib};
 
 /// How long a restart takes.
 const REBOOT: Duration = Duration::from_secs(2);

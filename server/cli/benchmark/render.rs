@@ -1,4 +1,4 @@
-//! `muster bench render`: scripts a second, out of a template of 50 lines.
+//! `muster benchmark render`: scripts a second, out of a template of 50 lines.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Scripts that are asked for at a time, for each process.
 const AHEAD: usize = 32;
 
-/// `muster bench render`
+/// `muster benchmark render`
 #[derive(Debug, Args)]
 pub(super) struct Render {
     /// Seconds measured.

@@ -1,4 +1,4 @@
-//! `muster bench desired`: what it costs to bring a change of what is wanted through the fleet.
+//! `muster benchmark desired`: what it costs to bring a change of what is wanted through the fleet.
 //!
 //! The devices never come: what is measured is comparing them and making their jobs, as fast as one
 //! node can, and then comparing them again when nothing differs.
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::rollout::api::Api;
-use crate::cli::bench_server::{Cpu, Server, peak_kib, rss_kib};
+use crate::cli::benchmark::server::{Cpu, Server, peak_kib, rss_kib};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -21,7 +21,7 @@ const AS_FAST_AS_CAN_BE: u32 = 100_000;
 /// Parameters that are stored of a device.
 const STORED: usize = 25;
 
-/// `muster bench desired`
+/// `muster benchmark desired`
 #[derive(Debug, Args)]
 pub(super) struct Desired {
     /// Devices.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::TARGET;
-use crate::cli::bench_server::Server;
+use crate::cli::benchmark::server::Server;
 
 /// Bytes of a package, about: what is measured is the server and not a disk.
 const PACKAGE: u32 = 1_000;

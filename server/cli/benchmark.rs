@@ -1,4 +1,4 @@
-//! `muster bench`: what an ACS does per second and what it costs, on this machine.
+//! `muster benchmark`: what an ACS does per second and what it costs, on this machine.
 //!
 //! Without `--against` it runs a server of its own (this binary, a data directory that it removes)
 //! and makes the devices known first, so that what is measured is the periodic inform and nothing
@@ -6,8 +6,11 @@
 //! one machine, never machines.
 
 mod desired;
+mod pages;
 mod render;
+mod report;
 mod rollout;
+mod server;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,17 +19,17 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use muster_sim::load::{LoadOptions, LoadReport, Mode, run_load};
 
-use super::bench_pages::first_paint;
-use super::bench_report::{Row, print_machine, print_rows};
-use super::bench_server::{Cpu, Server, rss_kib};
+use pages::first_paint;
+use report::{Row, print_machine, print_rows};
+use server::{Cpu, Server, rss_kib};
 
 /// Sessions per second of the open loop.
 const OFFERED: f64 = 2_000.0;
 
-/// `muster bench`
+/// `muster benchmark`
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Bench {
+pub struct Benchmark {
     #[command(subcommand)]
     what: Option<What>,
     /// Only make load on this ACS, which must know the devices already.
@@ -102,7 +105,7 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// Runs it and prints a table in Markdown.
-pub async fn bench(b: Bench) -> anyhow::Result<()> {
+pub async fn benchmark(b: Benchmark) -> anyhow::Result<()> {
     print_machine()?;
     match &b.what {
         Some(What::Rollout(options)) => return rollout::rollout(options).await,
@@ -142,7 +145,7 @@ pub async fn bench(b: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(b: &Bench, address: SocketAddr, mode: Mode, digest: Option<String>) -> LoadOptions {
+fn options(b: &Benchmark, address: SocketAddr, mode: Mode, digest: Option<String>) -> LoadOptions {
     LoadOptions {
         acs_addr: address,
         path: "/".to_owned(),
@@ -156,7 +159,7 @@ fn options(b: &Bench, address: SocketAddr, mode: Mode, digest: Option<String>) -
     }
 }
 
-async fn measure(b: &Bench, server: &Server, s: &Scenario) -> anyhow::Result<Row> {
+async fn measure(b: &Benchmark, server: &Server, s: &Scenario) -> anyhow::Result<Row> {
     let password = s.digest.then(|| "bench-password".to_owned());
     let options = options(b, server.cwmp, s.mode, password.clone());
     server.make_known(&options, s.stored_parameters, password.as_deref()).await?;
@@ -180,7 +183,7 @@ async fn measure(b: &Bench, server: &Server, s: &Scenario) -> anyhow::Result<Row
 }
 
 /// Memory idle, and per session that is open.
-async fn memory(b: &Bench) -> anyhow::Result<()> {
+async fn memory(b: &Benchmark) -> anyhow::Result<()> {
     let server = Server::start(false).await?;
     let idle = rss_kib(server.pid)?;
     let mut load = options(b, server.cwmp, Mode::Closed, None);
@@ -205,7 +208,7 @@ async fn memory(b: &Bench) -> anyhow::Result<()> {
 }
 
 /// What people do where there are many devices.
-async fn inventory(b: &Bench) -> anyhow::Result<()> {
+async fn inventory(b: &Benchmark) -> anyhow::Result<()> {
     let server = Server::start(false).await?;
     let mut load = options(b, server.cwmp, Mode::Closed, None);
     load.devices = b.inventory;
@@ -220,7 +223,7 @@ async fn inventory(b: &Bench) -> anyhow::Result<()> {
 }
 
 /// Finding a device by its serial among many, as the API does.
-async fn look_up(b: &Bench, server: &Server) -> anyhow::Result<()> {
+async fn look_up(b: &Benchmark, server: &Server) -> anyhow::Result<()> {
     let mut took: Vec<Duration> = Vec::new();
     for i in 0..2_000u32 {
         let serial = format!("{:012X}", (i.wrapping_mul(7_919)) % b.inventory);

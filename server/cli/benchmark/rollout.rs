@@ -1,4 +1,4 @@
-//! `muster bench rollout`: what rollouts cost where there are many devices.
+//! `muster benchmark rollout`: what rollouts cost where there are many devices.
 //!
 //! - here: one over a large inventory that is tried and started, and whose devices never come.
 //! - [`ticks`]: what it costs to look at that one, by how many of its devices are due.
@@ -22,14 +22,14 @@ use uuid::Uuid;
 
 use self::api::Api;
 use self::ticks::{ACTIVE, Cost};
-use crate::cli::bench_server::{Server, peak_kib, rss_kib};
+use crate::cli::benchmark::server::{Server, peak_kib, rss_kib};
 
 /// What devices are brought to.
 const TARGET: RosVersion = RosVersion::release(7, 16, 1);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
 
-/// `muster bench rollout`
+/// `muster benchmark rollout`
 #[derive(Debug, Args)]
 pub(super) struct Rollout {
     /// Devices of the rollout that is tried, started and looked at; 0 leaves it out.
