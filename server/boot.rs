@@ -31,7 +31,7 @@ use crate::net::{self, ServeOptions};
 use crate::render::Renderer;
 use crate::store::pg::{self, EmbeddedPostgres};
 use crate::{
-    access, acs, api, clock, desired, files, fleet, jobs, notify, render, rollout, service, store,
+    access, acs, api, clock, desired, files, fleet, jobs, netboot, notify, render, rollout, service, store,
     telemetry, web,
 };
 
@@ -134,6 +134,9 @@ async fn serve_with(
     service::templates::ensure_builtin(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
+    service::bench::profiles::ensure_builtin(&app, clock::now())
+        .await
+        .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     files::builtin::ensure(&app, clock::now())
         .await
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
@@ -147,6 +150,7 @@ async fn serve_with(
     tasks.spawn(endless(acs::waker::run(app.clone(), stop.clone())));
     tasks.spawn(endless(rollout::reconcile::run(app.clone(), stop.clone())));
     tasks.spawn(endless(desired::reconcile::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(netboot::run(app.clone(), stop.clone())));
     tasks.spawn(endless(notify::run(app.clone(), stop.clone())));
     tasks.spawn(endless(notify::presence::run(app.clone(), stop.clone())));
     announce(&app);

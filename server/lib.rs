@@ -31,6 +31,7 @@ pub mod firmware;
 pub mod fleet;
 pub mod jobs;
 pub mod net;
+pub mod netboot;
 pub mod notify;
 pub mod render;
 pub mod rollout;

@@ -102,6 +102,39 @@ async fn a_template_is_kept_with_its_versions() {
 }
 
 #[tokio::test]
+async fn one_of_the_bench_is_kept_only_if_a_board_could_take_it() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    let of = |body: &str, bench: bool| json!({ "name": "lab", "body": body, "bench": bench });
+    let good = ":delay 10s\n/system/identity/set name={{ device.serial }}\n\
+                /ip/dns/set servers=192.0.2.1\n";
+    let early = "/ip/dns/set servers=192.0.2.1\n";
+    let large = format!("{good}{}", format!("# {}\n", "x".repeat(97)).repeat(40));
+    for (body, told) in [
+        (early, "line 1: no wait before this"),
+        (":delay 1m\n:delay 1m\n", "line 2: delays of 120 s"),
+        (good.trim_end(), "line 3: the last line"),
+        (large.as_str(), "Not enough flash space, ignoring: at its smallest it has 4,"),
+    ] {
+        let draft = Some(of(body, true));
+        let (status, pointer, why) = refused(&api, "POST", "/api/v1/templates", draft).await;
+        assert!((status, pointer.as_str()) == (422, "/body") && why.contains(told), "{why}");
+    }
+
+    // For devices it will do; for the bench it is to be another.
+    let path = make(&api, "/api/v1/templates", of(early, false)).await;
+    let (status, _, why) = refused(&api, "PATCH", &path, Some(json!({ "bench": true }))).await;
+    assert!(status == 422 && why.contains("no wait"), "{why}");
+    let kept = sent(&api, "PATCH", &path, json!({ "bench": true, "body": good })).await;
+    assert_eq!((&kept["bench"], &kept["version"]), (&json!(true), &json!(2)));
+    assert_eq!(refused(&api, "PATCH", &path, Some(json!({ "body": early }))).await.0, 422);
+    let preview = sent(&api, "POST", &format!("{path}/preview"), json!({})).await;
+    assert_eq!((&preview["limit"], &preview["findings"]), (&json!(4_000), &json!([])));
+    // Whether it is for the bench makes no version.
+    assert_eq!(sent(&api, "PATCH", &path, json!({ "bench": false })).await["version"], 2);
+}
+
+#[tokio::test]
 async fn what_comes_with_muster_is_copied_and_not_changed() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
@@ -116,7 +149,9 @@ async fn what_comes_with_muster_is_copied_and_not_changed() {
         assert_eq!(refused(&api, "PATCH", &path, change).await.0, 409);
         // Each can be rendered, and has nothing that a script must not have.
         let whole = api.get(&path).await;
-        let draft = json!({ "body": whole["body"], "variables": whole["variables"] });
+        let draft = json!({
+            "body": whole["body"], "variables": whole["variables"], "bench": whole["bench"],
+        });
         let lint = sent(&api, "POST", "/api/v1/templates/lint", draft).await;
         let errors: Vec<&Value> = lint["findings"]
             .as_array()

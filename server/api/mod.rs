@@ -11,6 +11,7 @@ mod artifacts;
 mod audit;
 pub mod auth;
 mod backups;
+mod bench;
 mod bulk;
 mod claims;
 mod completion;
@@ -88,6 +89,7 @@ use problem::Problem;
         (name = "profiles", description = "What devices are to be, and of which devices."),
         (name = "webhooks", description = "Who is told what happens."),
         (name = "templates", description = "RouterOS scripts with variables."),
+        (name = "bench", description = "Where factory-fresh boards are served, and what each got."),
         (name = "claims", description = "Devices that are expected, and who is let in."),
         (name = "desired", description = "What is wanted of single devices, and drift."),
         (name = "devices", description = "What is in the inventory, and what is known of it."),
@@ -215,6 +217,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .merge(desired::router())
         .merge(sweeps::router())
         .merge(claims::router())
+        .merge(bench::router())
         .routes(routes!(accept_rules::list_accept_rules, accept_rules::create_accept_rule))
         .routes(routes!(
             accept_rules::get_accept_rule,
@@ -240,9 +243,11 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
             post.parameters.get_or_insert_default().push(idempotency_key());
         }
     }
-    // It stands in an allOf beside the job's other fields, which it must not forbid there.
-    if let Some(RefOr::T(Schema::Object(download))) = components.schemas.get_mut("DownloadSpec") {
-        download.additional_properties = None;
+    // They stand in an allOf beside other fields, which they must not forbid there.
+    for name in ["DownloadSpec", "Arming", "BenchInstall"] {
+        if let Some(RefOr::T(Schema::Object(part))) = components.schemas.get_mut(name) {
+            part.additional_properties = None;
+        }
     }
     (router, description)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::schema::{
-    AcsConfig, AuthMode, Config, DatabaseConfig, FilesConfig, IdentityMode, LogFormat,
+    AcsConfig, AuthMode, BenchConfig, Config, DatabaseConfig, FilesConfig, IdentityMode, LogFormat,
     MetricsConfig, NotifyConfig, OfferBasic, OidcConfig, Reenrol, SmtpConfig, SmtpSecurity,
     TelemetryConfig, TlsMode, UnknownDevices, WakeConfig, WebConfig, ZeroTouchConfig,
 };
@@ -42,6 +42,7 @@ impl Default for Config {
             zero_touch: ZeroTouchConfig::default(),
             smtp: SmtpConfig::default(),
             notify: NotifyConfig::default(),
+            bench: BenchConfig::default(),
         }
     }
 }
@@ -107,6 +108,12 @@ impl Default for NotifyConfig {
         let parse = |text: &&str| text.parse::<IpNet>().expect("the constants are networks");
         let forbidden = FORBIDDEN_NETWORKS.iter().chain(&WRAPPED_NETWORKS).map(parse).collect();
         Self { forbidden_networks: forbidden, allowed_networks: Vec::new() }
+    }
+}
+
+impl Default for BenchConfig {
+    fn default() -> Self {
+        Self { interfaces: Vec::new(), first: None, last: None, lease_seconds: 600 }
     }
 }
 

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use schema::{
-    AcsConfig, AuthMode, ClientSecret, Config, DatabaseConfig, DatabaseUrl, FilesConfig,
-    IdentityMode, LogFormat, MetricsConfig, NotifyConfig, OfferBasic, OidcConfig, Reenrol,
-    SmtpConfig, SmtpPassword, SmtpSecurity, TelemetryConfig, TlsMode, UnknownDevices, WakeConfig,
-    WebConfig, ZeroTouchConfig,
+    AcsConfig, AuthMode, BenchConfig, ClientSecret, Config, DatabaseConfig, DatabaseUrl,
+    FilesConfig, IdentityMode, LogFormat, MetricsConfig, NotifyConfig, OfferBasic, OidcConfig,
+    Reenrol, SmtpConfig, SmtpPassword, SmtpSecurity, TelemetryConfig, TlsMode, UnknownDevices,
+    WakeConfig, WebConfig, ZeroTouchConfig,
 };
 
 /// Names the configuration file; the only `MUSTER_` variable that is not a key.
@@ -96,6 +96,21 @@ impl Config {
         config.data_dir = std::path::absolute(&config.data_dir)
             .map_err(|source| ConfigError::Read { path: config.data_dir.clone(), source })?;
         Ok(config)
+    }
+
+    /// Adds benches on these interfaces to those that are configured; one that is there already is not
+    /// added again. `from` is what the operator wrote them to: an option of the command line.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`], naming `from`.
+    pub fn add_benches(&mut self, interfaces: Vec<String>, from: &str) -> Result<(), ConfigError> {
+        for name in interfaces {
+            if !self.bench.interfaces.contains(&name) {
+                self.bench.interfaces.push(name);
+            }
+        }
+        self.check()
+            .map_err(|(_, message)| ConfigError::Invalid { place: from.to_owned(), message })
     }
 
     /// Every key there is, as `table.key`, in alphabetical order.

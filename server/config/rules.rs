@@ -4,6 +4,11 @@ use url::{Host, Url};
 
 use super::schema::{Config, SmtpSecurity, TlsMode};
 
+/// Longest name of an interface (IFNAMSIZ without the zero at its end).
+const MAX_INTERFACE: usize = 15;
+/// Benches of one node.
+const MAX_BENCHES: usize = 16;
+
 /// A key and what is wrong with it.
 type Fault = (&'static str, String);
 
@@ -14,6 +19,7 @@ impl Config {
         self.check_web()?;
         self.check_oidc()?;
         self.check_smtp()?;
+        self.check_bench()?;
         self.check_limits()?;
         if let Some(endpoint) = &self.telemetry.otlp_endpoint {
             http_url(endpoint).map_err(|message| ("telemetry.otlp_endpoint", message))?;
@@ -145,6 +151,30 @@ impl Config {
         }
     }
 
+    fn check_bench(&self) -> Result<(), Fault> {
+        let bench = &self.bench;
+        for (i, name) in bench.interfaces.iter().enumerate() {
+            if !is_interface(name) {
+                let message = format!("`{name}` is not the name of an interface, such as eth1");
+                return Err(("bench.interfaces", message));
+            }
+            if bench.interfaces[..i].contains(name) {
+                return Err(("bench.interfaces", format!("`{name}` is named twice")));
+            }
+        }
+        if bench.interfaces.len() > MAX_BENCHES {
+            return Err(("bench.interfaces", format!("at most {MAX_BENCHES}")));
+        }
+        match (bench.first, bench.last) {
+            (Some(_), None) => Err(("bench.last", "bench.first needs it".to_owned())),
+            (None, Some(_)) => Err(("bench.first", "bench.last needs it".to_owned())),
+            (Some(first), Some(last)) if first > last => {
+                Err(("bench.last", format!("must not be before bench.first, {first}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_limits(&self) -> Result<(), Fault> {
         let (acs, wake, web, zero) = (&self.acs, &self.wake, &self.web, &self.zero_touch);
         let positive = [
@@ -168,12 +198,20 @@ impl Config {
             ("zero_touch.render_seconds", zero.render_seconds == 0),
             ("zero_touch.render_memory_mb", zero.render_memory_mb == 0),
             ("zero_touch.offline_after_informs", zero.offline_after_informs == 0),
+            ("bench.lease_seconds", self.bench.lease_seconds == 0),
         ];
         match positive.into_iter().find(|(_, zero)| *zero) {
             Some((key, _)) => Err((key, "must be at least 1".to_owned())),
             None => Ok(()),
         }
     }
+}
+
+/// Whether Linux lets an interface have this name.
+fn is_interface(name: &str) -> bool {
+    (1..=MAX_INTERFACE).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b':')
+        && !matches!(name, "." | "..")
 }
 
 fn http_url(text: &str) -> Result<Url, String> {

@@ -3,7 +3,7 @@
 //! `docs/configuration.md` explains each to operators; a test holds the two together.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub smtp: SmtpConfig,
     /// Where webhooks may go.
     pub notify: NotifyConfig,
+    /// Interfaces on which factory-fresh boards are served.
+    pub bench: BenchConfig,
 }
 
 /// `[acs]`: how devices are served.
@@ -321,6 +323,21 @@ pub struct NotifyConfig {
     pub allowed_networks: Vec<IpNet>,
 }
 
+/// `[bench]`: interfaces on which factory-fresh boards are served while somebody has armed them.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BenchConfig {
+    /// Names of Linux interfaces; empty = this node has no bench.
+    pub interfaces: Vec<String>,
+    /// The first of the addresses that boards borrow; unset takes them from the whole network of the
+    /// interface.
+    pub first: Option<Ipv4Addr>,
+    /// The last of them.
+    pub last: Option<Ipv4Addr>,
+    /// How long a client that speaks DHCP may keep its address, in seconds.
+    pub lease_seconds: u32,
+}
+
 /// `[zero_touch]`: devices that come, and what is wanted of them.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -377,6 +394,13 @@ fn permits(address: IpAddr, allowed: &[IpNet], forbidden: &[IpNet]) -> bool {
     let address = address.to_canonical();
     let within = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
     within(allowed) || !within(forbidden)
+}
+
+impl BenchConfig {
+    /// The addresses that boards borrow, where that is said.
+    pub fn range(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        self.first.zip(self.last)
+    }
 }
 
 impl SmtpConfig {

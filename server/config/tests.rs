@@ -231,6 +231,34 @@ fn mail_needs_a_server_a_sender_and_a_closed_way_for_its_password() {
 }
 
 #[test]
+fn benches_are_interfaces_and_their_addresses_a_range() {
+    let config = load("[bench]\ninterfaces = [\"eth1\", \"br-bench.7\"]\n", &[]).unwrap();
+    assert_eq!(config.bench.interfaces, ["eth1", "br-bench.7"]);
+    assert_eq!((config.bench.range(), config.bench.lease_seconds), (None, 600));
+    let names = ("MUSTER_BENCH__INTERFACES", "eth1,eth2");
+    let (first, last) = (("MUSTER_BENCH__FIRST", "10.0.0.9"), ("MUSTER_BENCH__LAST", "10.0.0.20"));
+    let mut config = load("", &[names, first, last]).unwrap();
+    assert_eq!(config.bench.interfaces, ["eth1", "eth2"]);
+    assert_eq!(config.bench.range().unwrap().1.to_string(), "10.0.0.20");
+    let given = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    config.add_benches(given(&["eth2", "eth3"]), "--bench-interface").unwrap();
+    assert_eq!(config.bench.interfaces, ["eth1", "eth2", "eth3"]);
+    let error = config.add_benches(given(&["a/b"]), "--bench-interface").unwrap_err().to_string();
+    assert!(error.starts_with("--bench-interface: `a/b`"), "{error}");
+    for (env, key) in [
+        (vec![("MUSTER_BENCH__INTERFACES", "eth1,eth1")], "bench.interfaces"),
+        (vec![("MUSTER_BENCH__INTERFACES", "much-too-long-name")], "bench.interfaces"),
+        (vec![first], "bench.last"),
+        (vec![last], "bench.first"),
+        (vec![first, ("MUSTER_BENCH__LAST", "10.0.0.8")], "bench.last"),
+        (vec![("MUSTER_BENCH__LEASE_SECONDS", "0")], "bench.lease_seconds"),
+    ] {
+        let error = load("", &env).unwrap_err();
+        assert!(error.contains(&format!("{key}: ")), "{error}");
+    }
+}
+
+#[test]
 fn webhooks_do_not_go_to_this_host_unless_that_is_allowed() {
     let permits = |config: &Config, address: &str| config.notify.permits(address.parse().unwrap());
     let config = load("", &[]).unwrap();

@@ -125,6 +125,7 @@ pub(crate) fn context(app: &App, world: &World, subject: &Subject) -> DeviceCont
         site_name: facts.site.as_deref().and_then(|path| world.site_name(path)).map(str::to_owned),
         customer: facts.customer.clone(),
         acs_url: app.config.acs.public_url.clone().unwrap_or_default(),
+        board: None,
     }
 }
 

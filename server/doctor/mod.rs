@@ -1,6 +1,7 @@
 //! `muster doctor`: looks at a configuration and the machine under it, and says how to mend what it
 //! finds. Must never change anything: it runs beside a Muster that serves.
 
+mod bench;
 mod database;
 mod machine;
 mod network;
@@ -59,6 +60,7 @@ pub async fn run(config: Result<Config, ConfigError>) -> Report {
     findings.extend(network::check(&config).await);
     findings.extend(tls::check(&config));
     findings.extend(oidc::check(&config).await);
+    findings.extend(bench::check(&config).await);
     findings.extend(exposure(&config));
     Report { findings }
 }

@@ -21,6 +21,7 @@ use super::secret::{Keys, MASK, is_secret};
 use super::variables::Variables;
 use super::window::{self, Window};
 use crate::error::Error;
+use crate::store::bench;
 use crate::store::claims;
 use crate::store::profiles;
 use crate::store::rollouts::named;
@@ -322,6 +323,7 @@ async fn move_what_is_there(
     store::move_devices(conn, from.as_str(), to, by, now).await?;
     claims::move_sites(conn, from.as_str(), to, now).await?;
     webhooks::move_sites(conn, from.as_str(), to, now).await?;
+    bench::move_sites(conn, from.as_str(), to, now).await?;
     Ok(named::move_devices(conn, from.as_str(), to).await?)
 }
 

@@ -5,7 +5,18 @@ use serde_json::{Map, Value};
 use crate::fleet::template::Values;
 
 /// Names that every template has.
-pub const ALWAYS: [&str; 4] = ["device", "site", "customer", "acs"];
+pub const ALWAYS: [&str; 5] = ["device", "site", "customer", "acs", "board"];
+
+/// A board at the bench, which is no device yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BoardContext {
+    /// The address by which it asked.
+    pub mac: String,
+    /// What it calls itself: `952-hb`.
+    pub id: Option<String>,
+    /// Bytes that it has room for.
+    pub free: Option<u32>,
+}
 
 /// A device as templates see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +45,8 @@ pub struct DeviceContext {
     pub customer: Option<String>,
     /// What devices call this server; empty = each knows it by another name.
     pub acs_url: String,
+    /// What it is at the bench; `None` = it is not there.
+    pub board: Option<BoardContext>,
 }
 
 impl DeviceContext {
@@ -53,6 +66,11 @@ impl DeviceContext {
             site_name: text("Sample site"),
             customer: text("C-1000"),
             acs_url: "https://acs.example:7547".to_owned(),
+            board: Some(BoardContext {
+                mac: "02:00:00:00:00:01".to_owned(),
+                id: text("sample-hb"),
+                free: Some(3_900),
+            }),
         }
     }
 
@@ -77,10 +95,20 @@ impl DeviceContext {
         context.insert("device".to_owned(), known(device));
         context.insert("site".to_owned(), known(site));
         context.insert("acs".to_owned(), known([("url", url), ("username", Some(&username))]));
+        context.insert("board".to_owned(), self.board_value());
         if let Some(customer) = &self.customer {
             context.insert("customer".to_owned(), Value::from(customer.clone()));
         }
         Value::Object(context)
+    }
+
+    fn board_value(&self) -> Value {
+        let Some(board) = &self.board else { return known::<0>([]) };
+        let mut value = known([("mac", Some(&board.mac)), ("id", board.id.as_ref())]);
+        if let Some(free) = board.free {
+            value["free"] = Value::from(free);
+        }
+        value
     }
 }
 
@@ -104,10 +132,13 @@ mod tests {
             "device": { "serial": "S1", "oui": "", "product_class": "" },
             "site": {},
             "acs": { "username": "enrol" },
+            "board": {},
         });
         assert_eq!(device.with(&values, "enrol"), expected);
         let whole = DeviceContext::sample().with(&Values::new(), "enrol");
         assert!(ALWAYS.iter().all(|name| whole.get(name).is_some()), "{whole}");
         assert_eq!(whole["site"]["name"], "Sample site");
+        let sample = json!({ "mac": "02:00:00:00:00:01", "id": "sample-hb", "free": 3_900 });
+        assert_eq!(whole["board"], sample);
     }
 }

@@ -61,8 +61,8 @@ impl Default for Live {
 }
 
 impl Live {
-    /// A place under both caps.
-    fn admit(&self, who: Option<Uuid>) -> Result<Follower, Error> {
+    /// A place under both caps; also for those who follow the bench.
+    pub(super) fn admit(&self, who: Option<Uuid>) -> Result<Follower, Error> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.values().sum::<usize>() >= MAX_FOLLOWERS {
             return Err(Error::Conflict("too many follow the events of this node".to_owned()));
@@ -79,7 +79,7 @@ impl Live {
 
 /// A stream's place among all, given back when dropped.
 #[derive(Debug)]
-struct Follower {
+pub(super) struct Follower {
     streams: Arc<Mutex<HashMap<Option<Uuid>, usize>>>,
     who: Option<Uuid>,
 }

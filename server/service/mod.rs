@@ -14,6 +14,7 @@ pub mod account;
 pub mod artifacts;
 pub mod audit;
 pub mod backups;
+pub mod bench;
 pub mod claims;
 pub mod completion;
 pub mod desired;

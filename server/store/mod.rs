@@ -8,6 +8,7 @@ pub mod accept_rules;
 pub mod artifacts;
 pub mod audit;
 pub mod backups;
+pub mod bench;
 pub mod claims;
 pub mod completion;
 pub mod connection_requests;

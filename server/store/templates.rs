@@ -22,6 +22,8 @@ pub struct Template {
     pub version: i32,
     /// It comes with Muster.
     pub builtin: bool,
+    /// It is for the bench: it was made to fit into what a board takes.
+    pub bench: bool,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
@@ -75,14 +77,15 @@ pub async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Stores a new template, without a version.
 pub async fn insert(conn: &mut PgConnection, template: &Template) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into templates (template_id, name, description, version, builtin, created_by,
+        "insert into templates (template_id, name, description, version, builtin, bench, created_by,
                                 created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         template.template_id,
         template.name,
         template.description,
         template.version,
         template.builtin,
+        template.bench,
         template.created_by,
         template.created_at,
         template.updated_at
@@ -114,12 +117,13 @@ pub async fn insert_version(conn: &mut PgConnection, version: &Version) -> Resul
 /// Writes what may change of a template.
 pub async fn update(conn: &mut PgConnection, template: &Template) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update templates set name = $2, description = $3, version = $4, updated_at = $5
+        "update templates set name = $2, description = $3, version = $4, bench = $5, updated_at = $6
          where template_id = $1",
         template.template_id,
         template.name,
         template.description,
         template.version,
+        template.bench,
         template.updated_at
     )
     .execute(conn)

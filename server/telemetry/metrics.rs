@@ -31,7 +31,28 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 17] = [
+const METRICS: [(Kind, &str, &str); 22] = [
+    (Kind::Gauge, "muster_bench_armed", "1 while the bench on an interface is armed."),
+    (
+        Kind::Counter,
+        "muster_bench_boards_total",
+        "Boards at the bench that came to another state, by new state.",
+    ),
+    (
+        Kind::Histogram,
+        "muster_bench_decision_seconds",
+        "From the request of a board to what it gets.",
+    ),
+    (
+        Kind::Counter,
+        "muster_bench_requests_total",
+        "BOOTP and DHCP requests heard, by kind of board.",
+    ),
+    (
+        Kind::Counter,
+        "muster_bench_requests_dropped_total",
+        "BOOTP and DHCP requests left alone: too many new boards at once.",
+    ),
     (
         Kind::Counter,
         "muster_transcripts_dropped_total",

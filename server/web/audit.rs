@@ -234,6 +234,7 @@ fn object_href(entry: &Entry, ctx: &Ctx) -> Option<String> {
         "role" => ("/roles", Right::Admin),
         "template" => ("/templates", Right::Read),
         "profile" => ("/profiles", Right::Read),
+        "board" => ("/bench/boards", Right::Read),
         "claim" => ("/claims", Right::Read),
         "webhook" => ("/webhooks", Right::Admin),
         _ => return None,

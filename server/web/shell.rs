@@ -26,6 +26,8 @@ pub(super) enum Section {
     Groups,
     /// Devices that are expected, and those that nobody expected.
     Claims,
+    /// Factory-fresh boards, as they come.
+    Bench,
     /// What devices are to be.
     Profiles,
     /// Scripts with variables.
@@ -84,6 +86,7 @@ static PARTS: [(&str, &[Entry]); 5] = [
         "Zero touch",
         &[
             entry(Section::Claims, "Claims", "/claims", Right::Read),
+            entry(Section::Bench, "Bench", "/bench", Right::Read),
             entry(Section::Profiles, "Profiles", "/profiles", Right::Read),
             entry(Section::Templates, "Templates", "/templates", Right::Read),
             entry(Section::Drift, "Drift", "/drift", Right::Read),
@@ -253,6 +256,7 @@ mod tests {
             "Sites",
             "Groups",
             "Claims",
+            "Bench",
             "Profiles",
             "Templates",
             "Drift",
@@ -263,7 +267,7 @@ mod tests {
             "System",
         ];
         assert_eq!(labels(&[Right::Read]), read);
-        assert_eq!(labels(&[Right::Admin]).len(), 19);
+        assert_eq!(labels(&[Right::Admin]).len(), 20);
         assert!(labels(&[]).is_empty());
     }
 

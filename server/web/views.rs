@@ -76,6 +76,15 @@ views! {
     AccountTokenNew => "account_token_new.html",
     Again => "again.html",
     Audit => "audit.html",
+    Bench => "bench.html",
+    BenchAllowed => "bench_allowed.html",
+    BenchArm => "bench_arm.html",
+    BenchBatch => "bench_batch.html",
+    BenchBoard => "bench_board.html",
+    BenchImages => "bench_images.html",
+    BenchLabels => "bench_labels.html",
+    BenchProfile => "bench_profile.html",
+    BenchProfiles => "bench_profiles.html",
     Device => "device.html",
     DeviceAdd => "device_add.html",
     DeviceBranch => "device_branch.html",
@@ -207,9 +216,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::web::{
-        account, assets, audit, changes, claims, device, devices, drift, factor, failure, files,
-        groups, jobs, login, overview, password, profiles, releases, roles, rollouts, search,
-        sites, support, sweeps, system, templates, tokens, users, viewer, webhooks,
+        account, assets, audit, bench, changes, claims, device, devices, drift, factor, failure,
+        files, groups, jobs, login, overview, password, profiles, releases, roles, rollouts,
+        search, sites, support, sweeps, system, templates, tokens, users, viewer, webhooks,
     };
     use serde_json::Value;
 
@@ -219,6 +228,7 @@ mod tests {
             account::samples(),
             assets::samples(),
             audit::samples(),
+            bench::samples(),
             changes::samples(),
             claims::samples(),
             device::samples(),

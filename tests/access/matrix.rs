@@ -13,7 +13,9 @@ const ACCOUNT: &str = "/api/v1/account";
 /// What even those who may are told: a program has no views of its own, some things are not there,
 /// a job that has not ended is not ordered again, and a
 /// draft is neither paused nor approved, nor has it devices that failed.
-const IN_VAIN: [(&str, &str, u16); 29] = [
+const IN_VAIN: [(&str, &str, u16); 30] = [
+    // The address is not typed again.
+    ("post", "/api/v1/bench/boards/{mac}/install", 422),
     ("get", "/api/v1/devices/{device_id}/backups/{backup_id}", 404),
     ("get", "/api/v1/devices/{device_id}/backups/{backup_id}/diff", 404),
     ("post", "/api/v1/devices/{device_id}/backups/{backup_id}/accept", 404),

@@ -140,7 +140,9 @@ impl World {
                 within = (kind, id);
             } else {
                 whole.push_str(part);
-                kind = part;
+                // Profiles of the bench are others than those of devices.
+                kind =
+                    if kind == "bench" && part == "profiles" { "netboot-profiles" } else { part };
             }
         }
         whole
@@ -214,6 +216,21 @@ impl World {
             ("sessions", ("users", user)) => self.session(user).await,
             // What a device did, or the caller: there is none.
             ("artifacts" | "backups" | "files" | "sessions", _) => Uuid::nil().to_string(),
+            ("bench", _) => self.bench().await,
+            ("boards", _) => self.board().await,
+            ("allowed", _) => {
+                let allowed = json!({ "kind": "board", "value": word });
+                self.make("/api/v1/bench/allowed", allowed, "allowed_id").await
+            }
+            // Names that the wire gives: it is there when it is asked for, and may be gone before.
+            ("images", _) => {
+                self.put("/api/v1/bench/images/arm64", b"a boot image".to_vec()).await;
+                "arm64".to_owned()
+            }
+            ("netboot-profiles", _) => {
+                self.put("/api/v1/bench/profiles/lab", lab_profile()).await;
+                "lab".to_owned()
+            }
             _ => panic!("say here how one of /{kind}/ is made"),
         }
     }
@@ -221,6 +238,44 @@ impl World {
     async fn webhook(&self, name: &str) -> String {
         let hook = json!({ "name": name, "url": "http://192.0.2.1/", "kinds": ["device.fault"] });
         self.make("/api/v1/webhooks", hook, "webhook_id").await
+    }
+
+    /// Puts bytes to a path of the API.
+    async fn put(&self, path: &str, bytes: Vec<u8>) {
+        let response = self.api.request("PUT", path).body(bytes).send().await.unwrap();
+        assert_eq!(response.status(), 200, "PUT {path}");
+    }
+
+    /// A bench that only the database knows.
+    async fn bench(&self) -> String {
+        let bench_id = Uuid::now_v7();
+        sqlx::query(
+            "insert into benches (bench_id, host, interface, heard_at, updated_at)
+             values ($1, 'lab', $2, now(), now())",
+        )
+        .bind(bench_id)
+        .bind(self.word())
+        .execute(&self.muster.pool)
+        .await
+        .unwrap();
+        bench_id.to_string()
+    }
+
+    /// A board that was seen at one.
+    async fn board(&self) -> String {
+        let bench_id: Uuid = self.bench().await.parse().unwrap();
+        let n = self.made.fetch_add(1, Ordering::Relaxed);
+        let mac = format!("E4:8D:8C:00:{:02X}:{:02X}", n / 256, n % 256);
+        sqlx::query(
+            "insert into bench_boards (mac, bench_id, kind, state, first_seen_at, seen_at, updated_at)
+             values ($1, $2, 'flashboot', 'seen', now(), now(), now())",
+        )
+        .bind(&mac)
+        .bind(bench_id)
+        .execute(&self.muster.pool)
+        .await
+        .unwrap();
+        mac
     }
 
     /// A sweep that stays where it is.
@@ -312,6 +367,8 @@ impl World {
                 | "/devices/{device_id}/desired/compare"
                 | "/devices/{device_id}/desired/reapply"
                 | "/claims/{claim_id}/credential"
+                | "/bench/{bench_id}/disarm"
+                | "/bench/boards/{mac}/rearm"
                 | "/webhooks/{webhook_id}/test"
                 | "/webhooks/{webhook_id}/again"
                 | "/deliveries/{delivery_id}/again"
@@ -387,6 +444,15 @@ impl World {
                 json!({ "body": ":log info x\n" })
             }
             ("post", "/templates/{template_id}/preview") => json!({}),
+            ("post", "/bench/{bench_id}/arm") => {
+                json!({ "minutes": 1, "template": "bench-bootstrap", "accept_unverified": true })
+            }
+            ("post", "/bench/boards/{mac}/install") => {
+                json!({ "release": "7.16.1", "confirm": "E4:8D:8C:FF:FF:FF" })
+            }
+            ("post", "/bench/allowed") => json!({ "kind": "board", "value": word }),
+            ("put", "/bench/images/{arch}") => return Sent::Package(b"a boot image".to_vec()),
+            ("put", "/bench/profiles/{name}") => return Sent::Package(lab_profile()),
             ("post", "/webhooks") => {
                 json!({ "name": word, "url": "http://192.0.2.1/", "kinds": ["device.fault"] })
             }
@@ -405,6 +471,14 @@ impl World {
         };
         Sent::Json(body)
     }
+}
+
+/// A profile of the bench, as an operator writes one.
+fn lab_profile() -> Vec<u8> {
+    let [profile, ..] = muster_netboot::profile::builtin() else { panic!("one comes with Muster") };
+    let mut profile = profile.clone();
+    profile.name = "lab".to_owned();
+    profile.write().into_bytes()
 }
 
 /// A rollout for nobody.

@@ -117,6 +117,43 @@ async fn routerboot_is_written_after_the_upgrade_and_looked_at() {
     range.counts_hold(&id).await;
 }
 
+#[tokio::test]
+async fn a_device_that_runs_the_release_gets_its_routerboot_alone() {
+    let range = Range::start(2, |options| options.seed = seed(2, |_| true)).await;
+    let id = range.begin(release(), at_once()).await;
+    range.until(&id, "completed").await;
+    let with = json!({ "kind": "release", "version": "7.16.1", "routerboot": true });
+    let draft = json!({ "name": "booters", "change": with, "audience": { "selector": "serial ~ \"*\"" },
+        "plan": at_once() });
+    let (status, told) = range.api.call("POST", "/api/v1/rollouts/dry-run", Some(draft)).await;
+    assert_eq!((status, &told["left_out"]), (200, &json!(2)), "{told:#}");
+    let why = told["skipped"][0]["reason"].as_str().unwrap();
+    assert!(why.contains("inspect it"), "{why}");
+
+    let serial = range.fleet.serial(0);
+    let inspect = format!("{}/inspect", device_path(&serial));
+    let (status, told) = range.api.call("POST", &inspect, None).await;
+    assert!((200..300).contains(&status), "{told}");
+    let packages = format!("{}/packages", device_path(&serial));
+    let before = eventually("it told its RouterBOOT", || async {
+        let (_, told) = range.api.call("GET", &packages, None).await;
+        told["booter_current"].is_string().then_some(told)
+    })
+    .await;
+    assert_ne!(before["booter_current"], before["booter_upgrade"], "{before}");
+
+    let id = range.begin(with, at_once()).await;
+    range.until(&id, "completed").await;
+    let healthy = range.in_state(&id, "healthy").await;
+    assert_eq!(serials(&healthy), [serial], "the other one has not said what it has");
+    let steps = healthy[0]["steps"].as_array().unwrap();
+    let words: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(words, ["routerboot", "reboot", "inspect"]);
+    let after = range.api.get(&packages).await;
+    assert_eq!(after["booter_current"], after["booter_upgrade"], "{after}");
+    range.counts_hold(&id).await;
+}
+
 /// The device of the first wave fails by this fault, which pauses the rollout and is of this class; it
 /// is tried again, and fails again. Gives why it paused first.
 async fn fails_and_is_tried_again(fault: &str, class: &str, error: Value) -> String {

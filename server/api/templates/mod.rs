@@ -91,7 +91,8 @@ async fn list_templates(
 
 /// Make a template
 ///
-/// Refused with the lines if something is wrong with it; what is only to be warned of is not.
+/// Refused with the lines if something is wrong with it, or if it is for the bench and cannot be a
+/// board's first script; what is only to be warned of is not.
 #[utoipa::path(
     post,
     path = "/api/v1/templates",

@@ -12,6 +12,7 @@ use super::super::problem::Problem;
 use super::TemplatePath;
 use super::view::TemplateFinding;
 use crate::ctx::{Ctx, Shared};
+use crate::fleet::template::bench::ROOM;
 use crate::fleet::template::{Variable, Wrong};
 use crate::fleet::variables::Variables;
 use crate::service::templates::{self as service, Asked, Preview};
@@ -25,6 +26,9 @@ pub(super) struct TemplateDraft {
     /// What it declares.
     #[serde(default)]
     variables: Vec<Variable>,
+    /// It is to be for the bench.
+    #[serde(default)]
+    bench: bool,
 }
 
 /// What is wrong with a template.
@@ -34,6 +38,8 @@ pub(super) struct TemplateLint {
     findings: Vec<TemplateFinding>,
     /// Bytes of the script that it gives with values made up; null = it gives none.
     size: Option<usize>,
+    /// Bytes that it may have, for the bench; null = it is not for it.
+    limit: Option<usize>,
 }
 
 /// Check a template
@@ -53,8 +59,12 @@ pub(super) async fn lint_template(
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Json<TemplateLint>, Problem> {
     let draft: TemplateDraft = merge::apply(json!({}), body)?;
-    let lint = service::lint(&app, &ctx, &draft.body, &draft.variables).await?;
-    Ok(Json(TemplateLint { findings: TemplateFinding::all(lint.findings), size: lint.size }))
+    let lint = service::lint(&app, &ctx, &draft.body, &draft.variables, draft.bench).await?;
+    Ok(Json(TemplateLint {
+        findings: TemplateFinding::all(lint.findings),
+        size: lint.size,
+        limit: draft.bench.then_some(ROOM),
+    }))
 }
 
 /// For what a template is tried.
@@ -78,6 +88,9 @@ pub(super) struct TemplateDraftTrial {
     /// What it declares.
     #[serde(default)]
     variables: Vec<Variable>,
+    /// It is to be for the bench.
+    #[serde(default)]
+    bench: bool,
     /// Id of a device, or `serial:` and its serial number; absent: for one that there is not.
     #[serde(default)]
     device: Option<String>,
@@ -95,6 +108,8 @@ pub(super) struct TemplatePreview {
     findings: Vec<TemplateFinding>,
     /// Bytes of it.
     size: usize,
+    /// Bytes that it may have, of a template of the bench; null = it is not for it.
+    limit: Option<usize>,
     /// Lines of it.
     lines: usize,
     /// Variables without a value that fits; in the script a value made up stands for each.
@@ -120,6 +135,7 @@ impl TemplatePreview {
             script: preview.script,
             findings: TemplateFinding::all(preview.findings),
             size: preview.size,
+            limit: preview.limit,
             lines: preview.lines,
             missing: preview.missing.into_iter().map(gap).collect(),
             rescue: preview.rescue,
@@ -165,8 +181,9 @@ pub(super) async fn preview_template_body(
     State(app): State<Shared>,
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Json<TemplatePreview>, Problem> {
-    let TemplateDraftTrial { body, variables, device, values } = merge::apply(json!({}), body)?;
+    let TemplateDraftTrial { body, variables, bench, device, values } =
+        merge::apply(json!({}), body)?;
     let asked = Asked { device, values };
-    let preview = service::preview_body(&app, &ctx, &body, &variables, asked).await?;
+    let preview = service::preview_body(&app, &ctx, &body, &variables, bench, asked).await?;
     Ok(Json(TemplatePreview::of(preview)))
 }

@@ -24,6 +24,8 @@ pub(super) struct TemplateSummary {
     version: i32,
     /// It comes with Muster: it is copied, not changed.
     builtin: bool,
+    /// It is for the bench: it fits into what a board takes.
+    bench: bool,
     /// Who made it.
     created_by: String,
     /// When it was made.
@@ -40,6 +42,7 @@ impl TemplateSummary {
             description: t.description,
             version: t.version,
             builtin: t.builtin,
+            bench: t.bench,
             created_by: t.created_by,
             created_at: t.created_at,
             updated_at: t.updated_at,

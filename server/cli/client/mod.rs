@@ -7,6 +7,7 @@
 mod account;
 mod audit;
 mod backups;
+mod bench;
 mod claims;
 mod columns;
 mod completion;
@@ -71,6 +72,8 @@ pub enum Remote {
     Templates(On<templates::Templates>),
     /// Claims: devices that are expected; import, quarantine, rules of admission.
     Claims(On<claims::Claims>),
+    /// The bench: where factory-fresh boards are served, and what each got.
+    Bench(bench::Bench),
     /// Groups: named sets of devices.
     Groups(On<groups::Groups>),
     /// What devices are to be: list, make, change, bind, remove.
@@ -121,6 +124,7 @@ pub async fn remote(command: Remote) -> anyhow::Result<()> {
         Remote::Webhooks(on) => webhooks::run(&on.connection.open()?, on.command).await,
         Remote::Templates(on) => templates::run(&on.connection.open()?, on.command).await,
         Remote::Claims(on) => claims::run(&on.connection.open()?, on.command).await,
+        Remote::Bench(bench) => bench::run(bench).await,
         Remote::Groups(on) => groups::run(&on.connection.open()?, on.command).await,
         Remote::Profiles(on) => profiles::run(&on.connection.open()?, on.command).await,
         Remote::Desired(on) => desired::run(&on.connection.open()?, on.command).await,
@@ -293,6 +297,8 @@ mod tests {
             "muster webhooks create noc --url https://x --kinds device.lost",
             "muster webhooks change noc",
             "muster backups changed --since yesterday",
+            "muster bench arm eth1 --minutes 60",
+            "muster bench install E4:8D:8C:00:00:01 --release 7.16.1",
         ] {
             let refused = parsed(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");

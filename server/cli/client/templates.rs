@@ -88,6 +88,9 @@ pub enum Templates {
         /// TOML file with its `[[variables]]`.
         #[arg(long, value_name = "FILE")]
         variables: Option<PathBuf>,
+        /// It is to be for the bench.
+        #[arg(long)]
+        bench: bool,
     },
     /// Show what a template gives; nothing is sent. Secrets are masked.
     Preview {
@@ -96,6 +99,9 @@ pub enum Templates {
         /// TOML file with the `[[variables]]` of --body.
         #[arg(long, value_name = "FILE", requires = "body")]
         variables: Option<PathBuf>,
+        /// What --body names is to be for the bench.
+        #[arg(long, requires = "body")]
+        bench: bool,
         /// This version of the template; the newest when absent.
         #[arg(long, value_name = "N", requires = "name")]
         version: Option<i32>,
@@ -131,6 +137,10 @@ pub struct About {
     /// Why this version is made.
     #[arg(short = 'm', long)]
     note: Option<String>,
+    /// It is for the bench: it must fit into what a board takes.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    bench: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +150,7 @@ struct Summary {
     description: String,
     version: i32,
     builtin: bool,
+    bench: bool,
     created_by: String,
     updated_at: DateTime<Utc>,
 }
@@ -193,6 +204,7 @@ struct Finding {
 struct Lint {
     findings: Vec<Finding>,
     size: Option<usize>,
+    limit: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -234,8 +246,10 @@ pub(super) async fn run(api: &Api, command: Templates) -> anyhow::Result<()> {
             let path = ["templates", &id, "copy"];
             show(api, &api.call(Method::POST, &path, Some(&body)).await?, view)
         }
-        Templates::Lint { body, variables } => lint(api, &body, variables.as_deref()).await,
-        Templates::Preview { which, variables, version, device, values } => {
+        Templates::Lint { body, variables, bench } => {
+            lint(api, &body, variables.as_deref(), bench).await
+        }
+        Templates::Preview { which, variables, bench, version, device, values } => {
             let device = device.as_deref().map(named);
             let mut asked = json!({ "device": device, "values": Map::from_iter(values) });
             let answer = match (which.name, which.body) {
@@ -247,6 +261,7 @@ pub(super) async fn run(api: &Api, command: Templates) -> anyhow::Result<()> {
                 (None, body) => {
                     asked["body"] = json!(text(&body.context("a template")?)?);
                     asked["variables"] = declared(variables.as_deref())?;
+                    asked["bench"] = json!(bench);
                     api.call(Method::POST, &["templates", "preview"], Some(&asked)).await?
                 }
             };
@@ -267,6 +282,9 @@ impl About {
         ]);
         if let Some(file) = &self.variables {
             patch["variables"] = declared(Some(file))?;
+        }
+        if let Some(bench) = self.bench {
+            patch["bench"] = json!(bench);
         }
         Ok(patch)
     }
@@ -295,11 +313,11 @@ fn all() -> List<'static> {
 }
 
 async fn list_templates(api: &Api, span: &Span) -> anyhow::Result<()> {
-    let header = ["name", "version", "builtin", "description", "created_by", "updated_at"];
+    let header = ["name", "version", "builtin", "bench", "description", "created_by", "updated_at"];
     list(api, &all(), span, &header, |t: Summary| {
-        let (version, builtin) = (t.version.to_string(), yes(t.builtin));
+        let (version, builtin, bench) = (t.version.to_string(), yes(t.builtin), yes(t.bench));
         let about = maybe(Some(t.description));
-        vec![t.name, version, builtin, about, t.created_by, time(t.updated_at)]
+        vec![t.name, version, builtin, bench, about, t.created_by, time(t.updated_at)]
     })
     .await
 }
@@ -344,6 +362,7 @@ fn view(template: Template) -> String {
         ("version", about.version.to_string()),
         ("note", maybe(Some(note))),
         ("builtin", yes(about.builtin)),
+        ("bench", yes(about.bench)),
         ("description", maybe(Some(about.description))),
         ("updated_at", time(about.updated_at)),
     ]);
@@ -376,13 +395,16 @@ fn whole(rows: &str, variables: Vec<Variable>, body: &str) -> String {
     format!("{rows}{declared}\n\n{}", clean_lines(body))
 }
 
-async fn lint(api: &Api, body: &Path, variables: Option<&Path>) -> anyhow::Result<()> {
-    let asked = json!({ "body": text(body)?, "variables": declared(variables)? });
+async fn lint(api: &Api, body: &Path, variables: Option<&Path>, bench: bool) -> anyhow::Result<()> {
+    let asked = json!({ "body": text(body)?, "variables": declared(variables)?, "bench": bench });
     let answer = api.call(Method::POST, &["templates", "lint"], Some(&asked)).await?;
     let lint: Lint = answer.read()?;
     let errors = lint.findings.iter().filter(|finding| finding.severity == "error").count();
-    show(api, &answer, |lint: Lint| match (lint.findings.is_empty(), lint.size) {
-        (true, Some(size)) => format!("nothing is wrong; about {size} bytes for a device"),
+    show(api, &answer, |lint: Lint| match (lint.findings.is_empty(), lint.size, lint.limit) {
+        (true, Some(size), None) => format!("nothing is wrong; about {size} bytes for a device"),
+        (true, Some(size), Some(limit)) => {
+            format!("nothing is wrong; about {size} of {limit} bytes for a board")
+        }
         _ => findings(lint.findings),
     })?;
     ensure!(errors == 0, "{errors} errors");
@@ -446,9 +468,10 @@ mod tests {
             variables: Some(file.path().to_owned()),
             description: None,
             note: Some("why".to_owned()),
+            bench: Some(true),
         };
         let patch = about.patch(None, None).unwrap();
-        assert_eq!(patch, json!({ "note": "why", "variables": expected }));
+        assert_eq!(patch, json!({ "note": "why", "variables": expected, "bench": true }));
         file.as_file().set_len(9).unwrap();
         assert!(declared(Some(file.path())).is_err());
     }

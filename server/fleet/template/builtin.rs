@@ -1,4 +1,5 @@
-//! The templates that come with Muster: the bootstrap, and the modes of RouterOS's Quick Set.
+//! The templates that come with Muster: the bootstrap, those of the bench, and the modes of RouterOS's
+//! Quick Set.
 //!
 //! Owns how they are put together. A line `#part NAME` of a template stands for a part that several
 //! share, and the variables of the parts that a template names follow its own; one that it declares
@@ -21,6 +22,8 @@ pub struct Builtin {
     pub body: String,
     /// What it declares.
     pub variables: Vec<Variable>,
+    /// It is for the bench.
+    pub bench: bool,
 }
 
 /// All of them.
@@ -39,6 +42,8 @@ struct Source {
 struct About {
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    bench: bool,
     #[serde(default)]
     parts: Vec<String>,
     #[serde(default)]
@@ -65,7 +70,10 @@ macro_rules! source {
     };
 }
 
-static TEMPLATES: [Source; 9] = [
+static TEMPLATES: [Source; 12] = [
+    source!("", "bench-bootstrap"),
+    source!("", "bench-fetch"),
+    source!("", "bench-mode"),
     source!("", "bootstrap"),
     source!("", "cap"),
     source!("", "cpe"),
@@ -77,8 +85,12 @@ static TEMPLATES: [Source; 9] = [
     source!("", "wisp-ap"),
 ];
 
-static PARTS: [Source; 3] =
-    [source!("parts/", "bridge"), source!("parts/", "router"), source!("parts/", "system")];
+static PARTS: [Source; 4] = [
+    source!("parts/", "acs"),
+    source!("parts/", "bridge"),
+    source!("parts/", "router"),
+    source!("parts/", "system"),
+];
 
 impl Source {
     fn about(&self) -> About {
@@ -86,7 +98,7 @@ impl Source {
     }
 
     fn built(&self) -> Builtin {
-        let About { description, parts, mut variables } = self.about();
+        let About { description, bench, parts, mut variables } = self.about();
         for variable in parts.iter().flat_map(|name| part(name).about().variables) {
             if variables.iter().all(|own| own.name != variable.name) {
                 variables.push(variable);
@@ -97,7 +109,7 @@ impl Source {
             None => line,
         };
         let body = self.body.split_inclusive('\n').map(line).collect();
-        Builtin { name: self.name, description, body, variables }
+        Builtin { name: self.name, description, body, variables, bench }
     }
 }
 
@@ -113,14 +125,11 @@ mod tests {
     use muster_routeros::lint::{Severity, lint};
     use serde_json::{Value, json};
 
-    use super::super::{Kind, MAX_BODY, check_variables, samples};
+    use super::super::{Kind, MAX_BODY, bench, check_variables, samples};
     use super::*;
     use crate::render::context::DeviceContext;
     use crate::render::engine::Engine;
     use crate::render::lint_template;
-
-    /// What FlashFig takes.
-    const FLASHFIG: usize = 4_000;
 
     fn scripts(template: &Builtin) -> Vec<String> {
         let mut engine = Engine::new();
@@ -164,14 +173,31 @@ mod tests {
     }
 
     #[test]
-    fn the_bootstrap_fits_where_flashfig_puts_it_with_a_certificate() {
-        let bootstrap = ALL.iter().find(|template| template.name == "bootstrap").unwrap();
-        let mut values = samples(&bootstrap.variables, true);
-        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n", "MIIBszCCAVm\n".repeat(90));
-        values.insert("ca_certificate".to_owned(), json!(certificate[..1_000]));
-        let context = DeviceContext::sample().with(&values, "enrol");
-        let script = Engine::new().render(&bootstrap.body, &context).unwrap();
-        assert!(script.len() < FLASHFIG, "{}", script.len());
+    fn those_of_the_bench_are_first_scripts_of_boards_and_fit_with_a_certificate() {
+        let of_bench: Vec<&Builtin> = ALL.iter().filter(|template| template.bench).collect();
+        let names: Vec<&str> = of_bench.iter().map(|template| template.name).collect();
+        assert_eq!(names, ["bench-bootstrap", "bench-fetch", "bench-mode", "bootstrap"]);
+        for template in of_bench {
+            let name = template.name;
+            for script in scripts(template) {
+                let findings = bench::lint_script(&script);
+                assert!(findings.is_empty(), "{name}: {findings:?}\n{script}");
+            }
+            let mut values = samples(&template.variables, true);
+            let lines = format!("{}\n", "M".repeat(64)).repeat(10);
+            let ca = format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n");
+            for (variable, value) in [
+                ("acs_url", "https://acs.internet-provider.example:7547"),
+                ("acs_username", "claim-00000000000000000000000000000000"),
+                ("acs_password", "0000000000000000000000000000000000000000000"),
+                ("ca_certificate", ca.as_str()),
+            ] {
+                values.insert(variable.to_owned(), json!(value));
+            }
+            let context = DeviceContext::sample().with(&values, "enrol");
+            let script = Engine::new().render(&template.body, &context).unwrap();
+            assert_eq!(bench::lint_size(script.len(), script.len()), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Templates: RouterOS scripts with typed variables. Pure.
 //!
 //! Owns what a variable may be and what a value must be to be one. A template is a program of
-//! whoever wrote it: it is never rendered in this process, but by `render`.
+//! whoever wrote it: it is never rendered in this process, but by `render`. [`bench`]: what more a
+//! script must be to be the first of a board. [`builtin`]: the templates that come with Muster.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub mod bench;
 pub mod builtin;
 mod value;
 

@@ -33,9 +33,10 @@ const PATTERN_BYTES: usize = 4 << 20;
 const PATTERNS: usize = 100;
 
 /// What every template has without declaring it, and words that mean something else in one.
-const RESERVED: [&str; 23] = [
-    "device", "site", "customer", "acs", "loop", "self", "and", "or", "not", "is", "in", "if",
-    "else", "for", "true", "false", "True", "False", "none", "None", "null", "break", "continue",
+const RESERVED: [&str; 24] = [
+    "device", "site", "customer", "acs", "board", "loop", "self", "and", "or", "not", "is", "in",
+    "if", "else", "for", "true", "false", "True", "False", "none", "None", "null", "break",
+    "continue",
 ];
 
 /// A value that does not fit.

@@ -6,7 +6,9 @@ use muster_routeros::version::RosVersion;
 use super::survey::{Asked, Class};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::hops;
+use crate::firmware::refusal::Refusal;
 use crate::firmware::set::Known;
+use crate::jobs::upgrade::is_same;
 use crate::rollout::change::Change;
 use crate::rollout::device::Step;
 use crate::store::rollouts::survey::{ChangedRow, PlanRow};
@@ -38,13 +40,10 @@ pub(super) fn planned(
     }
     match asked.change {
         Change::Release { version, routerboot, downgrade } => {
-            to_release(&mut class, catalogue, row, version, *downgrade);
-            if let (true, Ok(steps)) = (*routerboot, class.steps.as_mut()) {
-                steps.extend([Step::Routerboot, Step::Reboot, Step::Inspect]);
-            }
+            to_release(&mut class, catalogue, row, version, *downgrade, *routerboot);
         }
         Change::PreviousRelease => match before.and_then(|b| b.from_version.as_deref()) {
-            Some(version) => to_release(&mut class, catalogue, row, version, true),
+            Some(version) => to_release(&mut class, catalogue, row, version, true, false),
             None => class.steps = Err("what it ran before is not known".to_owned()),
         },
         Change::Script { artifact_id, .. } => {
@@ -67,7 +66,9 @@ fn to_release(
     row: &PlanRow,
     version: &str,
     downgrade: bool,
+    routerboot: bool,
 ) {
+    const BOOTER: [Step; 3] = [Step::Routerboot, Step::Reboot, Step::Inspect];
     class.to = Some(version.to_owned());
     let installed: Option<Vec<Installed>> =
         row.packages.clone().and_then(|p| serde_json::from_value(p).ok());
@@ -93,11 +94,32 @@ fn to_release(
                 bytes: hop.packages.iter().map(|p| p.size).sum(),
                 packages: hop.packages.into_iter().map(|p| p.package_id).collect(),
             };
-            class.steps = Ok(path.hops.into_iter().map(step).collect());
+            let mut steps: Vec<Step> = path.hops.into_iter().map(step).collect();
+            if routerboot {
+                steps.extend(BOOTER);
+            }
+            class.steps = Ok(steps);
             class.one_way = one_way(&known, version, catalogue);
+        }
+        // What it runs is right; what it starts with may be left over from before.
+        Err(Refusal::AlreadyThere(there)) if routerboot => {
+            class.steps = match booter_is_behind(row) {
+                Some(true) => Ok(BOOTER.to_vec()),
+                Some(false) => Err(format!("it runs {there} and its RouterBOOT already")),
+                None => Err(format!(
+                    "it runs {there} already, and has not said which RouterBOOT it has: inspect it"
+                )),
+            };
+            class.one_way = Some("a RouterBOOT is not taken back".to_owned());
         }
         Err(refusal) => class.steps = Err(refusal.to_string()),
     }
+}
+
+/// Whether it starts with another RouterBOOT than its RouterOS brings; `None` = it has not said.
+fn booter_is_behind(row: &PlanRow) -> Option<bool> {
+    let (runs, brings) = (row.booter_current.as_ref()?, row.booter_upgrade.as_ref()?);
+    Some(!is_same(brings, runs))
 }
 
 /// Why devices could not be taken back from this version to what they run; `None` = they could.

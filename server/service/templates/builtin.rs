@@ -29,10 +29,15 @@ pub async fn ensure(app: &App, now: DateTime<Utc>) -> Result<(), Error> {
         let template_id = Uuid::new_v5(&NAMESPACE, name.as_bytes());
         let body = one.body.to_owned();
         let variables: Json<Vec<Variable>> = Json(one.variables.clone());
+        let known = store::get(&mut *tx, template_id).await?;
         if store::has_version(&mut tx, template_id, &body, &variables).await? {
+            // It was stored before there was a bench.
+            if let Some(known) = known.filter(|known| known.bench != one.bench) {
+                let template = Template { bench: one.bench, updated_at: now, ..known };
+                store::update(&mut tx, &template).await?;
+            }
             continue;
         }
-        let known = store::get(&mut *tx, template_id).await?;
         if known.is_none() && store::named(&mut *tx, &name).await?.is_some() {
             tracing::warn!(template.name = name, "somebody has a template of this name already");
             continue;
@@ -43,6 +48,7 @@ pub async fn ensure(app: &App, now: DateTime<Utc>) -> Result<(), Error> {
             description,
             version: known.as_ref().map_or(1, |known| known.version + 1),
             builtin: true,
+            bench: one.bench,
             created_by: BY.to_owned(),
             created_at: known.as_ref().map_or(now, |known| known.created_at),
             updated_at: now,

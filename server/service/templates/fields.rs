@@ -25,6 +25,9 @@ pub struct TemplateFields {
     pub variables: Option<Vec<Variable>>,
     /// Why this version is made, at most 1000 characters; empty when absent.
     pub note: Option<String>,
+    /// It is for the bench: it is taken only if it fits into what a board takes, waits before its first
+    /// change, and is over in time. No when absent.
+    pub bench: Option<bool>,
 }
 
 /// The same, whole and checked but for what only rendering it shows.
@@ -35,6 +38,7 @@ pub(super) struct Draft {
     pub body: String,
     pub variables: Vec<Variable>,
     pub note: String,
+    pub bench: bool,
 }
 
 impl TemplateFields {
@@ -46,6 +50,7 @@ impl TemplateFields {
             body: Some(version.body.clone()),
             variables: Some(version.variables.0.clone()),
             note: Some(version.note.clone()),
+            bench: Some(template.bench),
         }
     }
 
@@ -58,6 +63,7 @@ impl TemplateFields {
             body: checked_body(self.body.as_deref().unwrap_or_default())?,
             variables: self.variables.unwrap_or_default(),
             note: words(self.note, "/note")?,
+            bench: self.bench.unwrap_or_default(),
         };
         check_declared(&draft.variables)?;
         Ok(draft)

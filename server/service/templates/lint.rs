@@ -1,5 +1,6 @@
 //! What is wrong with a template: of the template itself, and of the scripts that it gives with values
-//! made up for its variables.
+//! made up for its variables. One of the bench must be more: what cannot be a board's first script is
+//! refused here, and not when the board is plugged in.
 
 use muster_routeros::lint::{Finding, Severity};
 
@@ -7,7 +8,7 @@ use super::fields::{check_declared, checked_body};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::fleet::template::{Variable, samples};
+use crate::fleet::template::{Variable, bench, samples};
 use crate::render::context::DeviceContext;
 use crate::render::{Failure, lint_template};
 
@@ -24,36 +25,54 @@ pub struct Lint {
     pub size: Option<usize>,
 }
 
-/// What is wrong with a template that is not kept yet.
+/// What is wrong with a template that is not kept yet, and is to be for the bench or not.
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::Invalid`] for what is no template, or variables that cannot be declared;
 /// [`Error::Busy`].
-pub async fn lint(app: &App, ctx: &Ctx, body: &str, variables: &[Variable]) -> Result<Lint, Error> {
+pub async fn lint(
+    app: &App,
+    ctx: &Ctx,
+    body: &str,
+    variables: &[Variable],
+    for_bench: bool,
+) -> Result<Lint, Error> {
     ctx.require(Right::Operate)?;
     check_declared(variables)?;
-    of(app, &checked_body(body)?, variables).await
+    of(app, &checked_body(body)?, variables, for_bench).await
 }
 
 /// The same of one that is checked. It must not be asked for within a transaction.
-async fn of(app: &App, body: &str, variables: &[Variable]) -> Result<Lint, Error> {
+async fn of(app: &App, body: &str, variables: &[Variable], for_bench: bool) -> Result<Lint, Error> {
     let mut lint = Lint { findings: lint_template(body, variables), size: None };
     if lint.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Ok(lint);
     }
+    let mut sizes = Vec::new();
     // Once with everything, and once with only what must be there: both ways through its conditions.
     for all in [true, false] {
-        let context = DeviceContext::sample().with(&samples(variables, all), "enrol");
+        let mut values = samples(variables, all);
+        if for_bench && all {
+            bench::full_size(&mut values);
+        }
+        let context = DeviceContext::sample().with(&values, "enrol");
         match app.render.try_out(body, context).await {
             Ok(script) => {
-                lint.size = lint.size.max(Some(script.len()));
-                let found = muster_routeros::lint::lint(&script);
+                sizes.push(script.len());
+                let mut found = muster_routeros::lint::lint(&script);
+                if for_bench {
+                    found.extend(bench::lint_script(&script));
+                }
                 lint.findings.extend(found.into_iter().map(|f| placed(f, body, &script)));
             }
             // It says nothing of the template.
             Err(Failure::Busy) => return Err(Failure::Busy.into()),
             Err(failure) => lint.findings.push(told(&failure, all)),
         }
+    }
+    lint.size = sizes.iter().max().copied();
+    if let (true, Some(smallest), Some(largest)) = (for_bench, sizes.iter().min(), lint.size) {
+        lint.findings.extend(bench::lint_size(*smallest, largest));
     }
     let order =
         |a: &Finding, b: &Finding| (a.line, a.code, &a.words).cmp(&(b.line, b.code, &b.words));
@@ -66,8 +85,13 @@ async fn of(app: &App, body: &str, variables: &[Variable]) -> Result<Lint, Error
 ///
 /// # Errors
 /// [`Error::Invalid`] at `/body`, with lines; [`Error::Busy`].
-pub(super) async fn accepted(app: &App, body: &str, variables: &[Variable]) -> Result<(), Error> {
-    let findings = of(app, body, variables).await?.findings;
+pub(super) async fn accepted(
+    app: &App,
+    body: &str,
+    variables: &[Variable],
+    for_bench: bool,
+) -> Result<(), Error> {
+    let findings = of(app, body, variables, for_bench).await?.findings;
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let told: Vec<String> = errors
         .take(TOLD)

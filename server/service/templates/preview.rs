@@ -9,13 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::fields::{check_declared, checked_body};
-use super::found;
+use super::{found, load};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::desired::{reconcile, script, world};
 use crate::error::Error;
 use crate::fleet::secret::{MASK, is_secret};
-use crate::fleet::template::{Kind, Text, Variable, Wrong, sample, settle};
+use crate::fleet::template::{Kind, Text, Variable, Wrong, bench, sample, settle};
 use crate::fleet::variables::Variables;
 use crate::render::context::DeviceContext;
 use crate::service::devices;
@@ -38,6 +38,8 @@ pub struct Preview {
     pub findings: Vec<Finding>,
     /// Bytes of it.
     pub size: usize,
+    /// Bytes that it may have, of a template of the bench.
+    pub limit: Option<usize>,
     /// Lines of it.
     pub lines: usize,
     /// Variables without a value that fits: a sample stands in the script in place of each.
@@ -60,11 +62,12 @@ pub async fn preview(
     asked: Asked,
 ) -> Result<Preview, Error> {
     ctx.require(Right::Read)?;
+    let for_bench = load(&app.pool, template_id).await?.bench;
     let version = found(&app.pool, template_id, version).await?;
-    tried(app, ctx, &version.body, &version.variables, asked).await
+    tried(app, ctx, &version.body, &version.variables, for_bench, asked).await
 }
 
-/// What a template gives that is not kept yet.
+/// What a template gives that is not kept yet, and is to be for the bench or not.
 ///
 /// # Errors
 /// As [`preview`].
@@ -73,11 +76,12 @@ pub async fn preview_body(
     ctx: &Ctx,
     body: &str,
     variables: &[Variable],
+    for_bench: bool,
     asked: Asked,
 ) -> Result<Preview, Error> {
     ctx.require(Right::Operate)?;
     check_declared(variables)?;
-    tried(app, ctx, &checked_body(body)?, variables, asked).await
+    tried(app, ctx, &checked_body(body)?, variables, for_bench, asked).await
 }
 
 async fn tried(
@@ -85,6 +89,7 @@ async fn tried(
     ctx: &Ctx,
     body: &str,
     variables: &[Variable],
+    for_bench: bool,
     asked: Asked,
 ) -> Result<Preview, Error> {
     asked.values.check("/values")?;
@@ -103,9 +108,15 @@ async fn tried(
     }
     let context = context.with(&values, &app.enrolment.username);
     let script = app.render.try_out(body, context).await?;
+    let mut findings = muster_routeros::lint::lint(&script);
+    if for_bench {
+        findings.extend(bench::lint_script(&script));
+        findings.extend(bench::lint_size(script.len(), script.len()));
+    }
     Ok(Preview {
-        findings: muster_routeros::lint::lint(&script),
+        findings,
         size: script.len(),
+        limit: for_bench.then_some(bench::ROOM),
         lines: script.lines().count(),
         script,
         missing,

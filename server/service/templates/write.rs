@@ -22,7 +22,7 @@ use crate::store::templates::{self as store, Template, Version};
 pub async fn create(app: &App, ctx: &Ctx, fields: TemplateFields) -> Result<View, Error> {
     ctx.require_everywhere(Right::Operate)?;
     let draft = fields.checked()?;
-    lint::accepted(app, &draft.body, &draft.variables).await?;
+    lint::accepted(app, &draft.body, &draft.variables, draft.bench).await?;
     let mut tx = app.pool.begin().await?;
     store::lock(&mut tx).await?;
     let view = insert(&mut tx, ctx, draft).await?;
@@ -43,6 +43,7 @@ pub(super) async fn insert(
         description: draft.description.clone(),
         version: 1,
         builtin: false,
+        bench: draft.bench,
         created_by: ctx.actor.name.clone(),
         created_at: ctx.now,
         updated_at: ctx.now,
@@ -94,9 +95,10 @@ pub async fn change(
     // The note was of that version.
     let draft = patch(TemplateFields { note: None, ..before.clone() })?.checked()?;
     let is_new = draft.body != version.body || draft.variables != version.variables.0;
-    if is_new {
-        lint::accepted(app, &draft.body, &draft.variables).await?;
-    } else if !draft.note.is_empty() {
+    if is_new || (draft.bench && !seen.bench) {
+        lint::accepted(app, &draft.body, &draft.variables, draft.bench).await?;
+    }
+    if !is_new && !draft.note.is_empty() {
         let why = "a note is of a new version: change the body or the variables with it";
         return Err(Error::invalid("/note", why));
     }
@@ -110,6 +112,7 @@ pub async fn change(
     let template = Template {
         name: draft.name.clone(),
         description: draft.description.clone(),
+        bench: draft.bench,
         version: current.version + i32::from(is_new),
         updated_at: ctx.now,
         ..current

@@ -30,6 +30,10 @@ pub struct PlanRow {
     pub device_mode: Option<String>,
     /// What device-mode lets be installed.
     pub allowed_versions: Option<String>,
+    /// The RouterBOOT that it runs, and the one that its RouterOS brings.
+    pub booter_current: Option<String>,
+    /// See [`Self::booter_current`].
+    pub booter_upgrade: Option<String>,
     /// It waits to be let in.
     pub quarantined: bool,
     /// Another rollout that it is in and has not come to the end of.
@@ -49,6 +53,7 @@ pub async fn of(
                   f.site::text as site, f.uplink, f.redundancy,
                   i.packages as "packages?", i.device_mode as "device_mode?",
                   i.allowed_versions as "allowed_versions?",
+                  i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",
                   f.quarantined_at is not null as "quarantined!",
                   (select o.name from rollout_devices x join rollouts o using (rollout_id)
                    where x.device_id = f.device_id and x.rollout_id <> $1

@@ -42,6 +42,8 @@ pub(super) struct EditorForm {
     /// As TOML.
     variables: String,
     note: String,
+    /// It is for the bench.
+    bench: bool,
     /// Serial number of the device for which it is tried.
     device: String,
 }
@@ -54,6 +56,7 @@ impl EditorForm {
             body: Some(self.body.clone()),
             variables: Some(declared::read(&self.variables)?),
             note: Some(self.note.trim().to_owned()),
+            bench: Some(self.bench),
         })
     }
 }
@@ -106,6 +109,7 @@ pub(super) async fn edit(
         variables: declared::write(&newest.variables),
         // It was of that version.
         note: String::new(),
+        bench: template.bench,
         device: String::new(),
     };
     shown(&app, &viewer, &form, Complaints::default()).await
@@ -131,7 +135,8 @@ async fn shown(
 }
 
 async fn seen(app: &App, ctx: &Ctx, form: &EditorForm) -> Result<Seen, Error> {
-    preview::seen(app, ctx, &form.body, declared::read(&form.variables), &form.device).await
+    let variables = declared::read(&form.variables);
+    preview::seen(app, ctx, &form.body, variables, form.bench, &form.device).await
 }
 
 /// `POST /templates/check`: what is to be seen of what is written, while it is; without script the
@@ -166,7 +171,11 @@ pub(super) async fn create(
     };
     match made {
         Ok(made) => {
-            let done = format!("{} is kept. Devices get it by a profile.", made.template.name);
+            let how = match made.template.bench {
+                true => "Boards get it on the bench that is armed with it.",
+                false => "Devices get it by a profile.",
+            };
+            let done = format!("{} is kept. {how}", made.template.name);
             Ok(flash::to(&path(made.template.template_id), Flash::done(done)))
         }
         Err(error) => shown(&app, &viewer, &form, Complaints::of(error, &FIELDS)?).await,
@@ -211,6 +220,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             body: "</textarea><x-evil>".to_owned(),
             variables: "</textarea><x-evil>".to_owned(),
             note: evil(),
+            bench: id.is_some(),
             device: evil(),
         };
         let page = EditorPage {

@@ -110,6 +110,8 @@ struct Row {
     version: i32,
     /// It comes with Muster.
     builtin: bool,
+    /// It is for the bench.
+    bench: bool,
     users: Vec<User>,
     by: String,
     changed: When,
@@ -152,6 +154,7 @@ fn row(template: Template, users: Vec<User>, now: DateTime<Utc>) -> Row {
         description: template.description,
         version: template.version,
         builtin: template.builtin,
+        bench: template.bench,
         users,
         by: template.created_by,
         changed: When::new(template.updated_at, now),
@@ -178,6 +181,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         description: evil(),
         version: 3,
         builtin,
+        bench: builtin,
         users: if builtin { Vec::new() } else { vec![sample_user("2"), sample_user("")] },
         by: evil(),
         changed: When::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH),

@@ -41,6 +41,8 @@ struct TemplatePage {
     here: String,
     name: String,
     builtin: bool,
+    /// It is for the bench.
+    bench: bool,
     facts: Vec<Fact>,
     users: Vec<User>,
     variables: Vec<VariableRow>,
@@ -127,6 +129,7 @@ async fn shown(
     let page = TemplatePage {
         shell: Shell::new(viewer, &app.config, &template.name, Section::Templates),
         builtin: template.builtin,
+        bench: template.bench,
         facts: vec![
             Fact::new("What it is for", template.description.as_str()),
             Fact::new("Version", template.version.to_string()),
@@ -306,6 +309,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             here: path(Uuid::nil()),
             name: evil(),
             builtin,
+            bench: !full,
             facts: vec![Fact::new("What it is for", evil())],
             users: if full { vec![sample_user("2"), sample_user("")] } else { Vec::new() },
             variables: if full { vec![variable(true), variable(false)] } else { Vec::new() },

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::compare::{self, Compared};
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::fleet::template::Variable;
+use crate::fleet::template::{Variable, bench};
 use crate::service::templates::{self as service, Asked, Preview};
 use crate::service::{backups, desired};
 use crate::web::format::{When, grouped, shortened};
@@ -52,7 +52,7 @@ pub(super) struct Tried {
     /// Serial number of the device; empty = one that is made up.
     device: String,
     script: String,
-    /// `3 412 bytes`, `93 lines`.
+    /// `3 412 bytes` or `3,412 of 4,000 bytes`, `93 lines`.
     size: String,
     lines: String,
     missing: Vec<Gap>,
@@ -79,7 +79,8 @@ struct Against {
     compared: Compared,
 }
 
-/// What is seen of a template with these variables, for the device with this serial number.
+/// What is seen of a template with these variables, which is for the bench or not, for the device with
+/// this serial number.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::Database`]. What is wrong with the template or the device's name is
@@ -89,6 +90,7 @@ pub(super) async fn seen(
     ctx: &Ctx,
     body: &str,
     variables: Result<Vec<Variable>, Error>,
+    for_bench: bool,
     device: &str,
 ) -> Result<Seen, Error> {
     if body.trim().is_empty() {
@@ -100,7 +102,7 @@ pub(super) async fn seen(
     };
     // As its lines are counted when it is kept.
     let body = body.replace("\r\n", "\n");
-    let lint = match service::lint(app, ctx, &body, &variables).await {
+    let lint = match service::lint(app, ctx, &body, &variables, for_bench).await {
         Ok(lint) => lint,
         Err(error @ Error::Invalid { .. }) => return refused("Template", error),
         Err(error) => return Err(error),
@@ -112,7 +114,7 @@ pub(super) async fn seen(
         "Mend the errors: then what it gives stands here.".clone_into(&mut seen.why);
         return Ok(seen);
     }
-    let given = service::preview_body(app, ctx, &body, &variables, asked(device)).await;
+    let given = service::preview_body(app, ctx, &body, &variables, for_bench, asked(device)).await;
     match tried(app, ctx, device, given, &lint.findings).await? {
         Ok(tried) => seen.tried = Some(tried),
         Err(why) => seen.why = why,
@@ -191,7 +193,10 @@ fn shown(device: &str, preview: Preview, against: Option<Against>) -> Tried {
     };
     Tried {
         device: device.trim().to_owned(),
-        size: counted(preview.size, "byte"),
+        size: match preview.limit {
+            Some(_) => bench::room(preview.size),
+            None => counted(preview.size, "byte"),
+        },
         lines: counted(preview.lines, "line"),
         findings: rows(&preview.findings, &preview.script),
         script: preview.script,
@@ -307,6 +312,7 @@ pub(super) fn sample_tried(differs: bool) -> Tried {
         script: evil(),
         findings: vec![sample_finding(1, Severity::Warning)],
         size: 3_412,
+        limit: (!differs).then_some(bench::ROOM),
         lines: 1,
         missing: vec![crate::fleet::template::Wrong { name: evil(), words: evil(), missing: true }],
         rescue: differs.then(evil),
@@ -348,5 +354,6 @@ mod tests {
         assert_eq!(tried.size, "3\u{202f}412 bytes");
         assert_eq!(tried.lines, "1 line");
         assert_eq!(tried.missing.len(), 1);
+        assert_eq!(sample_tried(false).size, "3,412 of 4,000 bytes", "of the bench");
     }
 }

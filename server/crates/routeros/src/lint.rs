@@ -3,12 +3,14 @@
 //! Owns the findings and their codes. An error is what RouterOS refuses or what cannot be meant; a
 //! warning is for a person to judge. A script without findings may still fail: only a board knows.
 
+mod first;
 mod statement;
 
 use serde::Serialize;
 
 use crate::lex::{Fault, Token, TokenKind, lex, walk};
 use crate::secret::tells;
+pub use first::lint_first;
 use statement::Statements;
 
 /// Bytes of a script beyond which boards may have trouble with it.
@@ -34,7 +36,8 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// Which check found it: `quotes`, `brackets`, `backslash`, `spaces`, `ascii`, `cr`, `size`,
-    /// `menu`, `command`, `dangerous`, `global`, `numbers`, `secret`, `delay`, `multiline`.
+    /// `menu`, `command`, `dangerous`, `global`, `numbers`, `secret`, `delay`, `multiline`; of a first
+    /// script `wait`, `delay`.
     pub code: &'static str,
     /// What is wrong and what to do.
     pub words: String,

@@ -18,6 +18,17 @@ use crate::transfer::Document;
 /// The configuration that boards leave the factory with, as far as anything here depends on it.
 const DEFAULTS: &str = include_str!("defaults.rsc");
 
+/// What a board runs at its first start, and again after each reset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Factory {
+    /// What points it at the ACS of its fleet, on MikroTik's default configuration.
+    Fleet,
+    /// What its boot loader was given and has stored, on MikroTik's default configuration.
+    Stored(String),
+    /// What stands in place of MikroTik's: put there by the ACS, or by an installation.
+    Replaced(String),
+}
+
 /// The configurations that boards of one model begin with.
 pub(crate) struct Beginnings {
     /// Nothing but the hardware.
@@ -74,9 +85,12 @@ impl Device {
     pub(crate) fn factory_script(&self) -> String {
         let options = &self.world.options;
         let interval = options.periodic_interval.as_secs().max(1);
-        self.factory.clone().unwrap_or_else(|| {
-            script::factory(&options.acs_url, &options.username, &options.password, interval)
-        })
+        match &self.factory {
+            Factory::Fleet => {
+                script::factory(&options.acs_url, &options.username, &options.password, interval)
+            }
+            Factory::Stored(script) | Factory::Replaced(script) => script.clone(),
+        }
     }
 
     /// Replaces the whole configuration by a script on an empty one; `Break` when the new one names
@@ -107,11 +121,13 @@ impl Device {
         &self.world.beginnings[self.identity.profile_index]
     }
 
-    /// What its factory script runs on: a script of the ACS replaces MikroTik's default
-    /// configuration as a whole.
+    /// What its factory script runs on.
     pub(crate) fn first_configuration(&self) -> Configuration {
         let Beginnings { blank, defaults } = self.beginnings();
-        if self.factory.is_some() { blank.clone() } else { defaults.clone() }
+        match self.factory {
+            Factory::Replaced(_) => blank.clone(),
+            Factory::Fleet | Factory::Stored(_) => defaults.clone(),
+        }
     }
 
     /// Factory state, then the script on this configuration, on this RouterOS version.
@@ -148,9 +164,13 @@ impl Device {
         self.model = model;
         self.is_plain = beginning.items("/ip/dhcp-client").is_empty();
         self.configuration = beginning;
-        let done = script::run(script, &mut self.board());
+        let (done, log) = {
+            let mut board = self.board();
+            (script::run(script, &mut board), board.log)
+        };
+        self.write_log(&log);
         if let Err(error) = done {
-            tracing::debug!(device.serial = %self.identity.serial, %error, "factory script");
+            tracing::warn!(device.serial = %self.identity.serial, %error, "factory script failed");
         }
         self.model.acknowledge_changes();
         self.fit_model();

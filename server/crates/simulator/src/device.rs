@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::World;
 use crate::board::Backups;
+use crate::configuration::Factory;
 use crate::diagnose::Test;
 use crate::doors::Door;
 use crate::firmware::Firmware;
@@ -75,8 +76,7 @@ pub(crate) struct Device {
     pub(crate) power: Option<Power>,
     /// Sessions that failed since the last good one or the last boot.
     pub(crate) failures: u32,
-    /// The default configuration that the ACS has put in place of ours.
-    pub(crate) factory: Option<String>,
+    pub(crate) factory: Factory,
     /// When it will crash.
     pub(crate) crash: Option<Instant>,
     booted: Instant,
@@ -108,7 +108,7 @@ impl Device {
             alarms: Vec::new(),
             power: None,
             failures: 0,
-            factory: None,
+            factory: Factory::Fleet,
             crash: None,
             booted: now,
             periodic: now + NEVER,
@@ -364,7 +364,7 @@ impl Device {
 
     async fn arrive(&mut self, arrival: Arrival) -> ControlFlow<()> {
         match arrival {
-            Arrival::Factory(script) => self.factory = Some(script),
+            Arrival::Factory(script) => self.factory = Factory::Replaced(script),
             Arrival::Alter(script) => return Box::pin(self.play(&script)).await.1,
             Arrival::Overwrite(script) => {
                 let before = self.model.value(names::URL).to_owned();

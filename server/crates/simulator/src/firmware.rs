@@ -66,6 +66,11 @@ impl Firmware {
         Self { packages, booter: version, written: None, log: None }
     }
 
+    /// Has these packages from now on, and no others.
+    pub(crate) fn replace(&mut self, packages: Vec<String>) {
+        self.packages = packages.into_iter().map(Cow::Owned).collect();
+    }
+
     /// Whether one of these is installed, if there are any.
     fn has_any(&self, names: &[&str]) -> bool {
         names.is_empty() || self.packages.iter().any(|package| names.contains(&&**package))
@@ -118,7 +123,7 @@ impl Device {
                 return ControlFlow::Break(());
             }
             self.model.put(names::VERSION, &version.to_string());
-            self.firmware.packages = packages.into_iter().map(Cow::Owned).collect();
+            self.firmware.replace(packages);
             self.fit_model();
             self.boot(Vec::new()).await;
             self.crash = match self.ailment {

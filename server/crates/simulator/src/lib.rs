@@ -3,10 +3,11 @@
 //! A fleet is `devices` boards, each a task with its own data model, clock and timers, talking CWMP
 //! to an ACS as MikroTik's client does: no SOAP header, Digest, seven forced parameters, one TCP
 //! connection per session. They set, add, delete, upgrade, run scripts, test, reboot, and fall ill by
-//! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take.
+//! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take. [`boards`]
+//! are devices that must first be served by a bench, from the wire up.
 //!
-//! Sockets and clocks are in `device`, `scripting`, `session`, `http`, `doors`, `control` and [`load`];
-//! the rest is pure.
+//! Sockets and clocks are in `device`, `scripting`, `session`, `http`, `doors`, `control`, [`boards`] and
+//! [`load`]; the rest is pure.
 //! No connection of the server's own may go through this crate: it trusts any certificate unless
 //! told otherwise.
 
@@ -14,6 +15,7 @@
 
 mod answer;
 mod board;
+pub mod boards;
 mod catalogue;
 pub mod claims;
 mod configuration;
@@ -186,6 +188,11 @@ impl World {
     fn scaled(&self, wait: Duration) -> Duration {
         wait.div_f64(self.options.time_scale)
     }
+
+    /// When device `index` is switched on.
+    fn first(&self, index: u32) -> Duration {
+        self.options.ramp.mul_f64(f64::from(index) / f64::from(self.options.devices))
+    }
 }
 
 /// A running fleet.
@@ -259,42 +266,72 @@ pub async fn start_fleet(
     if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         return Err(FleetError::AcsUrl(options.acs_url));
     }
-    if !(options.time_scale.is_finite() && options.time_scale > 0.0) {
-        return Err(FleetError::TimeScale(options.time_scale));
-    }
-    let client = Client::new(options.ca_file.as_deref())?;
-    let (listener, listen) = open(options.listen).await?;
-    let control = match options.control {
-        Some(address) if address.ip().is_loopback() => Some(open(address).await?),
-        Some(address) => return Err(FleetError::Control(address)),
-        None => None,
-    };
-    let bases: Vec<_> = PROFILES.iter().map(|p| Arc::new(Catalogue::new(p))).collect();
-    let beginnings = (0..).zip(&bases).map(|(index, base)| Beginnings::new(index, base)).collect();
-    let stats = Stats::default();
-    let world = Arc::new(World { options, client, bases, beginnings, listen, stats });
-
+    let ground = Ground::open(options).await?;
     let tasks = TaskTracker::new();
-    let mut doors = HashMap::new();
+    let world = &ground.world;
     let devices = world.options.devices;
     for index in 0..devices {
-        let identity = Identity::derive(world.options.seed, index);
-        let door = Arc::new(Door::default());
-        doors.insert(identity.request_path.clone(), Arc::clone(&door));
-        let first = world.options.ramp.mul_f64(f64::from(index) / f64::from(devices));
-        let device = Device::new(Arc::clone(&world), index, identity, door);
-        tasks.spawn(device.live(first, shutdown.clone()));
+        let (identity, door) = ground.place(index);
+        let device = Device::new(Arc::clone(world), index, identity, door);
+        tasks.spawn(device.live(world.first(index), shutdown.clone()));
     }
-    let doors = Arc::new(Doors::new(doors));
-    let typed_at = control.as_ref().map(|(_, address)| *address);
-    if let Some((listener, _)) = control {
-        let (world, doors) = (Arc::clone(&world), Arc::clone(&doors));
-        tasks.spawn(control::serve(world, doors, listener, shutdown.clone()));
+    let (listen, acs_url) = (world.listen, world.options.acs_url.clone());
+    let fleet = ground.serve(tasks, shutdown);
+    tracing::info!(devices, acs.url = %acs_url, %listen, "simulated fleet started");
+    Ok(fleet)
+}
+
+/// What a fleet stands on before its first device lives.
+struct Ground {
+    world: Arc<World>,
+    doors: Arc<Doors>,
+    listener: TcpListener,
+    control: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Ground {
+    async fn open(options: FleetOptions) -> Result<Self, FleetError> {
+        if !(options.time_scale.is_finite() && options.time_scale > 0.0) {
+            return Err(FleetError::TimeScale(options.time_scale));
+        }
+        let client = Client::new(options.ca_file.as_deref())?;
+        let (listener, listen) = open(options.listen).await?;
+        let control = match options.control {
+            Some(address) if address.ip().is_loopback() => Some(open(address).await?),
+            Some(address) => return Err(FleetError::Control(address)),
+            None => None,
+        };
+        let bases: Vec<_> = PROFILES.iter().map(|p| Arc::new(Catalogue::new(p))).collect();
+        let beginnings =
+            (0..).zip(&bases).map(|(index, base)| Beginnings::new(index, base)).collect();
+        let doors = (0..options.devices)
+            .map(|index| Identity::derive(options.seed, index))
+            .map(|identity| (identity.request_path, Arc::new(Door::default())))
+            .collect();
+        let stats = Stats::default();
+        let world = Arc::new(World { options, client, bases, beginnings, listen, stats });
+        Ok(Self { world, doors: Arc::new(Doors::new(doors)), listener, control })
     }
-    tasks.spawn(Arc::clone(&doors).serve(listener, shutdown));
-    tasks.close();
-    tracing::info!(devices, acs.url = %world.options.acs_url, %listen, "simulated fleet started");
-    Ok(FleetHandle { world, doors, control: typed_at, tasks })
+
+    /// Who device `index` is, and its door.
+    fn place(&self, index: u32) -> (Identity, Arc<Door>) {
+        let identity = Identity::derive(self.world.options.seed, index);
+        let door = self.doors.at(&identity.request_path).cloned().unwrap_or_default();
+        (identity, door)
+    }
+
+    /// Opens the doors; the fleet has ended once all these tasks have.
+    fn serve(self, tasks: TaskTracker, shutdown: CancellationToken) -> FleetHandle {
+        let Self { world, doors, listener, control } = self;
+        let typed_at = control.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = control {
+            let (world, doors) = (Arc::clone(&world), Arc::clone(&doors));
+            tasks.spawn(control::serve(world, doors, listener, shutdown.clone()));
+        }
+        tasks.spawn(Arc::clone(&doors).serve(listener, shutdown));
+        tasks.close();
+        FleetHandle { world, doors, control: typed_at, tasks }
+    }
 }
 
 async fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FleetError> {

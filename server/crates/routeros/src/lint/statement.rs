@@ -158,7 +158,7 @@ fn takes_numbers(statement: &Statement<'_>) -> bool {
 }
 
 /// Milliseconds of `5`, `1m30s`, `500ms` or `00:00:05`; none where it is no constant.
-fn duration(text: &str) -> Option<u64> {
+pub(super) fn duration(text: &str) -> Option<u64> {
     if text.contains(':') {
         let add = |sum: u64, part: &str| sum.checked_mul(60)?.checked_add(part.parse().ok()?);
         return text.split(':').try_fold(0, add)?.checked_mul(1000);

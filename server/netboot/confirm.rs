@@ -1,0 +1,60 @@
+//! Whether boards that had their delivery have come: a delivery is proven by the first inform of the
+//! device that the board became, and by nothing before.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::record::Detail;
+use crate::clock;
+use crate::ctx::{App, Shared};
+use crate::error::Error;
+use crate::store::bench::{self, Confirmable, LogRow};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+/// Boards that are looked at.
+const LIMIT: i64 = 500;
+
+/// Looks until the token is cancelled; on every node, as the one with the bench may be gone.
+pub async fn run(app: Shared, stop: CancellationToken) {
+    while tokio::time::timeout(LOOK, stop.cancelled()).await.is_err() {
+        if let Err(e) = pass(&app, clock::now()).await {
+            tracing::error!("which boards have come was not looked up: {}", e.private());
+        }
+    }
+}
+
+/// Notes the boards whose device has informed since they had their delivery; gives how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn pass(app: &App, now: DateTime<Utc>) -> Result<usize, Error> {
+    let mut confirmed = 0;
+    for come in bench::confirmable(&app.pool, now, LIMIT).await? {
+        let mut tx = app.pool.begin().await?;
+        if bench::confirm(&mut tx, &come.mac, come.device_id, now).await? {
+            bench::append_log(&mut tx, &entry(&come, now)).await?;
+            tx.commit().await?;
+            metrics::counter!("muster_bench_boards_total", "state" => "confirmed").increment(1);
+            confirmed += 1;
+        }
+    }
+    Ok(confirmed)
+}
+
+fn entry(come: &Confirmable, now: DateTime<Utc>) -> LogRow {
+    let detail = Detail { device_id: Some(come.device_id), ..Detail::default() };
+    LogRow {
+        log_id: Uuid::now_v7(),
+        mac: come.mac.clone(),
+        bench_id: come.bench_id,
+        at: now,
+        state: "confirmed".to_owned(),
+        words: Some("its device has informed".to_owned()),
+        detail: json!(detail),
+    }
+}

@@ -1,0 +1,299 @@
+//! One decision about one board: everything that it depends on is read anew, asked of the [`policy`],
+//! and what the board gets is prepared.
+//!
+//! Owns that each decision is a fresh one: what somebody said a moment ago of the bench, the claim or
+//! the board counts. It never sends anything.
+
+mod parts;
+mod rate;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use muster_netboot::board::{Gives, Kind};
+use muster_netboot::profile::Profile;
+use muster_routeros::arch::Arch;
+
+use super::arming::{Arming, Install};
+use super::bench::Bench;
+use super::images::{self, Library};
+use super::policy::{self, Armed, By, Facts, Grant, Refusal, Served, What};
+use super::prepare::{self, Prepared, Stop, Subject};
+use crate::clock;
+use crate::ctx::Shared;
+use crate::error::Error;
+use crate::fleet::variables::Variables;
+use crate::store::bench::{self as store, BoardRow};
+use crate::store::claims::Claim;
+use rate::Rate;
+
+pub use parts::{Asks, Decision, Gift, Given, Question, Reading, Stored};
+
+/// Attempts while the database or the renderers are busy, and the pause between two: a board in
+/// flash-boot mode asks for some two seconds.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Decides for one bench.
+pub struct Decider {
+    app: Shared,
+    bench: Bench,
+    library: Arc<Library>,
+    rate: Mutex<Rate>,
+}
+
+impl Decider {
+    /// For this bench; the library may be shared with others.
+    pub fn new(app: Shared, bench: Bench, library: Arc<Library>) -> Self {
+        Self { app, bench, library, rate: Mutex::default() }
+    }
+
+    /// Decides. Where the database stays away the board is refused for now.
+    pub async fn decide(&self, question: Question, profiles: &[Profile]) -> Decision {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(&question, profiles, clock::now()).await {
+                Ok(decision) => return decision,
+                Err(e) if attempt >= ATTEMPTS => {
+                    let mac = question.mac;
+                    tracing::error!(board.mac = %mac, "it could not be decided: {}", e.private());
+                    let words = format!("it could not be decided, and is tried again: {e}");
+                    let outcome = Err(Refusal::new("undecided", words));
+                    return Decision { question, row: Stored::Unknown, claim: None, outcome };
+                }
+                Err(_) => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        question: &Question,
+        profiles: &[Profile],
+        now: DateTime<Utc>,
+    ) -> Result<Decision, Error> {
+        let pool = &self.app.pool;
+        let mac = question.mac.to_string();
+        let row = store::load_board(pool, &mac).await?;
+        let claim = store::claim_for(pool, &mac).await?;
+        let known = Known { row, claim, armed: self.armed().await? };
+        let granted = self.granted(question, &known, profiles, now).await?;
+        let outcome = match granted {
+            Ok((grant, served)) => match self.given(question, &known, grant, served).await {
+                Ok(given) => Ok(given),
+                Err(Stop::Refused(refusal)) => Err(refusal),
+                Err(Stop::Failed(error)) => return Err(error),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        Ok(Decision {
+            question: question.clone(),
+            claim: known.claim.map(|claim| (claim.claim_id, claim.site)),
+            row: known.row.map_or(Stored::Nothing, |row| Stored::Row(Box::new(row))),
+            outcome,
+        })
+    }
+
+    /// For what the bench is armed at this moment.
+    async fn armed(&self) -> Result<Option<(Arming, DateTime<Utc>)>, Error> {
+        let app = &self.app;
+        let all = store::armings(&app.pool, &self.bench.host).await?;
+        let own = all.into_iter().find(|armed| armed.bench_id == self.bench.bench_id);
+        let Some(own) = own else { return Ok(None) };
+        let (Some(until), Some(stored)) = (own.armed_until, own.arming) else { return Ok(None) };
+        Ok(Some((Arming::opened(&stored, &app.keys, self.bench.bench_id)?, until)))
+    }
+
+    /// Whether it is served, and by which profile.
+    async fn granted<'p>(
+        &self,
+        question: &Question,
+        known: &Known,
+        profiles: &'p [Profile],
+        now: DateTime<Utc>,
+    ) -> Result<Result<(Grant, Option<&'p Profile>), Refusal>, Error> {
+        let pool = &self.app.pool;
+        let mac = question.mac.to_string();
+        let claimed = known.claim.is_some();
+        let board_id = known.board_id(question);
+        let allowed = !claimed && store::allowed_for(pool, &mac, board_id).await?.is_some();
+        let serial_only = !claimed && !allowed && store::serial_only_claims(pool).await? > 0;
+        let arming = known.armed.as_ref().map(|(arming, _)| arming);
+        let profile = arming.and_then(|a| profiles.iter().find(|p| p.name == a.profile));
+        let (kind, arch, relayed, matches) = match &question.asks {
+            Asks::Boot { request, kind, said } => (
+                *kind,
+                said.arch,
+                !request.giaddr.is_unspecified(),
+                profile.is_some_and(|profile| profile.matches(request)),
+            ),
+            Asks::Install(announcement) => {
+                let arch = announcement.arch.parse::<Arch>().map(Arch::word).unwrap_or_default();
+                (Kind::Etherboot { arch }, Some(arch), false, false)
+            }
+        };
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = arming.map_or(0, |arming| arming.any_per_minute);
+        let facts = Facts {
+            now,
+            kind,
+            arch,
+            announced: matches!(question.asks, Asks::Install(_)),
+            relayed,
+            armed: known.armed.as_ref().map(|(arming, until)| Armed { arming, until: *until }),
+            served: profile.map(|profile| Served { profile, matches }),
+            claimed,
+            allowed,
+            serial_only,
+            any_spent: rate.is_spent(question.mac, most, now),
+            done: known.row.as_ref().is_some_and(|row| row.done),
+            install_until: known.row.as_ref().and_then(|row| row.install_until),
+        };
+        let decided = policy::decide(&facts);
+        if decided.as_ref().is_ok_and(|grant| grant.by == By::Any) {
+            rate.note(question.mac, now);
+        }
+        Ok(decided.map(|grant| (grant, profile)))
+    }
+
+    /// What it gets.
+    async fn given(
+        &self,
+        question: &Question,
+        known: &Known,
+        grant: Grant,
+        profile: Option<&Profile>,
+    ) -> Result<Given, Stop> {
+        let Some((arming, _)) = &known.armed else {
+            return Err(Refusal::new("disarmed", "the bench is not armed").into());
+        };
+        let (script, gift) = match grant.what {
+            What::Script => self.script(question, known, arming, profile).await?,
+            What::Redirect => (None, redirect(profile)?),
+            What::Image => {
+                let class = match &question.asks {
+                    Asks::Boot { said, .. } => said.vendor_class.as_deref(),
+                    Asks::Install(_) => None,
+                };
+                let (name, content) = images::boot_image(&self.app, &self.library, class).await?;
+                let reading = Reading::default();
+                (None, Gift::File { gives: Gives::Image, name, content, reading })
+            }
+            What::Install => self.install(question, known, arming).await?,
+        };
+        let served = profile.filter(|_| matches!(grant.what, What::Script | What::Redirect));
+        Ok(Given {
+            by: grant.by,
+            profile: served.map(|profile| profile.name.clone()),
+            profile_status: served.map(|profile| profile.status.to_string()),
+            strategy: arming.strategy.to_string(),
+            script,
+            gift,
+        })
+    }
+
+    async fn script(
+        &self,
+        question: &Question,
+        known: &Known,
+        arming: &Arming,
+        profile: Option<&Profile>,
+    ) -> Result<(Option<Prepared>, Gift), Stop> {
+        let profile = profile.ok_or_else(no_profile)?;
+        let subject = known.subject(question);
+        let (content, prepared) = prepare::file(&self.app, subject, arming, profile).await?;
+        let (name, reading) = (profile.reply.boot_file.clone(), Reading::of(profile));
+        Ok((Some(prepared), Gift::File { gives: Gives::Script, name, content, reading }))
+    }
+
+    async fn install(
+        &self,
+        question: &Question,
+        known: &Known,
+        arming: &Arming,
+    ) -> Result<(Option<Prepared>, Gift), Stop> {
+        let named = known.row.as_ref().and_then(|row| row.install.clone().zip(row.install_until));
+        let (Some((stored, until)), Asks::Install(announcement)) = (named, &question.asks) else {
+            let words = "it is not armed for an installation";
+            return Err(Refusal::new("not_armed_for_install", words).into());
+        };
+        let install: Install = serde_json::from_value(stored.clone())
+            .map_err(|e| Error::Internal(format!("for what a board is armed: {e}")))?;
+        let over: &Variables = &arming.variables;
+        let script = match &install.template {
+            Some(template) => {
+                let subject = known.subject(question);
+                Some(prepare::script(&self.app, subject, template, over).await?)
+            }
+            None => None,
+        };
+        let text = script.as_ref().map(|prepared| prepared.script.as_str());
+        let (files, warnings) =
+            images::files(&self.app, &self.library, &install, announcement, text).await?;
+        Ok((script, Gift::Files { files, warnings, install: stored, until }))
+    }
+}
+
+/// What was read for one decision.
+struct Known {
+    row: Option<BoardRow>,
+    claim: Option<Claim>,
+    armed: Option<(Arming, DateTime<Utc>)>,
+}
+
+impl Known {
+    /// What the board calls itself: now, or before its boot image ran.
+    fn board_id<'a>(&'a self, question: &'a Question) -> Option<&'a str> {
+        match &question.asks {
+            Asks::Boot { said, .. } if said.board_id.is_some() => said.board_id.as_deref(),
+            Asks::Boot { .. } | Asks::Install(_) => self.row.as_ref()?.board_id.as_deref(),
+        }
+    }
+
+    fn subject<'a>(&'a self, question: &'a Question) -> Subject<'a> {
+        let row = self.row.as_ref();
+        let (free, arch) = match &question.asks {
+            Asks::Boot { said, .. } => (said.free, said.arch),
+            Asks::Install(announcement) => (None, Some(announcement.arch.as_str())),
+        };
+        Subject {
+            mac: question.mac,
+            board_id: self.board_id(question),
+            free,
+            arch: arch.or_else(|| row.and_then(|row| row.arch.as_deref())),
+            claim: self.claim.as_ref(),
+        }
+    }
+}
+
+fn redirect(profile: Option<&Profile>) -> Result<Gift, Refusal> {
+    let profile = profile.ok_or_else(no_profile)?;
+    let redirect = profile.redirect.as_ref().ok_or_else(no_profile)?;
+    let (name, reading) = (profile.reply.boot_file.clone(), Reading::of(profile));
+    let content = redirect.payload.as_slice().into();
+    Ok(Gift::File { gives: Gives::Redirect, name, content, reading })
+}
+
+fn no_profile() -> Refusal {
+    Refusal::new("no_profile", "the profile that the bench is armed with is gone: arm it anew")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_what_the_profile_says_and_no_other_bytes() {
+        let profile = &muster_netboot::profile::builtin()[0];
+        let Ok(Gift::File { gives, content, .. }) = redirect(Some(profile)) else {
+            panic!("the profile has one")
+        };
+        assert_eq!((gives, &content[..]), (Gives::Redirect, b"doEB".as_slice()));
+        let without = Profile { redirect: None, ..profile.clone() };
+        assert!(redirect(Some(&without)).is_err() && redirect(None).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! What boards read: their script, the word that sends them on, or their boot image.
+//!
+//! A read belongs to the board that was lent the address. Who was lent none gets an error, and nothing
+//! is ever written for anybody.
+
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use muster_netboot::board::Stage;
+use muster_netboot::bootp;
+use muster_netboot::mac::Mac;
+use muster_netboot::tftp::{Limits, Outcome, Packet, Sender, code, is_octet, refuse};
+
+use super::known::Known;
+use super::{Datagram, Engine, Now, Out, PROGRESS, Port, may_read};
+
+/// A transfer that has ended is kept for so long: a late copy of its request begins no other.
+const LINGERS: Duration = Duration::from_secs(1);
+/// What boards ask for where the reply names no file.
+const UNNAMED: &str = "vmlinux";
+/// Characters of a file's name that are kept.
+const MAX_NAME: usize = 64;
+/// Of less it is not written how far it has come.
+const LARGE: usize = 256 << 10;
+
+/// A file on its way to a board.
+pub(super) struct Transfer {
+    mac: Mac,
+    sender: Sender,
+    large: bool,
+    /// What was sent again, as far as the board's count has it.
+    resent: u32,
+    ended: Option<Duration>,
+    told: Duration,
+}
+
+impl Transfer {
+    pub(super) fn is_open(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self.ended {
+            Some(ended) => Some(ended + LINGERS),
+            None => self.sender.deadline(),
+        }
+    }
+}
+
+impl Engine {
+    /// Somebody asks for a file.
+    pub(super) fn tftp(&mut self, from: SocketAddrV4, bytes: &[u8], now: Now, out: &mut Out) {
+        let (file, mode, options) = match Packet::read(bytes) {
+            Ok(Packet::Read { file, mode, options }) => (file, mode, options),
+            Ok(Packet::Write { .. }) => {
+                return self.refuse(from, code::DENIED, "nothing is written here", now, out);
+            }
+            // An answer to an error would be answered by another.
+            Ok(Packet::Error { .. }) | Err(_) => return,
+            Ok(Packet::Data { .. } | Packet::Ack { .. } | Packet::Options(_)) => {
+                return self.refuse(from, code::ILLEGAL, "ask for a file first", now, out);
+            }
+        };
+        if self.transfers.get(&from).is_some_and(|open| open.sender.under_way(now.since)) {
+            return;
+        }
+        let mac = self.lent.get(from.ip()).copied();
+        let Some((mac, known)) = mac.and_then(|mac| Some((mac, self.boards.get(&mac)?))) else {
+            return self.refuse(from, code::DENIED, "this address was lent to nobody", now, out);
+        };
+        let stage = known.board.stage();
+        let offer = known.board.offer().filter(|o| o.address == *from.ip() && may_read(stage));
+        let Some(offer) = offer.cloned() else {
+            return self.refuse(from, code::DENIED, "nothing is offered to this board", now, out);
+        };
+        let named = if offer.file.is_empty() { UNNAMED } else { offer.file.as_str() };
+        let wanted = known.reading.any_name || file == named.as_bytes();
+        let asked = bootp::text(file, MAX_NAME);
+        if !wanted {
+            return self.refuse(from, code::NOT_FOUND, "there is no such file", now, out);
+        }
+        if !is_octet(mode) {
+            return self.refuse(from, code::ILLEGAL, "only octet is served", now, out);
+        }
+        // What began while the bench was armed may begin again; nothing else does.
+        if !self.is_armed(now) && stage != Stage::Transferring {
+            return;
+        }
+        let Some(known) = self.boards.get_mut(&mac) else { return };
+        if let Some(before) = known.peer.replace(from) {
+            self.transfers.remove(&before);
+            known.board.read_repeated();
+        }
+        let limits = Limits { max_blksize: known.reading.max_blksize, ..Limits::default() };
+        let large = offer.content.len() >= LARGE;
+        let (sender, packets) = Sender::begin(offer.content, &options, &limits, now.since);
+        let (resent, ended, told) = (0, None, now.since);
+        self.transfers.insert(from, Transfer { mac, sender, large, resent, ended, told });
+        send(from, packets, out);
+        known.row.seen_at = now.at;
+        known.row.sent_bytes = 0;
+        known.detail.file = Some(asked);
+        known.board.read_began(now.since);
+        self.pool.take(mac, now.since);
+        if stage != Stage::Transferring {
+            self.write(mac, now, out);
+        }
+    }
+
+    /// An error, unless the bench is not armed: then a stranger is told nothing.
+    fn refuse(&self, to: SocketAddrV4, code: u16, words: &str, now: Now, out: &mut Out) {
+        if self.is_armed(now) {
+            out.sends.push(Datagram { from: Port::Transfer, to, bytes: refuse(code, words) });
+        }
+    }
+
+    /// Something of a transfer that is under way.
+    pub(super) fn transfer(&mut self, from: SocketAddrV4, bytes: &[u8], now: Now, out: &mut Out) {
+        let Some(transfer) = self.transfers.get_mut(&from) else {
+            if !matches!(Packet::read(bytes), Ok(Packet::Error { .. }) | Err(_)) {
+                self.refuse(from, code::UNKNOWN_PORT, "no transfer with this port", now, out);
+            }
+            return;
+        };
+        send(from, transfer.sender.packet(bytes, now.since), out);
+        let mac = transfer.mac;
+        if let Some(known) = self.boards.get_mut(&mac) {
+            known.row.seen_at = now.at;
+        }
+        self.pool.take(mac, now.since);
+        self.moved(from, now, out);
+    }
+
+    pub(super) fn tick_transfers(&mut self, now: Now, out: &mut Out) {
+        let is_due = |transfer: &Transfer| transfer.deadline().is_some_and(|due| due <= now.since);
+        let due = self.transfers.iter().filter(|(_, transfer)| is_due(transfer));
+        for peer in due.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            let Some(transfer) = self.transfers.get_mut(&peer) else { continue };
+            if transfer.ended.is_some() {
+                self.transfers.remove(&peer);
+            } else {
+                send(peer, transfer.sender.tick(now.since), out);
+                self.moved(peer, now, out);
+            }
+        }
+    }
+
+    /// Looks how far a transfer has come, and ends it.
+    fn moved(&mut self, peer: SocketAddrV4, now: Now, out: &mut Out) {
+        let Some(transfer) = self.transfers.get_mut(&peer).filter(|t| t.is_open()) else { return };
+        let mac = transfer.mac;
+        let Some(known) = self.boards.get_mut(&mac) else {
+            self.transfers.remove(&peer);
+            return;
+        };
+        let sent = transfer.sender.sent_bytes();
+        known.row.sent_bytes = i64::try_from(sent).unwrap_or(i64::MAX);
+        for _ in transfer.resent..transfer.sender.resent() {
+            known.board.read_repeated();
+        }
+        transfer.resent = transfer.sender.resent();
+        let Some(outcome) = transfer.sender.outcome() else {
+            if transfer.large && now.since.saturating_sub(transfer.told) >= PROGRESS {
+                transfer.told = now.since;
+                self.write(mac, now, out);
+            }
+            return;
+        };
+        transfer.ended = Some(now.since);
+        end(known, &outcome, sent, now);
+        self.write(mac, now, out);
+    }
+}
+
+fn end(known: &mut Known, outcome: &Outcome, sent: u64, now: Now) {
+    known.peer = None;
+    match outcome {
+        Outcome::Done => known.board.delivered(sent, now.since),
+        Outcome::Failed(words) => known.board.read_failed(words, now.since),
+    }
+}
+
+fn send(to: SocketAddrV4, packets: Vec<Vec<u8>>, out: &mut Out) {
+    let from = Port::Transfer;
+    out.sends.extend(packets.into_iter().map(|bytes| Datagram { from, to, bytes }));
+}

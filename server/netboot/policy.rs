@@ -1,0 +1,259 @@
+//! Who is served. Pure: everything that is looked at is in [`Facts`].
+//!
+//! Owns the default: nobody. What is served was claimed or allowed by what stands on the wire, which is
+//! the MAC address and the identifier of the board, or somebody has armed for any board, for a while.
+//! It must never let a board be formatted that was not armed for that by its name.
+
+use chrono::{DateTime, Utc};
+use muster_netboot::board::Kind;
+use muster_netboot::profile::{Profile, Status, Strategy};
+
+use super::arming::Arming;
+
+/// Why a board gets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub words: String,
+}
+
+impl Refusal {
+    /// One with this code and these words.
+    pub fn new(code: &'static str, words: impl Into<String>) -> Self {
+        Self { code, words: words.into() }
+    }
+}
+
+/// What somebody has armed the bench for.
+#[derive(Debug, Clone, Copy)]
+pub struct Armed<'a> {
+    /// For what.
+    pub arming: &'a Arming,
+    /// Until then.
+    pub until: DateTime<Utc>,
+}
+
+/// How the profile that the bench is armed with stands to the board.
+#[derive(Debug, Clone, Copy)]
+pub struct Served<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// Whether it is for boards that ask like this one.
+    pub matches: bool,
+}
+
+/// What decides whether a board is served, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// What mode it is in.
+    pub kind: Kind,
+    /// The architecture that its boot loader names.
+    pub arch: Option<&'a str>,
+    /// It runs its boot image, and asks for its installation.
+    pub announced: bool,
+    /// It came by a relay.
+    pub relayed: bool,
+    /// `None` = nobody has armed the bench.
+    pub armed: Option<Armed<'a>>,
+    /// `None` = the profile that the bench is armed with is gone.
+    pub served: Option<Served<'a>>,
+    /// There is a claim with its MAC address.
+    pub claimed: bool,
+    /// Its MAC address, its maker or its identifier is on the list of those that are allowed.
+    pub allowed: bool,
+    /// There are open claims that name a serial number alone.
+    pub serial_only: bool,
+    /// As many boards that nobody named were served within a minute as may be.
+    pub any_spent: bool,
+    /// It had its delivery.
+    pub done: bool,
+    /// It is armed for an installation until then.
+    pub install_until: Option<DateTime<Utc>>,
+}
+
+/// By what a board is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A claim has its MAC address.
+    Claim,
+    /// It is on the list of those that are allowed.
+    Allowed,
+    /// Any board is served.
+    Any,
+}
+
+impl By {
+    /// The word in its log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Allowed => "allowed",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// What a board gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Its script.
+    Script,
+    /// The word that sends it into Etherboot mode.
+    Redirect,
+    /// The boot image of its architecture.
+    Image,
+    /// Its installation, which formats it.
+    Install,
+}
+
+/// That a board is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// By what.
+    pub by: By,
+    /// With what.
+    pub what: What,
+}
+
+/// Decides.
+///
+/// # Errors
+/// Why the board gets nothing.
+pub fn decide(facts: &Facts<'_>) -> Result<Grant, Refusal> {
+    if facts.relayed {
+        let words = "it came by a relay: boards are served on the segment of the bench alone";
+        return Err(Refusal::new("relay", words));
+    }
+    let Some(armed) = facts.armed.filter(|armed| armed.until > facts.now) else {
+        return Err(Refusal::new("disarmed", "the bench is not armed: nothing is sent on it"));
+    };
+    check_kind(facts, armed.arming)?;
+    // Whether it is one of those that are served comes first: of a stranger nothing else is said.
+    let by = named(facts, armed.arming)?;
+    let what = what(facts, armed.arming)?;
+    // The last question, for its answer costs one of so many a minute.
+    if by == By::Any && facts.any_spent {
+        let words = format!(
+            "{} boards that nobody named were served within a minute, and more may not be: it is \
+             served when it asks again",
+            armed.arming.any_per_minute
+        );
+        return Err(Refusal::new("rate", words));
+    }
+    Ok(Grant { by, what })
+}
+
+fn check_kind(facts: &Facts<'_>, arming: &Arming) -> Result<(), Refusal> {
+    match facts.kind {
+        Kind::Flashboot | Kind::Etherboot { .. } => Ok(()),
+        Kind::Dhcp | Kind::Other if arming.dhcp => Ok(()),
+        Kind::Dhcp => {
+            let words = "it speaks DHCP, and the bench is not armed for that";
+            Err(Refusal::new("dhcp_off", words))
+        }
+        Kind::Other => {
+            let words = "it is no board in flash-boot or Etherboot mode: arm the bench for DHCP to \
+                         serve other clients, too";
+            Err(Refusal::new("wrong_kind", words))
+        }
+    }
+}
+
+fn named(facts: &Facts<'_>, arming: &Arming) -> Result<By, Refusal> {
+    if facts.claimed {
+        return Ok(By::Claim);
+    }
+    if facts.allowed {
+        return Ok(By::Allowed);
+    }
+    if arming.any {
+        return match arming.any_until {
+            Some(until) if until > facts.now => Ok(By::Any),
+            Some(_) | None => {
+                let words = "nobody claimed or allowed it, and the time for which any board is served \
+                             is over: arm the bench again, or claim its MAC address";
+                Err(Refusal::new("any_expired", words))
+            }
+        };
+    }
+    if facts.serial_only {
+        let words = "no claim has its MAC address. There are claims by serial number alone: such a \
+                     claim names no board on the wire, put its MAC address into the claim";
+        return Err(Refusal::new("serial_only", words));
+    }
+    let words = "nobody claimed or allowed it: claim its MAC address, or allow it";
+    Err(Refusal::new("not_claimed", words))
+}
+
+fn what(facts: &Facts<'_>, arming: &Arming) -> Result<What, Refusal> {
+    let install = facts.install_until.is_some_and(|until| until > facts.now);
+    let boots_image = match facts.kind {
+        Kind::Etherboot { .. } => true,
+        Kind::Dhcp => facts.arch.is_some(),
+        Kind::Flashboot | Kind::Other => false,
+    };
+    if facts.announced || boots_image {
+        return match (install, facts.announced) {
+            // Who armed it by its name has said that it is to be formatted, whatever it had before.
+            (true, true) => Ok(What::Install),
+            (true, false) => Ok(What::Image),
+            (false, _) => Err(not_armed_for_install()),
+        };
+    }
+    if facts.kind == Kind::Flashboot && (install || arming.strategy == Strategy::EtherbootRedirect)
+    {
+        return redirect(facts, install);
+    }
+    if facts.done {
+        let words = "it had its delivery, and gets no other: re-arm it to serve it once more";
+        return Err(Refusal::new("done", words));
+    }
+    check_profile(facts, arming)?;
+    Ok(What::Script)
+}
+
+fn redirect(facts: &Facts<'_>, install: bool) -> Result<What, Refusal> {
+    if !install {
+        return Err(not_armed_for_install());
+    }
+    match facts.served {
+        Some(Served { profile, matches: true }) if profile.redirect.is_some() => Ok(What::Redirect),
+        _ => {
+            let words = "it is armed for an installation, and how a board like it is sent into \
+                         Etherboot mode is not known: start it in that mode by its reset button";
+            Err(Refusal::new("no_profile", words))
+        }
+    }
+}
+
+fn not_armed_for_install() -> Refusal {
+    let words = "it asks for an installation, which formats it: arm it for that by its MAC address";
+    Refusal::new("not_armed_for_install", words)
+}
+
+fn check_profile(facts: &Facts<'_>, arming: &Arming) -> Result<(), Refusal> {
+    let Some(served) = facts.served else {
+        let words = format!("the profile {} is gone: arm the bench with another", arming.profile);
+        return Err(Refusal::new("no_profile", words));
+    };
+    // Other clients than boards match none.
+    if facts.kind == Kind::Flashboot && !served.matches {
+        let words = format!("the profile {} is not for boards that ask like it", arming.profile);
+        return Err(Refusal::new("no_profile", words));
+    }
+    if served.profile.status == Status::Unverified && !arming.accept_unverified {
+        let words = format!(
+            "nobody has verified the profile {}: arm the bench with accept_unverified to try it",
+            arming.profile
+        );
+        return Err(Refusal::new("no_profile", words));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

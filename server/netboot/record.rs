@@ -1,0 +1,401 @@
+//! What is kept of a board: its row, and an entry of its log for each stage that it comes to.
+//!
+//! Owns that the entries are written in the order of what happened, that nothing is lost while the
+//! database is away, and that whoever waits for a write is told of its commit. It never decides
+//! anything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ipnet::{IpNet, Ipv4Net};
+use muster_netboot::board::{Board, Stage};
+use muster_netboot::bootp::Request;
+use muster_netboot::mac::Mac;
+use muster_netboot::profile::{self, Profile};
+use muster_netboot::vendor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::ctx::Shared;
+use crate::store::bench::{self, BoardRow, LogRow};
+
+/// Between two attempts while the database is away.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Writes of one transaction.
+const BATCH: usize = 64;
+
+/// What a board says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What it calls itself: `952-hb`.
+    pub board_id: Option<String>,
+    /// Option 60.
+    pub vendor_class: Option<String>,
+    /// The architecture that this names.
+    pub arch: Option<&'static str>,
+    /// Bytes that it has room for.
+    pub free: Option<u32>,
+    /// Options that nobody knows, hexadecimal by number.
+    pub options: BTreeMap<u8, String>,
+}
+
+impl Said {
+    /// What a request says, as the profile reads it that is for boards like it.
+    pub fn of(request: &Request, profiles: &[Profile]) -> Self {
+        let profile = profile::matching(profiles, request);
+        let vendor_class = request.vendor_class();
+        Self {
+            board_id: profile.and_then(|profile| profile.board_id(request)),
+            arch: vendor_class.as_deref().and_then(vendor::arch_of),
+            vendor_class,
+            free: profile.and_then(|profile| profile.free(request)),
+            options: request.unknown(),
+        }
+    }
+}
+
+/// More of an entry in the log of a board; no secrets.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = BoardLogDetail)]
+pub struct Detail {
+    /// Why it was refused or failed, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// By what it is served: `claim`, `allowed`, `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// How sure the profile is by which it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_status: Option<String>,
+    /// The template that it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Which version of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_version: Option<i32>,
+    /// Bytes of its script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<i32>,
+    /// The name of the file that it asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Bytes that it has.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sent_bytes: i64,
+    /// Its requests.
+    #[serde(skip_serializing_if = "is_zero_i32")]
+    pub requests: i32,
+    /// What had to be said again.
+    #[serde(skip_serializing_if = "is_zero_i32")]
+    pub retries: i32,
+    /// From its first request to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i32>,
+    /// What is to be said of the files of an installation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The device that it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<Uuid>,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+fn is_zero_i32(number: &i32) -> bool {
+    *number == 0
+}
+
+/// A board of which nothing is stored.
+pub fn fresh(mac: Mac, bench_id: Uuid, now: DateTime<Utc>) -> BoardRow {
+    BoardRow {
+        mac: mac.to_string(),
+        bench_id,
+        kind: "other".to_owned(),
+        state: Stage::Seen.word().to_owned(),
+        reason: None,
+        words: None,
+        board_id: None,
+        vendor_class: None,
+        arch: None,
+        free_bytes: None,
+        options: json!({}),
+        claim_id: None,
+        device_id: None,
+        site: None,
+        profile: None,
+        profile_status: None,
+        strategy: None,
+        template: None,
+        template_version: None,
+        script: None,
+        script_sha256: None,
+        size: None,
+        address: None,
+        step: None,
+        sent_bytes: 0,
+        total_bytes: 0,
+        requests: 0,
+        retries: 0,
+        duration_ms: None,
+        first_seen_at: now,
+        seen_at: now,
+        offered_at: None,
+        delivered_at: None,
+        confirmed_at: None,
+        done: false,
+        deliveries: 0,
+        install: None,
+        install_until: None,
+        updated_at: now,
+    }
+}
+
+/// Writes into the row what the board says of itself.
+pub fn note_said(row: &mut BoardRow, said: &Said) {
+    row.board_id.clone_from(&said.board_id);
+    row.vendor_class.clone_from(&said.vendor_class);
+    row.free_bytes = said.free.map(|free| i32::try_from(free).unwrap_or(i32::MAX));
+    row.options = json!(said.options);
+    // Of a board in flash-boot mode it is known only from before.
+    if let Some(arch) = said.arch {
+        row.arch = Some(arch.to_owned());
+    }
+}
+
+/// Writes into the row how far the board has come; `anew` = it has come to this stage just now. A board
+/// that has come to the end of its delivery has had it.
+pub fn note_stage(
+    row: &mut BoardRow,
+    board: &Board,
+    network: Ipv4Net,
+    anew: bool,
+    now: DateTime<Utc>,
+) {
+    let stage = board.stage();
+    if anew {
+        match stage {
+            Stage::Offered => row.offered_at = Some(now),
+            Stage::Delivered | Stage::Installed => {
+                row.delivered_at = Some(now);
+                row.done = true;
+            }
+            Stage::Seen
+            | Stage::Refused
+            | Stage::Transferring
+            | Stage::Redirected
+            | Stage::Installing
+            | Stage::TimedOut
+            | Stage::Failed => {}
+        }
+    }
+    stage.word().clone_into(&mut row.state);
+    row.reason = board.reason().map(str::to_owned);
+    row.words = board.words().map(str::to_owned);
+    row.step = board.step().map(str::to_owned);
+    if let Some(offer) = board.offer() {
+        row.address = Ipv4Net::new(offer.address, network.prefix_len()).ok().map(IpNet::V4);
+    }
+    row.requests = i32::try_from(board.requests()).unwrap_or(i32::MAX);
+    row.retries = i32::try_from(board.retries()).unwrap_or(i32::MAX);
+    let ran = board.duration().map(|ran| ran.as_millis());
+    row.duration_ms = ran.map(|ran| i32::try_from(ran).unwrap_or(i32::MAX));
+    row.updated_at = now;
+}
+
+/// The entry of the log for the stage that the row has come to.
+pub fn entry(row: &BoardRow, more: Detail, now: DateTime<Utc>) -> LogRow {
+    let detail = Detail {
+        reason: row.reason.clone(),
+        sent_bytes: row.sent_bytes,
+        requests: row.requests,
+        retries: row.retries,
+        duration_ms: row.duration_ms,
+        ..more
+    };
+    LogRow {
+        log_id: Uuid::now_v7(),
+        mac: row.mac.clone(),
+        bench_id: row.bench_id,
+        at: now,
+        state: row.state.clone(),
+        words: row.words.clone(),
+        detail: json!(detail),
+    }
+}
+
+/// One thing to be written.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Of which board.
+    pub mac: Mac,
+    /// As it is now.
+    pub row: BoardRow,
+    /// What has happened; `None` = it has only come further in the same stage.
+    pub log: Option<LogRow>,
+    /// The arming by its name that is over, as it was stored.
+    pub install_over: Option<(Value, DateTime<Utc>)>,
+}
+
+/// What the writer is told.
+enum Order {
+    Write(Box<Write>),
+    /// To say when all before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The way to the task that writes.
+#[derive(Debug, Clone)]
+pub struct Writer(mpsc::UnboundedSender<Order>);
+
+impl Writer {
+    /// Starts the task. `saved` is told of each write after its commit. It ends when nobody can tell it
+    /// anything any more.
+    pub fn start(app: Shared, saved: impl Fn(Mac) + Send + 'static) -> Self {
+        let (orders, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(run(app, waiting, saved));
+        Self(orders)
+    }
+
+    /// Has something written. There are never more of these than boards that are answered.
+    pub fn write(&self, write: Write) {
+        // The task lives as long as this.
+        let _ = self.0.send(Order::Write(Box::new(write)));
+    }
+
+    /// Waits until all before is written.
+    pub async fn flush(&self) {
+        let (told, done) = oneshot::channel();
+        if self.0.send(Order::Flush(told)).is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+async fn run(app: Shared, mut waiting: mpsc::UnboundedReceiver<Order>, saved: impl Fn(Mac)) {
+    let mut orders = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut orders, BATCH).await > 0 {
+        let (mut writes, mut flushes) = (Vec::with_capacity(orders.len()), Vec::new());
+        for order in orders.drain(..) {
+            match order {
+                Order::Write(write) => writes.push(*write),
+                Order::Flush(told) => flushes.push(told),
+            }
+        }
+        while let Err(e) = store(&app, &writes).await {
+            tracing::error!("what happened at the bench was not written, and is tried again: {e}");
+            tokio::time::sleep(AGAIN).await;
+        }
+        for write in &writes {
+            saved(write.mac);
+        }
+        for told in flushes {
+            // Whoever waits no longer need not be told.
+            let _ = told.send(());
+        }
+    }
+}
+
+async fn store(app: &Shared, writes: &[Write]) -> Result<(), sqlx::Error> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.pool.begin().await?;
+    for write in writes {
+        bench::put_board(&mut tx, &write.row).await?;
+        if let Some(log) = &write.log {
+            bench::append_log(&mut tx, log).await?;
+        }
+        if let Some((install, until)) = &write.install_over {
+            bench::install_over(&mut tx, &write.row.mac, install, *until).await?;
+        }
+    }
+    tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use muster_netboot::board::{Gives, Kind, Offer, Verdict};
+
+    use super::*;
+
+    const MAC: Mac = Mac([0xe4, 0x8d, 0x8c, 0, 0, 1]);
+
+    fn request(options: Vec<(u8, Vec<u8>)>) -> Request {
+        Request {
+            xid: 1,
+            secs: 0,
+            flags: 0,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: Ipv4Addr::UNSPECIFIED,
+            mac: MAC,
+            file: Vec::new(),
+            options,
+        }
+    }
+
+    #[test]
+    fn what_a_board_says_is_kept_and_what_it_said_before_of_its_architecture_too() {
+        let profiles = profile::builtin();
+        let flashboot = request(vec![
+            (60, b"Flashboot".to_vec()),
+            (128, b"952-hb".to_vec()),
+            (129, 3_900_u32.to_be_bytes().to_vec()),
+            (200, vec![0xab, 1]),
+        ]);
+        let said = Said::of(&flashboot, profiles);
+        let mut row = fresh(MAC, Uuid::nil(), DateTime::UNIX_EPOCH);
+        row.arch = Some("mipsbe".to_owned());
+        note_said(&mut row, &said);
+        assert_eq!((row.board_id.as_deref(), row.free_bytes), (Some("952-hb"), Some(3_900)));
+        assert_eq!(
+            (row.arch.as_deref(), &row.options),
+            (Some("mipsbe"), &json!({ "200": "ab01" }))
+        );
+        let etherboot = request(vec![(60, b"ARM64__boot".to_vec())]);
+        note_said(&mut row, &Said::of(&etherboot, profiles));
+        assert_eq!((row.arch.as_deref(), row.board_id), (Some("arm64"), None));
+    }
+
+    #[test]
+    fn a_delivery_is_had_at_the_moment_of_its_last_byte() {
+        let second = Duration::from_secs;
+        let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).unwrap();
+        let network = "192.168.88.1/24".parse().unwrap();
+        let mut row = fresh(MAC, Uuid::nil(), at(0));
+        let mut board = Board::new(MAC, second(0));
+        let asks = request(vec![(60, b"Flashboot".to_vec())]);
+        board.request(asks, Kind::Flashboot, second(1));
+        let offer = Offer {
+            address: Ipv4Addr::new(192, 168, 88, 9),
+            file: "flashfig".to_owned(),
+            content: Arc::from(b"123 #\n".as_slice()),
+            gives: Gives::Script,
+        };
+        board.verdict(Verdict::Offer(offer), second(1));
+        note_stage(&mut row, &board, network, true, at(1));
+        assert_eq!((row.state.as_str(), row.offered_at, row.done), ("offered", Some(at(1)), false));
+        assert_eq!(row.address.unwrap().to_string(), "192.168.88.9/24");
+        board.read_began(second(2));
+        board.delivered(6, second(3));
+        note_stage(&mut row, &board, network, true, at(3));
+        assert_eq!((row.state.as_str(), row.done), ("delivered", true));
+        assert_eq!((row.delivered_at, row.duration_ms), (Some(at(3)), Some(2_000)));
+        // Said once more, it is no other delivery.
+        note_stage(&mut row, &board, network, false, at(4));
+        assert_eq!(row.delivered_at, Some(at(3)));
+        let log = entry(&row, Detail { by: Some("claim".to_owned()), ..Detail::default() }, at(4));
+        assert_eq!(log.state, "delivered");
+        assert_eq!(log.detail, json!({ "by": "claim", "requests": 1, "duration_ms": 2_000 }));
+    }
+}

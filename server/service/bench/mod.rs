@@ -1,0 +1,307 @@
+//! The bench: where factory-fresh boards are served, and what each got.
+//!
+//! Owns who may arm one, and for what. A board that has a site is seen where one may read; one that has
+//! none, which is nobody's yet, by whoever may read anywhere. To let boards be served takes the right
+//! `bench` everywhere: what is on the wire is of no site before it is known. To let one board be
+//! served again, or installed, takes it where that board comes to stand.
+//!
+//! - here: the benches, and what they are armed for. - `boards`: the boards. - `install`: those that
+//!   are formatted. - `batch`: what became of the boards of claims. - `allowed`: boards that are
+//!   served without a claim. - `images`: boot images. - `profiles`: how boards are served. - `follow`:
+//!   what changes, as it changes.
+
+pub mod allowed;
+mod batch;
+mod boards;
+mod follow;
+pub mod images;
+mod install;
+pub mod profiles;
+
+pub use batch::{Reason, Summary, batch, batch_summary};
+pub use boards::{Board, Place, STATES, board, boards, forget, log, rearm};
+pub use follow::follow;
+pub use install::{cancel_install, install};
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use muster_netboot::payload;
+use muster_netboot::profile::{self, Profile, Strategy};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::access::audit::{self, Object};
+use crate::access::right::Right;
+use crate::ctx::{App, Ctx};
+use crate::error::Error;
+use crate::netboot::arming::Arming;
+use crate::store::bench as store;
+use crate::store::templates::{self, Template};
+
+pub use store::{Bench, BoardFilter};
+
+/// For so long something may be armed, in minutes.
+pub const MAX_MINUTES: u32 = 24 * 60;
+/// A bench whose node was silent for longer is not there: it says every 5 s that it is.
+const SILENT: TimeDelta = TimeDelta::seconds(20);
+/// Templates that are offered.
+const MAX_TEMPLATES: i64 = 1_000;
+
+/// A bench as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// The bench itself.
+    pub bench: Bench,
+    /// Its node was heard of just now.
+    pub alive: bool,
+    /// For what it is armed, or was last; secrets masked.
+    pub arming: Option<Arming>,
+    /// For how much longer; `None` = it is not armed.
+    pub remaining: Option<TimeDelta>,
+    /// How sure the profile is by which it serves: `unverified`, `captured` or `hardware-verified`.
+    pub profile_status: Option<String>,
+    /// Boards that were seen there last and that the caller sees, by state.
+    pub counts: BTreeMap<String, i64>,
+}
+
+impl Status {
+    fn of(bench: Bench, now: DateTime<Utc>) -> Self {
+        Self {
+            alive: bench.heard_at > now - SILENT,
+            arming: told(&bench),
+            remaining: bench
+                .armed_until
+                .map(|until| until - now)
+                .filter(|d| *d > TimeDelta::zero()),
+            profile_status: None,
+            counts: BTreeMap::new(),
+            bench,
+        }
+    }
+}
+
+/// For what a bench is armed, or was last, as people may see it. What another version of Muster wrote
+/// is not told.
+fn told(bench: &Bench) -> Option<Arming> {
+    bench.arming.as_ref().and_then(|stored| Arming::masked(stored).ok())
+}
+
+/// All benches, by host and interface.
+///
+/// # Errors
+/// [`Error::Denied`]
+pub async fn status(app: &App, ctx: &Ctx) -> Result<Vec<Status>, Error> {
+    let within = ctx.require(Right::Read)?.paths();
+    let mut counts: BTreeMap<Uuid, BTreeMap<String, i64>> = BTreeMap::new();
+    for (bench_id, state, count) in store::counts(&app.pool, within.as_deref()).await? {
+        counts.entry(bench_id).or_default().insert(state, count);
+    }
+    let profiles = store::list_profiles(&app.pool).await?;
+    let mut benches = Vec::new();
+    for bench in store::benches(&app.pool).await? {
+        let mut status = Status::of(bench, ctx.now);
+        status.counts = counts.remove(&status.bench.bench_id).unwrap_or_default();
+        let named = status.arming.as_ref().map(|arming| arming.profile.as_str());
+        let profile = profiles.iter().find(|profile| Some(profile.name.as_str()) == named);
+        status.profile_status = profile.map(|profile| profile.status.clone());
+        benches.push(status);
+    }
+    Ok(benches)
+}
+
+/// The templates that a bench can be armed with, by name.
+///
+/// # Errors
+/// [`Error::Denied`]
+pub async fn templates(app: &App, ctx: &Ctx) -> Result<Vec<Template>, Error> {
+    ctx.require(Right::Read)?;
+    let mut all = templates::list(&app.pool, None, MAX_TEMPLATES).await?;
+    all.retain(|template| template.bench);
+    Ok(all)
+}
+
+/// Arms a bench for so many minutes, in place of what it was armed for.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Invalid`] for a time that is none, for what no
+/// bench can serve, and for a profile that nobody has verified where that is not accepted;
+/// [`Error::Conflict`] where nothing can be served there.
+pub async fn arm(
+    app: &App,
+    ctx: &Ctx,
+    bench_id: Uuid,
+    minutes: u32,
+    arming: Arming,
+) -> Result<Status, Error> {
+    ctx.require_everywhere(Right::Bench)?;
+    let mut tx = app.pool.begin().await?;
+    let bench = held(&mut tx, bench_id).await?;
+    let until = ctx.now + minutes_of(minutes)?;
+    let arming = arming.checked(ctx.now, until)?;
+    check(&mut tx, &arming).await?;
+    if let Some(problem) = &bench.problem {
+        let why = format!("nothing can be served on {}: {problem}", bench.interface);
+        return Err(Error::Conflict(why));
+    }
+    let stored = arming.sealed(&app.keys, bench_id);
+    store::arm(&mut tx, bench_id, until, &ctx.actor.name, &stored, ctx.now).await?;
+    let after = held(&mut tx, bench_id).await?;
+    let (name, was, is) = (name(&bench), said(&bench), said(&after));
+    audit::record(&mut tx, ctx, "bench.arm", Object::new("bench", bench_id, &name), was, is)
+        .await?;
+    tx.commit().await?;
+    tracing::info!(bench.id = %bench_id, by = ctx.actor.name, minutes, "the bench {name} is armed");
+    one(app, ctx, bench_id).await
+}
+
+/// Ends what a bench is armed for.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]
+pub async fn disarm(app: &App, ctx: &Ctx, bench_id: Uuid) -> Result<Status, Error> {
+    ctx.require_everywhere(Right::Bench)?;
+    let mut tx = app.pool.begin().await?;
+    let bench = held(&mut tx, bench_id).await?;
+    if bench.armed_until.is_some_and(|until| until > ctx.now) {
+        store::disarm(&mut tx, bench_id, ctx.now).await?;
+        let after = held(&mut tx, bench_id).await?;
+        let (name, was, is) = (name(&bench), said(&bench), said(&after));
+        let object = Object::new("bench", bench_id, &name);
+        audit::record(&mut tx, ctx, "bench.disarm", object, was, is).await?;
+        tracing::info!(bench.id = %bench_id, by = ctx.actor.name, "the bench {name} is disarmed");
+    }
+    tx.commit().await?;
+    one(app, ctx, bench_id).await
+}
+
+/// One of them as [`status`] tells it.
+async fn one(app: &App, ctx: &Ctx, bench_id: Uuid) -> Result<Status, Error> {
+    let all = status(app, ctx).await?;
+    let found = all.into_iter().find(|status| status.bench.bench_id == bench_id);
+    found.ok_or_else(|| unknown(bench_id))
+}
+
+/// A bench, locked.
+async fn held(conn: &mut PgConnection, bench_id: Uuid) -> Result<Bench, Error> {
+    store::lock_bench(conn, bench_id).await?.ok_or_else(|| unknown(bench_id))
+}
+
+fn unknown(bench_id: Uuid) -> Error {
+    Error::NotFound(format!("no bench {bench_id}"))
+}
+
+/// What people call it.
+fn name(bench: &Bench) -> String {
+    format!("{} on {}", bench.interface, bench.host)
+}
+
+/// What the audit log keeps of it.
+fn said(bench: &Bench) -> Value {
+    json!({
+        "armed_until": bench.armed_until,
+        "armed_by": bench.armed_by,
+        "arming": told(bench),
+    })
+}
+
+/// For so long something is armed.
+fn minutes_of(minutes: u32) -> Result<TimeDelta, Error> {
+    if !(1..=MAX_MINUTES).contains(&minutes) {
+        let why = format!("1 to {MAX_MINUTES} minutes: it ends by itself");
+        return Err(Error::invalid("/minutes", why));
+    }
+    Ok(TimeDelta::minutes(i64::from(minutes)))
+}
+
+/// Refuses what no board could be served with.
+async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<(), Error> {
+    check_template(conn, "/template", &arming.template).await?;
+    let profile = profile_of(conn, &arming.profile).await?;
+    arming.check_profile(&profile)?;
+    if let Some(mode) = &arming.mode_template {
+        check_template(conn, "/mode_template", mode).await?;
+        // How the two go together is the profile's to say; of most boards nobody knows it.
+        payload::build(&profile, b"#\n", Some(b"#\n".as_slice()))
+            .map_err(|why| Error::invalid("/mode_template", why))?;
+    }
+    if arming.strategy != Strategy::EtherbootRedirect {
+        return Ok(());
+    }
+    if profile.redirect.is_none() {
+        let why = format!("the profile `{}` does not say how a board is sent on", profile.name);
+        return Err(Error::invalid("/strategy", why));
+    }
+    if store::images(conn).await?.is_empty() {
+        let why = "no boot image is stored: a board that is sent on to one would find none. Store \
+                   that of its architecture first";
+        return Err(Error::invalid("/strategy", why));
+    }
+    Ok(())
+}
+
+/// That a template can be sent to a board on the bench.
+async fn check_template(conn: &mut PgConnection, pointer: &str, name: &str) -> Result<(), Error> {
+    match templates::named(conn, name).await? {
+        Some(template) if template.bench => Ok(()),
+        Some(_) => {
+            let why = format!(
+                "the template `{name}` is not for the bench: whether it fits into a board is checked \
+                 once that is said of it"
+            );
+            Err(Error::invalid(pointer, why))
+        }
+        None => Err(Error::invalid(pointer, format!("there is no template `{name}`"))),
+    }
+}
+
+/// The profile of this name.
+async fn profile_of(conn: &mut PgConnection, name: &str) -> Result<Profile, Error> {
+    let none = || Error::invalid("/profile", format!("there is no netboot profile `{name}`"));
+    let row = store::get_profile(conn, name).await?.ok_or_else(none)?;
+    profile::read(&row.body)
+        .map_err(|why| Error::invalid("/profile", format!("the profile `{name}`: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn nothing_is_armed_without_an_end() {
+        assert_eq!(minutes_of(1).unwrap(), TimeDelta::minutes(1));
+        assert_eq!(minutes_of(MAX_MINUTES).unwrap(), TimeDelta::days(1));
+        for bad in [0, MAX_MINUTES + 1, u32::MAX] {
+            assert!(matches!(minutes_of(bad), Err(Error::Invalid { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bench_is_armed_until_its_time_is_over_and_there_while_its_node_says_so() {
+        let now: DateTime<Utc> = "2030-01-01T00:00:00Z".parse().unwrap();
+        let at = |until: Option<i64>, heard: i64| {
+            let bench = Bench {
+                bench_id: Uuid::nil(),
+                host: "h".to_owned(),
+                interface: "eth1".to_owned(),
+                address: None,
+                problem: None,
+                heard_at: now + TimeDelta::seconds(heard),
+                others: json!([]),
+                armed_until: until.map(|seconds| now + TimeDelta::seconds(seconds)),
+                armed_at: None,
+                armed_by: None,
+                arming: Some(json!({ "template": 1 })),
+                updated_at: now,
+            };
+            let status = Status::of(bench, now);
+            assert_eq!(status.arming, None, "what cannot be read is not told");
+            (status.remaining.map(|left| left.num_seconds()), status.alive)
+        };
+        assert_eq!(at(Some(60), -5), (Some(60), true));
+        assert_eq!(at(Some(0), -21), (None, false));
+        assert_eq!(at(None, 0), (None, true));
+    }
+}

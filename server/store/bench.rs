@@ -1,0 +1,234 @@
+//! The bench: interfaces of nodes on which factory-fresh boards are served, for what they are armed,
+//! and whatever each board got.
+//!
+//! - here: benches, and their arming. - `boards`: boards, and what happened to them. - `confirm`:
+//!   which of them came. - `batch`: what became of the boards of claims. - `allowed`: boards that are
+//!   served without a claim. - `images`: boot images. - `profiles`: how boards are served.
+
+mod allowed;
+mod batch;
+mod boards;
+mod confirm;
+mod images;
+mod profiles;
+
+pub use allowed::{
+    Allowed, allowed, allowed_count, allowed_for, delete_allowed, get_allowed, insert_allowed,
+};
+pub use batch::{BatchFilter, BatchRow, Tally, batch, tallies};
+pub use boards::{
+    BoardFilter, BoardRow, LogRow, append_log, boards, cancel_install, claim_for, counts,
+    delete_board, install_over, load_board, log, move_sites, put_board, put_install, rearm,
+    serial_only_claims,
+};
+pub use confirm::{Confirmable, confirm, confirmable};
+pub use images::{Image, delete_image, image, images, lock_images, put_image};
+pub use profiles::{
+    Profile, delete_profile, ensure_builtin_profiles, get_profile, list_profiles, profile_in_use,
+    profiles, put_profile,
+};
+
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// What a node says of a bench of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchRow {
+    /// UUIDv5 of host and interface.
+    pub bench_id: Uuid,
+    /// The node's host.
+    pub host: String,
+    /// As the system calls it: `eth1`.
+    pub interface: String,
+    /// Its own address with the length of its network; `None` = it has none.
+    pub address: Option<IpNet>,
+    /// Why nothing can be served there, in words.
+    pub problem: Option<String>,
+    /// When this was so.
+    pub heard_at: DateTime<Utc>,
+    /// Other BOOTP or DHCP servers that were heard there: an array.
+    pub others: Value,
+}
+
+/// A bench, and for what it is armed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bench {
+    /// Which.
+    pub bench_id: Uuid,
+    /// The node's host.
+    pub host: String,
+    /// As the system calls it.
+    pub interface: String,
+    /// Its own address with the length of its network.
+    pub address: Option<IpNet>,
+    /// Why nothing can be served there, in words.
+    pub problem: Option<String>,
+    /// When its node said so last.
+    pub heard_at: DateTime<Utc>,
+    /// Other BOOTP or DHCP servers that were heard there: an array.
+    pub others: Value,
+    /// Armed until then; in the past = it was.
+    pub armed_until: Option<DateTime<Utc>>,
+    /// Since when.
+    pub armed_at: Option<DateTime<Utc>>,
+    /// By whom.
+    pub armed_by: Option<String>,
+    /// For what: `netboot::arming::Arming`; values of secrets sealed.
+    pub arming: Option<Value>,
+    /// When any of this last changed, `heard_at` apart.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// For what a bench of this host is armed, or was last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Armed {
+    /// Which.
+    pub bench_id: Uuid,
+    /// As the system calls it.
+    pub interface: String,
+    /// Armed until then.
+    pub armed_until: Option<DateTime<Utc>>,
+    /// Since when.
+    pub armed_at: Option<DateTime<Utc>>,
+    /// For what.
+    pub arming: Option<Value>,
+    /// By whom.
+    pub armed_by: Option<String>,
+}
+
+/// Changes whenever anything of the benches or their boards does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// When a bench last changed.
+    pub benches: Option<DateTime<Utc>>,
+    /// When a board last did.
+    pub boards: Option<DateTime<Utc>>,
+    /// How many boards there are: one may be forgotten.
+    pub known: i64,
+}
+
+/// Stores what a node says of a bench of its own; its arming stays.
+pub async fn heartbeat(pool: &PgPool, bench: &BenchRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into benches as b (bench_id, host, interface, address, problem, heard_at, others,
+                                   updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $6)
+         on conflict (bench_id) do update set
+             address = excluded.address,
+             problem = excluded.problem,
+             heard_at = excluded.heard_at,
+             others = excluded.others,
+             -- Who follows the benches is told of what is new, and not of each heartbeat.
+             updated_at = case
+                 when b.address is distinct from excluded.address
+                   or b.problem is distinct from excluded.problem
+                   or b.others is distinct from excluded.others then excluded.updated_at
+                 else b.updated_at end",
+        bench.bench_id,
+        bench.host,
+        bench.interface,
+        bench.address as Option<IpNet>,
+        bench.problem,
+        bench.heard_at,
+        bench.others
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What the benches of a host are armed for.
+pub async fn armings(pool: &PgPool, host: &str) -> Result<Vec<Armed>, sqlx::Error> {
+    sqlx::query_as!(
+        Armed,
+        "select bench_id, interface, armed_until, armed_at, arming, armed_by from benches
+         where host = $1 order by interface",
+        host
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// All benches, by host and interface.
+pub async fn benches(pool: &PgPool) -> Result<Vec<Bench>, sqlx::Error> {
+    sqlx::query_as!(
+        Bench,
+        r#"select bench_id, host, interface, address as "address: IpNet", problem, heard_at, others,
+                  armed_until, armed_at, armed_by, arming, updated_at
+           from benches order by host, interface"#
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// One bench, locked until the transaction ends.
+pub async fn lock_bench(
+    conn: &mut PgConnection,
+    bench_id: Uuid,
+) -> Result<Option<Bench>, sqlx::Error> {
+    sqlx::query_as!(
+        Bench,
+        // Two people who arm it at once do so one after the other, and the log shows who was last.
+        r#"select bench_id, host, interface, address as "address: IpNet", problem, heard_at, others,
+                  armed_until, armed_at, armed_by, arming, updated_at
+           from benches where bench_id = $1 for update"#,
+        bench_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Arms a bench until a time, in place of what it was armed for.
+pub async fn arm(
+    conn: &mut PgConnection,
+    bench_id: Uuid,
+    until: DateTime<Utc>,
+    by: &str,
+    arming: &Value,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update benches set armed_until = $2, armed_at = $5, armed_by = $3, arming = $4,
+                updated_at = $5
+         where bench_id = $1",
+        bench_id,
+        until,
+        by,
+        arming,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends what a bench is armed for; what that was can still be seen.
+pub async fn disarm(
+    conn: &mut PgConnection,
+    bench_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update benches set armed_until = $2, updated_at = $2 where bench_id = $1",
+        bench_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What tells whether anything has changed.
+pub async fn stamp(pool: &PgPool) -> Result<Stamp, sqlx::Error> {
+    sqlx::query_as!(
+        Stamp,
+        r#"select (select max(updated_at) from benches) as "benches?",
+                  (select max(updated_at) from bench_boards) as "boards?",
+                  (select count(*) from bench_boards) as "known!""#
+    )
+    .fetch_one(pool)
+    .await
+}
