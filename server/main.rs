@@ -30,7 +30,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server: CWMP for devices, dashboard and REST API for people.
-    Serve,
+    Serve {
+        /// Serve factory-fresh boards on this interface, too; may be given more than once.
+        #[arg(long, value_name = "IF")]
+        bench_interface: Vec<String>,
+    },
     /// Check configuration and machine, and say how to mend what is wrong.
     Doctor,
     /// Bring the database schema up to date, without serving.
@@ -86,7 +90,11 @@ fn run(
     cli: Cli,
 ) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Serve => serve(runtime, config?)?,
+        Command::Serve { bench_interface } => {
+            let mut config = config?;
+            config.add_benches(bench_interface, "--bench-interface")?;
+            serve(runtime, config)?;
+        }
         Command::Doctor => {
             let report = runtime.block_on(doctor::run(config));
             print!("{report}");

@@ -112,7 +112,7 @@ async fn one_of_the_bench_is_kept_only_if_a_board_could_take_it() {
     let large = format!("{good}{}", format!("# {}\n", "x".repeat(97)).repeat(40));
     for (body, told) in [
         (early, "line 1: no wait before this"),
-        (":delay 1m\n:delay 1m\n", "line 2: delays of 120 s"),
+        (":delay 1m\n:delay 60s\n", "line 2: delays of 120 s"),
         (good.trim_end(), "line 3: the last line"),
         (large.as_str(), "Not enough flash space, ignoring: at its smallest it has 4,"),
     ] {

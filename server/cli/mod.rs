@@ -4,6 +4,7 @@
 mod benchmark;
 mod client;
 mod console;
+mod learn;
 mod make_packages;
 mod render_worker;
 mod simulate;
@@ -12,6 +13,7 @@ mod user;
 
 pub use benchmark::{Benchmark, benchmark};
 pub use client::{Completion, Remote, remote};
+pub use learn::{Learn, learn};
 pub use make_packages::{MakePackages, make_packages};
 pub use render_worker::{RenderWorker, render_worker};
 pub use simulate::{Simulate, simulate};

@@ -2,7 +2,7 @@
 //! run on top of what is there.
 
 use muster_cwmp::value::ValueType;
-use muster_routeros::apply::{self, Rescue};
+use muster_routeros::apply::{self, Report, Rescue};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,11 +14,12 @@ use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::online;
 use crate::fleet::profile::{Tolerance, Wanted};
+use crate::fleet::variables::Variables;
 use crate::jobs::spec::JobSpec;
 use crate::render::context::DeviceContext;
 use crate::render::rendered;
 use crate::store::desired::Facts;
-use crate::store::templates;
+use crate::store::templates::{self, Version};
 
 /// Minutes after which a device that lost its way to Muster undoes the script by itself.
 const RESCUE_MINUTES: u32 = 10;
@@ -34,7 +35,7 @@ pub(super) enum Script {
 
 /// A script for one device.
 #[derive(Debug, Clone)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     /// Of which template.
     pub template_id: Uuid,
     /// Of which of its versions.
@@ -55,12 +56,17 @@ impl Ready {
 
     /// The job that brings it.
     pub(super) fn job(&self, facts: &Facts) -> JobSpec {
+        self.job_with(facts, &self.tag())
+    }
+
+    /// The same, its lines in the device's log called by this word.
+    pub(crate) fn job_with(&self, facts: &Facts, tag: &str) -> JobSpec {
         let rescue = can_rescue(facts).ok().map(|()| Rescue { minutes: RESCUE_MINUTES });
         JobSpec::Configure {
             template_id: self.template_id,
             version: self.version,
             name: self.name.clone(),
-            script: apply::wrap(&self.text, &self.tag(), rescue),
+            script: apply::wrap(&self.text, tag, rescue),
             sha256: hex(&self.hash),
         }
     }
@@ -88,16 +94,8 @@ pub(super) async fn wanted(
     let Some(template) = templates::version(&app.pool, id, version).await? else {
         return Ok(said(Script::Cannot("the template is gone".to_owned())));
     };
-    let context = context(app, world, subject);
-    let given = subject.effective.values();
-    match rendered(app, &template.body, &template.variables, &given, &context).await {
-        Ok(done) => Ok(said(Script::Ready(Ready {
-            template_id: id,
-            version: template.version,
-            name: template.name,
-            text: done.script.clone(),
-            hash: differ::keyed(&app.keys.derive("scripts"), done.script.as_bytes()).to_vec(),
-        }))),
+    match made(app, world, subject, &template, &subject.effective.values()).await {
+        Ok(ready) => Ok(said(Script::Ready(ready))),
         Err(Error::Invalid { message, .. } | Error::Conflict(message)) => {
             let why = format!("the template {} cannot be rendered: {message}", template.name);
             Ok(said(Script::Cannot(why)))
@@ -105,6 +103,28 @@ pub(super) async fn wanted(
         // The renderers are busy, say: it is compared again.
         Err(error) => Err(error),
     }
+}
+
+/// The script that a version of a template gives for a device with these values.
+///
+/// # Errors
+/// As [`rendered`].
+pub(crate) async fn made(
+    app: &App,
+    world: &World,
+    subject: &Subject,
+    template: &Version,
+    given: &Variables,
+) -> Result<Ready, Error> {
+    let context = context(app, world, subject);
+    let done = rendered(app, &template.body, &template.variables, given, &context).await?;
+    Ok(Ready {
+        template_id: template.template_id,
+        version: template.version,
+        name: template.name.clone(),
+        hash: differ::keyed(&app.keys.derive("scripts"), done.script.as_bytes()).to_vec(),
+        text: done.script,
+    })
 }
 
 /// What every template knows of its device.
@@ -151,17 +171,7 @@ pub(super) fn with_interval(subject: &Subject) -> Effective {
 
 /// What a device said of a script that it did not run whole; `None` = it ran whole, or said nothing.
 pub(super) fn failures(report: Option<&Value>) -> Option<String> {
-    let report = report?;
-    let failed = report["failed"].as_array().filter(|failed| !failed.is_empty());
-    let Some(failed) = failed else {
-        let ended = report["done"] == true;
-        return (!ended)
-            .then(|| "the device began the script and did not come to its end".to_owned());
-    };
-    let one = |f: &Value| format!("line {}", f["line"].as_u64().unwrap_or_default());
-    let lines: Vec<String> = failed.iter().take(5).map(one).collect();
-    let more = if failed.len() > lines.len() { " and others" } else { "" };
-    Some(format!("the device could not run {}{more} of the script", lines.join(", ")))
+    serde_json::from_value::<Report>(report?.clone()).ok()?.failures()
 }
 
 #[cfg(test)]

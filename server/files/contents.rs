@@ -14,7 +14,7 @@ use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::backup::{self, Cause, Reading, Sent};
 use crate::fleet::inspection;
-use crate::jobs::queue::APPLY_LOG;
+use crate::jobs::queue::{APPLY_LOG, SCRIPT_LOG};
 use crate::jobs::spec::UploadFile;
 use crate::store::artifacts::DeviceArtifact;
 use crate::store::{desired, events, jobs};
@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     Inspection,
     /// What became of a script, by the device's log, in which its lines are called so.
     Script(Uuid),
+    /// The same of a script that a rollout sent: the rollout reads it in the job.
+    Sent(Uuid),
     /// The configuration.
     Backup(Cause),
 }
@@ -41,13 +43,16 @@ impl Purpose {
     pub(super) fn of(file: &UploadFile, rollout_id: Option<Uuid>, key: Option<&str>) -> Self {
         match file {
             UploadFile::Log | UploadFile::LogInstance { .. } => {
-                let script = key.and_then(|key| key.strip_prefix(APPLY_LOG));
-                let script = script.and_then(|tag| Uuid::try_parse(tag).ok());
+                let tag = |tag: &str| Uuid::try_parse(tag).ok();
+                let script = key.and_then(|key| key.strip_prefix(APPLY_LOG)).and_then(tag);
+                let sent = rollout_id.and(key).and_then(|key| key.rsplit_once(SCRIPT_LOG));
+                let sent = sent.and_then(|(_, script)| tag(script));
                 let inspects = key.is_some_and(|key| key.starts_with(inspection::KEY));
-                match script {
-                    Some(tag) => Self::Script(tag),
-                    None if rollout_id.is_some() || inspects => Self::Inspection,
-                    None => Self::Keep,
+                match (script, sent) {
+                    (Some(tag), _) => Self::Script(tag),
+                    (None, Some(tag)) => Self::Sent(tag),
+                    (None, None) if rollout_id.is_some() || inspects => Self::Inspection,
+                    (None, None) => Self::Keep,
                 }
             }
             UploadFile::Configuration => Self::Backup(Cause::of(key, rollout_id.is_some())),
@@ -72,6 +77,7 @@ pub(super) async fn look(
         Purpose::Keep => Ok(()),
         Purpose::Inspection => inspected(app, link, row).await,
         Purpose::Script(tag) => reported(app, link, row, tag).await,
+        Purpose::Sent(tag) => noted(app, link, row, tag).await,
         Purpose::Backup(cause) => backed_up(app, link, row, cause).await,
     }
 }
@@ -110,17 +116,32 @@ async fn inspected(app: &App, link: &Link, row: &DeviceArtifact) -> Result<(), E
     Ok(())
 }
 
+/// What a log says of the script with this tag.
+async fn report(app: &App, row: &DeviceArtifact, tag: Uuid) -> Result<Option<Value>, Error> {
+    let log = log(app, row).await?;
+    let report = apply::report(&log, &tag.simple().to_string());
+    let value = report.map(serde_json::to_value).transpose();
+    value.map_err(|e| Error::Internal(format!("a report: {e}")))
+}
+
+/// Keeps what a log says of the script that a rollout sent, with the job that asked for the log.
+async fn noted(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Result<(), Error> {
+    let Some(told) = report(app, row, tag).await? else { return Ok(()) };
+    let (device_id, job_id) = (link.device_id, link.subject);
+    let mut tx = app.pool.begin().await?;
+    if jobs::lock_device(&mut tx, device_id).await? {
+        let kind = "script.reported";
+        events::append(&mut tx, device_id, kind, Some(job_id), &told, row.created_at).await?;
+        jobs::note_report(&mut tx, device_id, job_id, &told).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Keeps what a log says of the script that a device took last.
 async fn reported(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Result<(), Error> {
-    let log = log(app, row).await?;
-    let Some(report) = apply::report(&log, &tag.simple().to_string()) else {
-        return Ok(());
-    };
+    let Some(told) = report(app, row, tag).await? else { return Ok(()) };
     let (device_id, now) = (link.device_id, row.created_at);
-    let failed = report.failed.iter();
-    let failed: Vec<Value> =
-        failed.map(|one| json!({ "line": one.line, "words": one.words })).collect();
-    let told = json!({ "done": report.done, "failed": failed });
     let mut tx = app.pool.begin().await?;
     jobs::lock_device(&mut tx, device_id).await?;
     // Another one may have been ordered meanwhile.
@@ -201,6 +222,11 @@ mod tests {
         let key = format!("{APPLY_LOG}{}", tag.simple());
         assert_eq!(of(None, Some(&key)), Purpose::Script(tag));
         assert_eq!(of(None, Some("muster:apply-log:7")), Purpose::Keep);
+        let key = format!("rollout:{}:1:0:0{SCRIPT_LOG}{}", Uuid::nil(), tag.simple());
+        assert_eq!(of(Some(Uuid::nil()), Some(&key)), Purpose::Sent(tag));
+        assert_eq!(of(None, Some(&key)), Purpose::Keep, "of no rollout");
+        let other = format!("rollout:{}:1:0:0", Uuid::nil());
+        assert_eq!(of(Some(Uuid::nil()), Some(&other)), Purpose::Inspection);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const MAX_VARIABLES: usize = 16 * 1024;
 const SEALED: &str = "$sealed";
 
 /// Values by name.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Object)]
 pub struct Variables(pub BTreeMap<String, Value>);

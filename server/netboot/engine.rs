@@ -366,7 +366,7 @@ impl Engine {
             known.is_busy() || known.board.touched() >= long_ago || self.installs.contains_key(mac)
         });
         let boards = &self.boards;
-        self.lent.retain(|_, mac| boards.contains_key(mac));
+        self.lent.retain(|_, mac| boards.contains_key(&*mac));
         self.announced.retain(|_, at| *at >= now.since.saturating_sub(MINUTE));
         out
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use ipnet::IpNet;
 use muster_netboot::profile::{self, Profile};
 use serde_json::json;
@@ -15,7 +16,8 @@ use super::arming::Arming;
 use super::bench::{Bench, Other};
 use super::engine::Orders;
 use crate::clock;
-use crate::ctx::{App, Shared};
+use crate::ctx::Shared;
+use crate::desired::world;
 use crate::store::bench::{self as store, Armed, BenchRow};
 
 /// Between two looks at what people have said.
@@ -84,7 +86,7 @@ fn row(bench: &Bench, status: &Status, now: DateTime<Utc>) -> BenchRow {
 }
 
 async fn look(
-    app: &App,
+    app: &Shared,
     bench: &Bench,
     orders: &watch::Sender<Orders>,
     read: &mut Profiles,
@@ -94,18 +96,31 @@ async fn look(
     let own = all.into_iter().find(|armed| armed.bench_id == bench.bench_id);
     read.take(store::profiles(&app.pool).await?);
     let said = said(own, Arc::clone(&read.profiles));
-    let armed = said.until.is_some_and(|until| until > now);
-    metrics::gauge!("muster_bench_armed", "interface" => bench.interface.clone()).set(if armed {
-        1.0
-    } else {
-        0.0
-    });
+    let is_armed = |orders: &Orders| orders.until.is_some_and(|until| until > now);
+    let armed = is_armed(&said);
+    if armed && !is_armed(&orders.borrow()) {
+        tokio::spawn(warm(app.clone()));
+    }
+    let value = f64::from(u8::from(armed));
+    metrics::gauge!("muster_bench_armed", "interface" => bench.interface.clone()).set(value);
     orders.send_if_modified(|before| {
         let news = *before != said;
         *before = said;
         news
     });
     Ok(())
+}
+
+/// Has everything ready before the first board asks, which waits for two seconds: what renders, and what
+/// is wanted of whom.
+async fn warm(app: Shared) {
+    let workers = app.config.zero_touch.render_workers;
+    let rendered = (0..workers).map(|_| app.render.try_out("#\n", json!({})));
+    // Each goes to the process that has least to do.
+    let (_, world) = tokio::join!(join_all(rendered), world::current(&app));
+    if let Err(e) = world {
+        tracing::warn!("what is wanted of boards could not be read ahead: {}", e.private());
+    }
 }
 
 fn said(armed: Option<Armed>, profiles: Arc<Vec<Profile>>) -> Orders {

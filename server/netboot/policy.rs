@@ -10,6 +10,9 @@ use muster_netboot::profile::{Profile, Status, Strategy};
 
 use super::arming::Arming;
 
+/// The code of a board that had its delivery.
+pub const HAD_IT: &str = "done";
+
 /// Why a board gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -210,7 +213,7 @@ fn what(facts: &Facts<'_>, arming: &Arming) -> Result<What, Refusal> {
     }
     if facts.done {
         let words = "it had its delivery, and gets no other: re-arm it to serve it once more";
-        return Err(Refusal::new("done", words));
+        return Err(Refusal::new(HAD_IT, words));
     }
     check_profile(facts, arming)?;
     Ok(What::Script)

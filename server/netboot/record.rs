@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::policy::HAD_IT;
 use crate::ctx::Shared;
 use crate::store::bench::{self, BoardRow, LogRow};
 
@@ -179,6 +180,13 @@ pub fn note_stage(
     now: DateTime<Utc>,
 ) {
     let stage = board.stage();
+    if stage == Stage::Refused && board.reason() == Some(HAD_IT) && row.done {
+        // It stays what it came to; that it asked once more is in the log.
+        row.reason = board.reason().map(str::to_owned);
+        row.words = board.words().map(str::to_owned);
+        row.updated_at = now;
+        return;
+    }
     if anew {
         match stage {
             Stage::Offered => row.offered_at = Some(now),
@@ -210,7 +218,7 @@ pub fn note_stage(
 }
 
 /// The entry of the log for the stage that the row has come to.
-pub fn entry(row: &BoardRow, more: Detail, now: DateTime<Utc>) -> LogRow {
+pub fn entry(row: &BoardRow, stage: Stage, more: Detail, now: DateTime<Utc>) -> LogRow {
     let detail = Detail {
         reason: row.reason.clone(),
         sent_bytes: row.sent_bytes,
@@ -224,7 +232,7 @@ pub fn entry(row: &BoardRow, more: Detail, now: DateTime<Utc>) -> LogRow {
         mac: row.mac.clone(),
         bench_id: row.bench_id,
         at: now,
-        state: row.state.clone(),
+        state: stage.word().to_owned(),
         words: row.words.clone(),
         detail: json!(detail),
     }
@@ -394,8 +402,23 @@ mod tests {
         // Said once more, it is no other delivery.
         note_stage(&mut row, &board, network, false, at(4));
         assert_eq!(row.delivered_at, Some(at(3)));
-        let log = entry(&row, Detail { by: Some("claim".to_owned()), ..Detail::default() }, at(4));
+        let log = entry(
+            &row,
+            Stage::Delivered,
+            Detail { by: Some("claim".to_owned()), ..Detail::default() },
+            at(4),
+        );
         assert_eq!(log.state, "delivered");
         assert_eq!(log.detail, json!({ "by": "claim", "requests": 1, "duration_ms": 2_000 }));
+
+        // Switched on once more it stays what it is; that it was refused is in its log.
+        let mut board = Board::new(MAC, second(60));
+        board.request(request(vec![(60, b"Flashboot".to_vec())]), Kind::Flashboot, second(60));
+        let words = "it had its delivery".to_owned();
+        board.verdict(Verdict::Refuse { code: HAD_IT, words }, second(60));
+        note_stage(&mut row, &board, network, true, at(60));
+        assert_eq!((row.state.as_str(), row.reason.as_deref()), ("delivered", Some("done")));
+        assert_eq!((row.delivered_at, row.duration_ms), (Some(at(3)), Some(2_000)));
+        assert_eq!(entry(&row, Stage::Refused, Detail::default(), at(60)).state, "refused");
     }
 }

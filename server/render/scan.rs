@@ -163,6 +163,7 @@ impl<'a> Reader<'a> {
         let Some(end) = self.rest()[2..].find("#}") else { return self.unclosed("#}") };
         let remark = self.take(end + 4);
         self.scan.template.push_str(remark);
+        self.blank(remark);
         true
     }
 

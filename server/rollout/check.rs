@@ -44,6 +44,18 @@ pub fn change(change: &Change) -> Result<(), Error> {
             }
             _ => Ok(()),
         },
+        Change::Template { template, version, variables, undo, .. } => {
+            named("/change", template, *version)?;
+            variables.check("/change/variables")?;
+            let Some(undo) = undo else { return Ok(()) };
+            named("/change/undo", &undo.template, undo.version)?;
+            if (&undo.template, undo.version) == (template, *version) {
+                let why =
+                    "a template does not take itself back: name another one, or another version";
+                return Err(Error::invalid("/change/undo", why));
+            }
+            Ok(())
+        }
         Change::Parameters { parameters } => {
             let job = JobSpec::Set { parameters: parameters.clone() };
             job.validate().map_err(|error| below("/change", error))
@@ -53,6 +65,17 @@ pub fn change(change: &Change) -> Result<(), Error> {
             Err(Error::invalid("/change/kind", why))
         }
     }
+}
+
+/// Refuses what names no template.
+fn named(at: &str, template: &str, version: Option<i32>) -> Result<(), Error> {
+    if template.trim().is_empty() {
+        return Err(Error::invalid(format!("{at}/template"), "the name of a template"));
+    }
+    if version.is_some_and(|version| version < 1) {
+        return Err(Error::invalid(format!("{at}/version"), "1 or more"));
+    }
+    Ok(())
 }
 
 /// The same fault, further down in the request.
@@ -217,12 +240,16 @@ pub fn together(change: &Change, plan: &Plan) -> Result<(), Error> {
         Change::Script { undo_artifact_id: None, .. } => {
             "a script is taken back by another one: name it as `undo_artifact_id`, or pause instead"
         }
+        Change::Template { undo: None, .. } => {
+            "what a template did is taken back by another one: name it as `undo`, or pause instead"
+        }
         Change::Parameters { parameters } if parameters.iter().any(|p| is_secret(&p.name)) => {
             "devices do not tell the secrets that they have, so that they cannot be written back: \
              pause instead"
         }
         Change::Release { .. }
         | Change::Script { .. }
+        | Change::Template { .. }
         | Change::Parameters { .. }
         | Change::PreviousRelease
         | Change::PreviousParameters => return Ok(()),

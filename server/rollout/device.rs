@@ -53,6 +53,10 @@ pub enum Step {
         /// The stored file.
         artifact_id: Uuid,
     },
+    /// Run what the template of the change gives for it.
+    Template,
+    /// Have it tell what became of that script.
+    Report,
     /// Write the parameters of the change.
     Parameters,
     /// Have it write the RouterBOOT that its RouterOS brings.
@@ -69,6 +73,8 @@ impl Step {
         match self {
             Self::Upgrade { version, .. } => Some(version),
             Self::Script { .. }
+            | Self::Template
+            | Self::Report
             | Self::Parameters
             | Self::Routerboot
             | Self::Reboot
@@ -80,7 +86,8 @@ impl Step {
     pub fn words(&self) -> String {
         match self {
             Self::Upgrade { version, .. } => format!("come back on {version}"),
-            Self::Script { .. } => "run the script".to_owned(),
+            Self::Script { .. } | Self::Template => "run the script".to_owned(),
+            Self::Report => "tell what became of the script".to_owned(),
             Self::Parameters => "take the parameters".to_owned(),
             Self::Routerboot => "write its RouterBOOT".to_owned(),
             Self::Reboot => "restart".to_owned(),

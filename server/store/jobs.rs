@@ -374,6 +374,26 @@ pub async fn change(
     Ok(done.rows_affected() > 0)
 }
 
+/// Notes in the result of an open job what was read in the file that it asked for. The device's row is
+/// locked.
+pub async fn note_report(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    job_id: Uuid,
+    report: &Value,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update jobs set result = jsonb_build_object('report', $3::jsonb)
+         where device_id = $1 and job_id = $2 and state in ('queued', 'running', 'waiting')",
+        device_id,
+        job_id,
+        report
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Sets when the device's next job is due; `None` = it has none.
 pub async fn set_next_due(
     conn: &mut PgConnection,

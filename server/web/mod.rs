@@ -26,6 +26,7 @@
 mod account;
 mod assets;
 mod audit;
+mod bench;
 mod changes;
 mod chart;
 mod claims;
@@ -197,6 +198,7 @@ fn pages(routes: Routes) -> Routes {
         sites::routes,
         groups::routes,
         claims::routes,
+        bench::routes,
         templates::routes,
         profiles::routes,
         sweeps::routes,

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backups;
+mod bench;
 mod claims;
 mod flows;
 mod pages;

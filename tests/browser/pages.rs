@@ -11,7 +11,9 @@ use crate::harness::session::{ADMIN, Session};
 
 /// What is asked for by GET and is no page by itself: parts of pages, files, streams, and what only
 /// leads elsewhere.
-const NO_PAGES: [&str; 37] = [
+const NO_PAGES: [&str; 39] = [
+    "/bench/live",
+    "/bench/batch.csv",
     "/claims.csv",
     "/claims/rules/count",
     "/profiles/reach",

@@ -33,6 +33,7 @@ pub(super) async fn furnish(net: &Net) -> Vec<Stop> {
     stops.extend(work(net, &serial).await);
     stops.extend(groups(net, &serial).await);
     stops.extend(wanted::furnish(net, &serial).await);
+    stops.extend(bench(net).await);
     stops.extend(releases(net).await);
     stops.extend(people(net).await);
     stops.extend(rollouts(net).await);
@@ -63,6 +64,7 @@ fn of_lists() -> Vec<Stop> {
         ("rollout-new", "/rollouts/new?selector=online"),
         ("rollout-new-script", "/rollouts/new?what=script"),
         ("rollout-new-parameters", "/rollouts/new?what=parameters"),
+        ("rollout-new-template", "/rollouts/new?what=template"),
         ("releases", "/releases"),
         ("releases-older", "/releases?before=5.1"),
         ("releases-year", "/releases?over=year"),
@@ -294,4 +296,58 @@ async fn remember(net: &Net, silent: &str) {
     .execute(&net.muster.pool)
     .await
     .unwrap();
+}
+
+/// A bench that is armed, boards in most of their states, and what goes with it.
+async fn bench(net: &Net) -> Vec<Stop> {
+    let (api, pool) = (&net.api, &net.muster.pool);
+    let bench_id = super::bench::bench(pool).await;
+    let arm = json!({ "minutes": 60, "template": "bench-bootstrap", "any": true,
+                      "accept_unverified": true });
+    let armed = api.call("POST", &format!("/api/v1/bench/{bench_id}/arm"), Some(arm)).await;
+    assert_eq!(armed.0, 200, "{}", armed.1);
+    let big = ("too_big", "Not enough flash space, ignoring: 4,100 of 4,000 bytes");
+    for (n, state, why) in [
+        // That of a claim.
+        (1, "offered", None),
+        (2, "refused", Some(big)),
+        (3, "timed_out", Some(("no_tftp", "no TFTP request"))),
+        (4, "installing", None),
+        (5, "confirmed", None),
+        (6, "seen", None),
+    ] {
+        let mac = format!("E4:8D:8C:00:00:0{n}");
+        super::bench::comes(pool, bench_id, &mac, state, why).await;
+    }
+    super::bench::gets_its_script(pool, "E4:8D:8C:00:00:01").await;
+    sqlx::query(
+        "update bench_boards set step = 'formats its disk', sent_bytes = 100, total_bytes = 400,
+             install = '{\"release\": \"7.16.1\"}', install_until = now() + interval '1 hour'
+         where state = 'installing'",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let allowed = json!({ "kind": "oui", "value": "E4:8D:8C", "note": "Those of the delivery" });
+    made(api, "/api/v1/bench/allowed", allowed, "allowed_id").await;
+    let stops = [
+        ("bench", "/bench".to_owned()),
+        ("bench-found", "/bench?state=refused".to_owned()),
+        ("bench-none", "/bench?q=nobody".to_owned()),
+        ("bench-mistake", "/bench?bench=eth1".to_owned()),
+        ("bench-arm", format!("/bench/{bench_id}/arm")),
+        ("bench-board", "/bench/boards/E4:8D:8C:00:00:01".to_owned()),
+        ("bench-board-refused", "/bench/boards/E4:8D:8C:00:00:02".to_owned()),
+        ("bench-board-installing", "/bench/boards/E4:8D:8C:00:00:04".to_owned()),
+        ("bench-batch", "/bench/batch".to_owned()),
+        ("bench-batch-none", "/bench/batch?customer=nobody".to_owned()),
+        ("bench-labels", "/bench/labels".to_owned()),
+        ("bench-labels-none", "/bench/labels?customer=nobody".to_owned()),
+        ("bench-allowed", "/bench/allowed".to_owned()),
+        ("bench-images", "/bench/images".to_owned()),
+        ("bench-profiles", "/bench/profiles".to_owned()),
+        ("bench-profile", "/bench/profiles/mikrotik-flashboot".to_owned()),
+        ("bench-profile-new", "/bench/profiles/new?of=mikrotik-flashboot".to_owned()),
+    ];
+    stops.to_vec()
 }

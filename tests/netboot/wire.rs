@@ -2,7 +2,7 @@
 //! network namespaces, so that clients have a machine to themselves.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -50,7 +50,10 @@ pub fn ready(needs: &[&str]) -> bool {
 }
 
 /// Where a program is. Those of administrators are not on everybody's path.
-pub fn find(program: &str) -> Option<PathBuf> {
+fn find(program: &str) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|place| place.is_file());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path)
@@ -190,13 +193,14 @@ impl Wire {
             wire.forward(&name("x"), [&name("y"), &name("z")]);
         } else {
             ip(&format!("link add {server} type veth peer name {client}"));
-            wire.place(&server, wire.server_namespace.as_deref());
-            wire.place(&client, wire.client_namespace.as_deref());
+            place(&server, wire.server_namespace.as_deref());
+            place(&client, wire.client_namespace.as_deref());
         }
         wire.on_server(&format!("addr add {}/{PREFIX} dev {server}", wire.address));
         if ends.bad && wire.forwarder.is_none() {
-            wire.on_server(&format!("qdisc replace dev {server} root {NETEM}"));
-            wire.on_client(&format!("qdisc replace dev {client} root {NETEM}"));
+            let rule = |interface: &str| format!("qdisc replace dev {interface} root {NETEM}");
+            tc(wire.server_namespace.as_deref(), &rule(&server)).unwrap();
+            tc(wire.client_namespace.as_deref(), &rule(&client)).unwrap();
         }
         wire
     }
@@ -218,12 +222,12 @@ impl Wire {
             (&self.server, near, &self.server_namespace),
             (&self.client, far, &self.client_namespace),
         ] {
-            ip(&format!("link add {end} type veth peer name {inner} netns {between}"));
-            self.place(inner, Some(between));
-            self.place(end, namespace.as_deref());
+            ip(&format!("link add {end} type veth peer name {inner}"));
+            place(inner, Some(between));
+            place(end, namespace.as_deref());
         }
         let mut forwarder = Command::new("ip")
-            .args(["netns", "exec", between, "python3", &own("lossy.py"), near, far, "7"])
+            .args(["netns", "exec", between, "python3", own("lossy.py").as_str(), near, far, "7"])
             .args(BAD)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -232,27 +236,16 @@ impl Wire {
         let mut said = forwarder.stdout.take().unwrap();
         self.forwarder = Some(forwarder);
         let mut word = [0; 5];
-        std::io::Read::read_exact(&mut said, &mut word).unwrap();
+        said.read_exact(&mut word).unwrap();
         assert_eq!(&word, b"ready");
     }
 
-    /// Puts an interface where it belongs, and sets it up.
-    fn place(&self, interface: &str, namespace: Option<&str>) {
-        if let Some(namespace) = namespace {
-            // Not for one that was made there.
-            let _ = try_ip(&format!("link set {interface} netns {namespace}"));
-        }
-        // Nothing is to be on the wire but what the test puts there; some kernels have no IPv6 at all.
-        let _ = try_ip(&at(namespace, &format!("link set {interface} addrgenmode none")));
-        ip(&at(namespace, &format!("link set {interface} up")));
-    }
-
     fn on_server(&self, args: &str) {
-        run_at(self.server_namespace.as_deref(), args);
+        ip(&at(self.server_namespace.as_deref(), args));
     }
 
     fn on_client(&self, args: &str) {
-        run_at(self.client_namespace.as_deref(), args);
+        ip(&at(self.client_namespace.as_deref(), args));
     }
 
     /// Makes the client's end a machine that was not there before: with this hardware address, and
@@ -291,7 +284,7 @@ impl Wire {
             self.on_client(&args);
         }
         for interface in [socket, bridge] {
-            self.place(interface, self.client_namespace.as_deref());
+            up(interface, self.client_namespace.as_deref());
         }
         (bridge, socket)
     }
@@ -337,12 +330,18 @@ fn at(namespace: Option<&str>, args: &str) -> String {
     namespace.map_or_else(|| args.to_owned(), |namespace| format!("-n {namespace} {args}"))
 }
 
-/// Runs `ip`, or `tc` for queues, which must succeed.
-fn run_at(namespace: Option<&str>, args: &str) {
-    match args.starts_with("qdisc") {
-        true => tc(namespace, args).unwrap(),
-        false => ip(&at(namespace, args)),
+/// Puts an interface where it belongs, and sets it up.
+fn place(interface: &str, namespace: Option<&str>) {
+    if let Some(namespace) = namespace {
+        ip(&format!("link set {interface} netns {namespace}"));
     }
+    up(interface, namespace);
+}
+
+fn up(interface: &str, namespace: Option<&str>) {
+    // Nothing is to be on the wire but what the test puts there; some kernels have no IPv6 at all.
+    let _ = try_ip(&at(namespace, &format!("link set {interface} addrgenmode none")));
+    ip(&at(namespace, &format!("link set {interface} up")));
 }
 
 fn tc(namespace: Option<&str>, args: &str) -> Result<(), String> {

@@ -9,3 +9,4 @@ mod other;
 mod people;
 mod scale;
 mod story;
+mod template;

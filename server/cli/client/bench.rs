@@ -38,6 +38,10 @@ pub struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What an official server gives boards: a netboot profile of a capture, or by asking it. Needs no
+    /// server of ours.
+    #[command(subcommand)]
+    Learn(crate::cli::Learn),
     /// Serve boards on a bench for some minutes.
     Arm(Arm),
     /// Serve no board on a bench any more.
@@ -231,9 +235,13 @@ const BOARDS: [&str; 2] = ["bench", "boards"];
 pub(super) async fn run(bench: Bench) -> anyhow::Result<()> {
     let Bench { connection, follow, command } = bench;
     ensure!(!(follow && command.is_some()), "--follow goes with no other command");
+    if let Some(Command::Learn(learn)) = command {
+        return crate::cli::learn(learn).await;
+    }
     let api = &connection.open()?;
     let Some(command) = command else { return follow::show(api, follow).await };
     match command {
+        Command::Learn(learn) => crate::cli::learn(learn).await,
         Command::Arm(arm) => {
             let id = id_of(api, &arm.bench).await?;
             let body = arm.body();

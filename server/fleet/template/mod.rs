@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 
 pub mod bench;
 pub mod builtin;
+mod masked;
 mod value;
 
+pub use masked::settle_masked;
 pub use value::{Wrong, check_variables, resolve, sample, samples, settle};
 
 /// Bytes of a template.

@@ -49,6 +49,9 @@ pub const DESIRED: &str = "muster:desired:";
 /// How the key of a job begins that fetches what a device said of a script; the script's tag follows.
 pub const APPLY_LOG: &str = "muster:apply-log:";
 
+/// What stands before the script's tag in the key of such a job of a rollout.
+pub const SCRIPT_LOG: &str = ":script:";
+
 /// Whether the end of a job with this key has its device compared with what is wanted of it.
 pub fn has_compared(key: &str) -> bool {
     key.starts_with(DESIRED) || key.starts_with(APPLY_LOG) || key == "muster:refresh"

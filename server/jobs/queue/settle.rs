@@ -174,6 +174,13 @@ async fn finish(
                 change.note = Some("the device reports success, but no file arrived".to_owned());
             }
         }
+        // What was read in the file, which came since the job was leased.
+        let now_known = store::of_device(conn, job.device_id, job.job_id).await?;
+        if let Some(known) = now_known.and_then(|job| job.result)
+            && !known["report"].is_null()
+        {
+            result["report"] = known["report"].clone();
+        }
     }
     change.result = Some(result);
     close(conn, job, change, now).await

@@ -144,7 +144,7 @@ impl Known {
         record::note_stage(&mut self.row, &self.board, network, anew, now.at);
         let log = anew.then(|| {
             metrics::counter!("muster_bench_boards_total", "state" => stage.word()).increment(1);
-            record::entry(&self.row, std::mem::take(&mut self.detail), now.at)
+            record::entry(&self.row, stage, std::mem::take(&mut self.detail), now.at)
         });
         if anew && matches!(stage, Stage::Delivered | Stage::Installed) {
             self.had_it = Some(now.since);

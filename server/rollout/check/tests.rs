@@ -129,6 +129,34 @@ fn changes_and_audiences_that_make_no_sense_are_pointed_at() {
     assert_eq!(refused(audience(&of_another)), "/audience/rollout_id");
 }
 
+fn template(fields: serde_json::Value) -> Change {
+    let mut change = serde_json::json!({ "kind": "template", "template": "home" });
+    for (name, value) in fields.as_object().unwrap() {
+        change[name] = value.clone();
+    }
+    serde_json::from_value(change).unwrap()
+}
+
+#[test]
+fn a_template_has_a_name_and_values_that_can_be_kept() {
+    use serde_json::json;
+    let good =
+        json!({ "version": 3, "variables": { "ssid": "attic" }, "undo": { "template": "bare" } });
+    assert!(change(&template(good)).is_ok());
+    let older = json!({ "version": 3, "undo": { "template": "home", "version": 2 } });
+    assert!(change(&template(older)).is_ok());
+    for (bad, pointer) in [
+        (json!({ "template": " " }), "/change/template"),
+        (json!({ "version": 0 }), "/change/version"),
+        (json!({ "variables": { "a b": 1 } }), "/change/variables"),
+        (json!({ "undo": { "template": "" } }), "/change/undo/template"),
+        (json!({ "undo": { "template": "bare", "version": -1 } }), "/change/undo/version"),
+        (json!({ "undo": { "template": "home" } }), "/change/undo"),
+    ] {
+        assert_eq!(refused(change(&template(bad))), pointer);
+    }
+}
+
 #[test]
 fn nothing_is_promised_to_be_taken_back_that_cannot_be() {
     let error = ErrorCondition { then: OnError::RollBack, ..ErrorCondition::default() };
@@ -138,6 +166,10 @@ fn nothing_is_promised_to_be_taken_back_that_cannot_be() {
     assert_eq!(refused(together(&script(None), &backwards)), "/plan/error/then");
     assert!(together(&undone, &backwards).is_ok());
     assert!(together(&script(None), &Plan::default()).is_ok());
+    let kept = template(serde_json::json!({}));
+    let taken_back = template(serde_json::json!({ "undo": { "template": "bare" } }));
+    assert_eq!(refused(together(&kept, &backwards)), "/plan/error/then");
+    assert!(together(&taken_back, &backwards).is_ok());
     let secret = set("Device.WiFi.AccessPoint.1.Security.KeyPassphrase");
     assert_eq!(refused(together(&secret, &backwards)), "/plan/error/then");
     assert!(together(&set("Device.DeviceInfo.ProvisioningCode"), &backwards).is_ok());

@@ -1,6 +1,7 @@
 //! A device that is under way or watched.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use muster_routeros::apply::Report;
 
 use super::begin::{first, is_fresh, offer};
 use super::next::{Next, offer_time};
@@ -91,9 +92,12 @@ fn under_way(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
         Some("done") => match step {
             Step::Upgrade { .. } => open(device, step, seen, plan, now),
             Step::Inspect => inspected(device, seen, plan, now),
-            Step::Script { .. } | Step::Parameters | Step::Routerboot | Step::Reboot => {
-                done(device, seen, plan, now)
-            }
+            Step::Report => reported(device, seen, plan, now),
+            Step::Script { .. }
+            | Step::Template
+            | Step::Parameters
+            | Step::Routerboot
+            | Step::Reboot => done(device, seen, plan, now),
         },
         Some("failed") => failed(device, step, seen, plan, now),
         Some("expired") => expired(device, step, seen, plan, now),
@@ -148,7 +152,12 @@ fn restarts(device: &Device, step: &Step, seen: &Seen) -> bool {
         Step::Upgrade { .. } => {
             device.state == DeviceState::Rebooting || Progress::of(result).transferred
         }
-        Step::Script { .. } | Step::Parameters | Step::Routerboot | Step::Inspect => false,
+        Step::Script { .. }
+        | Step::Template
+        | Step::Report
+        | Step::Parameters
+        | Step::Routerboot
+        | Step::Inspect => false,
     }
 }
 
@@ -274,6 +283,25 @@ fn inspected(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
         }
         // Boards without one tell none.
         (Some(_), Some(_)) | (None, _) | (_, None) => done(device, seen, plan, now),
+    }
+}
+
+/// It sent its log: what that says of the script decides. A board that undoes a script by itself restarts,
+/// and its log is gone with what it did.
+fn reported(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
+    let result = seen.job.as_ref().and_then(|job| job.result.as_ref());
+    let report = result.map(|result| result["report"].clone());
+    let report = report.and_then(|report| serde_json::from_value::<Report>(report).ok());
+    let Some(report) = report else {
+        let why =
+            "its log says nothing of the script: it restarted since, or has undone it by itself";
+        return again(device, Class::Retry, why.to_owned(), seen, plan, now);
+    };
+    match report.failures() {
+        None => done(device, seen, plan, now),
+        // It may still be at it.
+        Some(why) if report.failed.is_empty() => again(device, Class::Retry, why, seen, plan, now),
+        Some(why) => Next::failed(device, Class::GiveUp, why),
     }
 }
 

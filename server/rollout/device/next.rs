@@ -107,6 +107,11 @@ impl Next {
         Self { class: Some(class), ..Self::ended(device, DeviceState::Failed, reason) }
     }
 
+    /// What it was to be given cannot be made.
+    pub(crate) fn not_made(device: &Device, class: Class, reason: &str) -> Self {
+        Self::failed(device, class, reason)
+    }
+
     /// It waits for its turn again: nothing was changed, and nothing may begin now.
     pub(super) fn waiting(device: &Device) -> Self {
         let reason = "the rollout did not run when its order was due".to_owned();

@@ -426,6 +426,34 @@ fn a_healthy_device_may_still_get_sick() {
 }
 
 #[test]
+fn a_script_that_did_not_run_whole_is_seen() {
+    let plan = Plan { retries: 1, ..Plan::default() };
+    let steps = vec![Step::Template, Step::Report];
+    let loads = device(DeviceState::Downloading, steps);
+    let next = look(&loads, &with_job(seen(1, "7.16.1"), job("done")), &plan, at(2));
+    assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(1))));
+    let refused = look(&loads, &with_job(seen(1, "7.16.1"), faulted(9019)), &plan, at(2));
+    assert_eq!((refused.state, refused.class), (DeviceState::Failed, Some(Class::Hold)));
+
+    let reports = Device { step: 1, ..loads };
+    let of = |report: Value| {
+        let told = |job| JobSeen { result: Some(json!({ "report": report })), ..job };
+        look(&reports, &with_job(seen(3, "7.16.1"), job("done").map(told)), &plan, at(3))
+    };
+    assert_eq!(of(json!({ "done": true, "failed": [] })).state, DeviceState::Verifying);
+    let next = of(json!({ "done": true, "failed": [{ "line": 3, "words": "" }] }));
+    assert_eq!((next.state, next.class), (DeviceState::Failed, Some(Class::GiveUp)));
+    assert!(next.reason.unwrap().contains("line 3"));
+    for early in [json!(null), json!({ "done": false, "failed": [] })] {
+        let next = of(early);
+        assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(1))));
+        let last = Device { attempts: 1, ..then(&reports, &next) };
+        let silent = with_job(seen(9, "7.16.1"), job("done"));
+        assert_eq!(look(&last, &silent, &plan, at(9)).state, DeviceState::Failed);
+    }
+}
+
+#[test]
 fn a_routerboot_that_did_not_take_is_seen() {
     let plan = Plan::default();
     let steps = vec![upgrade("7.16.1"), Step::Routerboot, Step::Reboot, Step::Inspect];

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::look::{broken, carry_out, listening_since, read};
+use super::scripts::Scripts;
 use super::wind_down::{self, Fate};
 use super::{Work, locked};
 use crate::clock;
@@ -52,9 +53,10 @@ pub(super) async fn begin(
     id: Uuid,
     stop: &CancellationToken,
 ) -> Result<Option<DateTime<Utc>>, Error> {
+    let mut scripts = Scripts::default();
     for _ in 0..MOST {
         let now = clock::now();
-        let Some(begun) = batch(app, id, now).await? else { return Ok(Some(now)) };
+        let Some(begun) = batch(app, id, &mut scripts, now).await? else { return Ok(Some(now)) };
         app.wake_hint.notify_one();
         if begun == 0 || stop.is_cancelled() {
             break;
@@ -63,8 +65,14 @@ pub(super) async fn begin(
     Ok(Some(clock::now() + super::EVERY))
 }
 
-/// Begins a few, or puts some off; how many it was. `None` = the rollout does not run any more.
-async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>, Error> {
+/// Begins a few, puts some off, or makes the scripts without which some cannot be begun; how many it was.
+/// `None` = the rollout does not run any more.
+async fn batch(
+    app: &App,
+    id: Uuid,
+    scripts: &mut Scripts,
+    now: DateTime<Utc>,
+) -> Result<Option<usize>, Error> {
     let Some(sites) = Sites::of_candidates(app, id, now).await? else { return Ok(Some(0)) };
     let mut tx = app.pool.begin().await?;
     let mut work = locked(&mut tx, id).await?;
@@ -96,7 +104,7 @@ async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>,
     let mut passed = sorted.passed();
     let active = Active::new(flying.sites, flying.uplinks, flying.redundancy, flying.devices);
     let chosen = pace::pick(&sorted.may, &work.plan.pace, &active, room);
-    let begun = begin_these(&mut tx, app, &work, &chosen, now).await?;
+    let (begun, without) = begin_these(&mut tx, app, &work, scripts, &chosen, now).await?;
     if (chosen.len() as u64) < room {
         // Not for want of room: others at their site, on their line or in their set go first.
         let held = sorted.may.iter().map(|one| one.device_id).filter(|id| !chosen.contains(id));
@@ -112,7 +120,8 @@ async fn batch(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<Option<usize>,
     work.row.pace["bucket"] = json!(bucket);
     store::update(&mut tx, &work.row).await?;
     tx.commit().await?;
-    Ok(Some(begun + passed))
+    let made = scripts.make(app, &work, &without).await?;
+    Ok(Some(begun + passed + made))
 }
 
 fn room(plan: &Plan, bucket: &Bucket, flying: &InFlight, now: DateTime<Utc>) -> u64 {
@@ -137,14 +146,15 @@ async fn sick(
     Ok(pick::sick(conn, id, &sets).await?.into_iter().map(of).collect())
 }
 
-/// Begins these; how many.
+/// Begins these; how many, and those whose scripts are to be made first.
 async fn begin_these(
     conn: &mut PgConnection,
     app: &App,
     work: &Work,
+    scripts: &Scripts,
     chosen: &[Uuid],
     now: DateTime<Utc>,
-) -> Result<usize, Error> {
+) -> Result<(usize, Vec<Uuid>), Error> {
     let id = work.row.rollout_id;
     let listening = listening_since(conn, now).await?;
     let rows = due::some(&mut *conn, id, chosen).await?;
@@ -153,19 +163,27 @@ async fn begin_these(
         devices::remove(conn, *gone).await?;
     }
     let mut decided = Vec::with_capacity(rows.len());
+    let mut without = Vec::new();
     for row in rows {
         let next = match read(work, &row, listening, now) {
             Ok((device, _)) if !work.reach.covers(row.site.as_deref()) => {
-                device::Next::left_out(&device, "it was moved to where the rollout may not go")
+                let why = "it was moved to where the rollout may not go";
+                Some(device::Next::left_out(&device, why))
             }
-            Ok((device, seen)) => device::begin(&device, &seen, &work.plan, now),
-            Err(error) => broken(&row, &error),
+            Ok((device, seen)) => {
+                let next = device::begin(&device, &seen, &work.plan, now);
+                scripts.settled(row.device_id, &device, next)
+            }
+            Err(error) => Some(broken(&row, &error)),
         };
-        decided.push((next, row));
+        match next {
+            Some(next) => decided.push((next, row)),
+            None => without.push(row.device_id),
+        }
     }
     let begun = decided.len();
-    carry_out(conn, app, work, decided, now).await?;
-    Ok(begun)
+    carry_out(conn, app, work, scripts, decided, now).await?;
+    Ok((begun, without))
 }
 
 /// Candidates by what becomes of them.

@@ -29,6 +29,13 @@ pub(crate) fn back(change: &Change) -> Option<Change> {
         Change::Parameters { .. } => Some(Change::PreviousParameters),
         Change::Script { undo_artifact_id, .. } => undo_artifact_id
             .map(|artifact_id| Change::Script { artifact_id, undo_artifact_id: None }),
+        Change::Template { variables, undo, .. } => undo.as_ref().map(|undo| Change::Template {
+            template: undo.template.clone(),
+            version: undo.version,
+            template_id: undo.template_id,
+            variables: variables.clone(),
+            undo: None,
+        }),
         Change::PreviousRelease | Change::PreviousParameters => None,
     }
 }

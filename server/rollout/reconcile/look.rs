@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::order::{self, Ordered};
+use super::scripts::Scripts;
 use super::{Work, locked};
 use crate::clock;
 use crate::ctx::App;
@@ -30,6 +31,7 @@ const MOST: usize = 40;
 
 /// Looks at devices until none is due, or for long enough; true = there may be more.
 pub(super) async fn look(app: &App, id: Uuid, stop: &CancellationToken) -> Result<bool, Error> {
+    let mut scripts = Scripts::default();
     for _ in 0..MOST {
         let now = clock::now();
         let mut tx = app.pool.begin().await?;
@@ -38,17 +40,29 @@ pub(super) async fn look(app: &App, id: Uuid, stop: &CancellationToken) -> Resul
         let listening = listening_since(&mut tx, now).await?;
         let looked = rows.len();
         let mut moves = Vec::with_capacity(looked);
+        let mut without = Vec::new();
         for row in rows {
             let next = match read(&work, &row, listening, now) {
-                Ok((device, seen)) => device::look(&device, &seen, &work.plan, now),
-                Err(error) => broken(&row, &error),
+                Ok((device, seen)) => {
+                    let next = device::look(&device, &seen, &work.plan, now);
+                    scripts.settled(row.device_id, &device, next)
+                }
+                Err(error) => Some(broken(&row, &error)),
             };
-            moves.push((next, row));
+            match next {
+                Some(next) => moves.push((next, row)),
+                None => without.push(row.device_id),
+            }
         }
-        carry_out(&mut tx, app, &work, moves, now).await?;
+        carry_out(&mut tx, app, &work, &scripts, moves, now).await?;
         tx.commit().await?;
         app.wake_hint.notify_one();
-        if looked < usize::try_from(BATCH).expect("a small number") || stop.is_cancelled() {
+        let made = scripts.make(app, &work, &without).await?;
+        let more = match without.is_empty() {
+            true => looked >= usize::try_from(BATCH).expect("a small number"),
+            false => made > 0,
+        };
+        if !more || stop.is_cancelled() {
             return Ok(false);
         }
     }
@@ -153,6 +167,7 @@ pub(super) async fn carry_out(
     conn: &mut PgConnection,
     app: &App,
     work: &Work,
+    scripts: &Scripts,
     mut decided: Vec<(Next, DueRow)>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
@@ -163,10 +178,9 @@ pub(super) async fn carry_out(
     decided.sort_unstable_by_key(|(_, row)| row.device_id);
     let mut moves = Vec::with_capacity(decided.len());
     for (next, row) in &mut decided {
-        let until = next.deadline_at.unwrap_or(now + crate::jobs::queue::DEFAULT_EXPIRY);
         // What one device cannot be given must not take the others with it.
         let mut inner = conn.begin().await?;
-        let ordered = match order::order(&mut inner, app, work, row, next, until, now).await {
+        let ordered = match order::order(&mut inner, app, work, scripts, row, next, now).await {
             Ok(ordered) => {
                 inner.commit().await?;
                 ordered

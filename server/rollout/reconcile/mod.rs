@@ -6,7 +6,8 @@
 //! between any two statements leaves what was committed, and the next tick goes on from there.
 //!
 //! - [`survey`]: what would be done to whom; `steps`: to one of them. `prepare`: takes the devices in.
-//! - `look`: what becomes of devices that are due. `begin`: new ones. `order`: their jobs.
+//! - `look`: what becomes of devices that are due. `begin`: new ones. `order`: their jobs; `scripts`: what
+//!   a template gives for them.
 //! - `judge`: whether the wave is good. `wind_down`: nothing new begins. `inverse`: taking it back.
 //! - [`turn`]: how a rollout changes its state, with its entries in log and story.
 
@@ -16,6 +17,7 @@ mod judge;
 mod look;
 mod order;
 mod prepare;
+pub(crate) mod scripts;
 mod steps;
 pub mod survey;
 pub mod turn;

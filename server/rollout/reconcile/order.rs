@@ -9,11 +9,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Work;
+use super::scripts::{self, Scripts};
 use crate::ctx::App;
 use crate::error::Error;
 use crate::files::builtin::Builtin;
 use crate::fleet::secret::is_secret;
-use crate::jobs::queue::{self, Order};
+use crate::jobs::queue::{self, Order, SCRIPT_LOG};
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, SetParameter, UploadFile};
 use crate::rollout::change::Change;
 use crate::rollout::device::{self, Step};
@@ -34,9 +35,9 @@ pub(super) async fn order(
     conn: &mut PgConnection,
     app: &App,
     work: &Work,
+    scripts: &Scripts,
     row: &DueRow,
     next: &device::Next,
-    until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<Ordered>, Error> {
     if matches!(next.state, DeviceState::Failed | DeviceState::TimedOut) {
@@ -61,8 +62,14 @@ pub(super) async fn order(
         (device::Work::Step(at), None) => {
             return Err(Error::Internal(format!("no step {at} of {}", row.device_id)));
         }
-        (device::Work::Step(_), Some(step)) => specs(app, work, row, step)?,
+        (device::Work::Step(_), Some(step)) => specs(app, work, scripts, row, step)?,
     };
+    let id = work.row.rollout_id;
+    let log = match step {
+        Some(Step::Report) => format!("{SCRIPT_LOG}{}", scripts::tag(id, row.device_id)),
+        _ => String::new(),
+    };
+    let until = next.deadline_at.unwrap_or(now + queue::DEFAULT_EXPIRY);
     let mut last = None;
     for (part, spec) in specs.into_iter().enumerate() {
         let order = Order {
@@ -70,11 +77,11 @@ pub(super) async fn order(
             spec,
             not_before: next.not_before,
             expires_at: Some(until.max(now + chrono::TimeDelta::minutes(1))),
-            idempotency_key: Some(format!("rollout:{}:{place}:{part}", work.row.rollout_id)),
+            idempotency_key: Some(format!("rollout:{id}:{place}:{part}{log}")),
             created_by: work.row.started_by.clone().unwrap_or_else(|| "muster".to_owned()),
             wake: true,
             own: true,
-            rollout: Some(work.row.rollout_id),
+            rollout: Some(id),
         };
         last = Some(queue::create(conn, &app.keys, order, now).await?.0.job_id);
     }
@@ -105,6 +112,7 @@ fn is_open(row: &DueRow) -> bool {
 fn specs(
     app: &App,
     work: &Work,
+    scripts: &Scripts,
     row: &DueRow,
     step: &Step,
 ) -> Result<(Vec<JobSpec>, Option<Value>), Error> {
@@ -116,6 +124,8 @@ fn specs(
             (vec![JobSpec::Upgrade { version: version.clone(), packages: packages.clone() }], None)
         }
         Step::Script { artifact_id } => (vec![alter(*artifact_id)], None),
+        Step::Template => (vec![scripts.job(row.device_id)?], None),
+        Step::Report => (vec![JobSpec::Upload { file: UploadFile::Log }], None),
         Step::Routerboot => (vec![Builtin::Routerboot.job()], None),
         Step::Reboot => (vec![JobSpec::Reboot], None),
         Step::Inspect => {

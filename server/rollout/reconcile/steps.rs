@@ -49,6 +49,7 @@ pub(super) fn planned(
         Change::Script { artifact_id, .. } => {
             class.steps = Ok(vec![Step::Script { artifact_id: *artifact_id }]);
         }
+        Change::Template { .. } => class.steps = Ok(vec![Step::Template, Step::Report]),
         Change::Parameters { .. } => class.steps = Ok(vec![Step::Parameters]),
         Change::PreviousParameters if before.is_some_and(|b| b.before.is_some()) => {
             class.steps = Ok(vec![Step::Parameters]);

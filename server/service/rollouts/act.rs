@@ -201,8 +201,8 @@ pub async fn roll_back(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<V
     let mut tx = app.pool.begin().await?;
     let mut work = held(&mut tx, ctx, id, Right::Operate).await?;
     if !inverse::is_possible(&work) {
-        let why = "there is no way back from what it does: a script needs its undo script, and what \
-                   takes a rollout back is not taken back itself";
+        let why = "there is no way back from what it does: a script or a template needs the one that \
+                   takes it back, and what takes a rollout back is not taken back itself";
         return Err(Error::Conflict(why.to_owned()));
     }
     work.row.inverse_id = None;

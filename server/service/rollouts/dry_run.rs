@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::seen;
+use super::trial::ScriptSample;
+use super::{seen, trial};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -43,6 +44,8 @@ pub struct DryRun {
     pub paths: Vec<PathPlan>,
     /// Why devices are left out, the most frequent reason first.
     pub skipped: Vec<Reason>,
+    /// What its template gives for some of them; null = it is of something else.
+    pub scripts: Option<ScriptSample>,
     /// What to think of before it is started.
     pub warnings: Vec<String>,
 }
@@ -94,8 +97,7 @@ pub struct Reason {
 /// [`Error::NotFound`], [`Error::Denied`]; [`Error::Invalid`] where its devices cannot be found.
 pub async fn of(app: &App, ctx: &Ctx, id: Uuid) -> Result<DryRun, Error> {
     let work = seen(app, ctx, id).await?;
-    let survey = survey_of(app, ctx, &work).await?;
-    Ok(told(&survey, &work.plan))
+    run(app, ctx, &work).await
 }
 
 /// What one would do that is not stored yet: for whoever writes it.
@@ -106,8 +108,17 @@ pub async fn try_out(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<DryR
     ctx.require(Right::Operate)?;
     let row: Rollout = super::write::row(app, ctx, &fields).await?;
     let work = Work::of(row)?;
-    let survey = survey_of(app, ctx, &work).await?;
-    Ok(told(&survey, &work.plan))
+    run(app, ctx, &work).await
+}
+
+async fn run(app: &App, ctx: &Ctx, work: &Work) -> Result<DryRun, Error> {
+    let survey = survey_of(app, ctx, work).await?;
+    let mut run = told(&survey, &work.plan);
+    if let Some(tried) = trial::tried(app, work, &survey).await? {
+        run.warnings.extend(tried.warnings);
+        run.scripts = Some(tried.sample);
+    }
+    Ok(run)
 }
 
 async fn survey_of(app: &App, ctx: &Ctx, work: &Work) -> Result<Survey, Error> {
@@ -200,6 +211,7 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
         waves: per_wave,
         paths,
         skipped,
+        scripts: None,
         warnings,
     }
 }
@@ -211,6 +223,8 @@ fn in_words(step: &Step) -> String {
             format!("upgrade to {version}, {}", count_of(packages.len() as u64, "package"))
         }
         Step::Script { .. } => "run the script".to_owned(),
+        Step::Template => "run what the template gives for it".to_owned(),
+        Step::Report => "look whether it ran whole".to_owned(),
         Step::Parameters => "write the parameters".to_owned(),
         Step::Routerboot => "write the RouterBOOT that comes with it".to_owned(),
         Step::Reboot => "restart".to_owned(),

@@ -7,6 +7,7 @@
 //! - [`mod@write`]: drafts. [`dry_run`]: what one would do. [`act`]: what people order of one.
 //! - [`read`]: its devices and its story; [`report`]: all devices, for files.
 //! - [`offer`]: what somebody may order of it now. [`one`]: a rollout for one device.
+//! - [`trial`]: what a template gives for some of its devices.
 
 pub mod act;
 pub mod dry_run;
@@ -14,6 +15,7 @@ pub mod offer;
 pub mod one;
 pub mod read;
 pub mod report;
+pub mod trial;
 pub mod write;
 
 use uuid::Uuid;

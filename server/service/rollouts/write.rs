@@ -11,6 +11,8 @@ use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::template::{Variable, settle};
+use crate::fleet::variables::Variables;
 use crate::fleet::{group, label};
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::check;
@@ -18,7 +20,7 @@ use crate::rollout::plan::{Plan, Take};
 use crate::rollout::reconcile::Work;
 use crate::rollout::state::State;
 use crate::store::rollouts::{self as store, Rollout, story};
-use crate::store::{artifacts, groups};
+use crate::store::{artifacts, groups, templates};
 
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -75,12 +77,12 @@ pub async fn create(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<View,
 /// A draft with these fields, not stored.
 pub(super) async fn row(app: &App, ctx: &Ctx, fields: &RolloutFields) -> Result<Rollout, Error> {
     let scope = scope(ctx)?;
-    checked(app, fields).await?;
+    let change = checked(app, fields).await?;
     Ok(Rollout {
         rollout_id: Uuid::now_v7(),
         name: fields.name.trim().to_owned(),
         description: fields.description.clone(),
-        change: sealed(app, &fields.change)?,
+        change: sealed(app, &change)?,
         audience: stored(&fields.audience)?,
         plan: stored(&fields.plan)?,
         scope,
@@ -147,7 +149,7 @@ pub async fn change(
     // What came back masked is what it was.
     fields.change.keep_masked(&opened);
     // Before the transaction: whoever holds one asks for no second connection.
-    checked(app, &fields).await?;
+    let change = checked(app, &fields).await?;
     let mut tx = app.pool.begin().await?;
     let mut work = held(&mut tx, ctx, id, Right::Operate).await?;
     draft(&work)?;
@@ -158,7 +160,7 @@ pub async fn change(
     work.row = Rollout {
         name: fields.name.trim().to_owned(),
         description: fields.description.clone(),
-        change: sealed(app, &fields.change)?,
+        change: sealed(app, &change)?,
         audience: stored(&fields.audience)?,
         plan: stored(&fields.plan)?,
         updated_at: ctx.now,
@@ -203,8 +205,9 @@ fn draft(work: &Work) -> Result<(), Error> {
     }
 }
 
-/// Refuses what makes no sense, and what names things that are not there.
-async fn checked(app: &App, fields: &RolloutFields) -> Result<(), Error> {
+/// Refuses what makes no sense, and what names things that are not there; gives the change as it is to be
+/// kept.
+async fn checked(app: &App, fields: &RolloutFields) -> Result<Change, Error> {
     label::check_name(&fields.name)?;
     if fields.description.chars().count() > MAX_DESCRIPTION {
         let why = format!("at most {MAX_DESCRIPTION} characters");
@@ -216,7 +219,11 @@ async fn checked(app: &App, fields: &RolloutFields) -> Result<(), Error> {
     check::together(&fields.change, &fields.plan)?;
     if fields.change.has_masked() {
         let why = "a secret is still masked: write its value";
-        return Err(Error::invalid("/change/parameters", why));
+        let at = match &fields.change {
+            Change::Template { .. } => "/change/variables",
+            _ => "/change/parameters",
+        };
+        return Err(Error::invalid(at, why));
     }
     if let Some(text) = &fields.audience.selector {
         group::read(&app.pool, text, "/audience/selector").await?;
@@ -234,7 +241,15 @@ async fn checked(app: &App, fields: &RolloutFields) -> Result<(), Error> {
             return Err(Error::invalid(at, format!("no group {id}")));
         }
     }
-    match &fields.change {
+    there(app, &fields.change).await?;
+    let mut change = fields.change.clone();
+    pin(app, &mut change).await?;
+    Ok(change)
+}
+
+/// Refuses a change by what is not there.
+async fn there(app: &App, change: &Change) -> Result<(), Error> {
+    match change {
         Change::Release { version, .. } => {
             let release = crate::store::releases::release(&app.pool, version).await?;
             match release {
@@ -267,7 +282,65 @@ async fn checked(app: &App, fields: &RolloutFields) -> Result<(), Error> {
             }
             Ok(())
         }
-        Change::Parameters { .. } | Change::PreviousRelease | Change::PreviousParameters => Ok(()),
+        Change::Template { .. }
+        | Change::Parameters { .. }
+        | Change::PreviousRelease
+        | Change::PreviousParameters => Ok(()),
+    }
+}
+
+/// Notes which templates a change names, and which of their versions: neither another version nor another
+/// template of the name changes anything of it later. Refuses values that none of them asks for.
+async fn pin(app: &App, change: &mut Change) -> Result<(), Error> {
+    let Change::Template { template, version, template_id, variables, undo } = change else {
+        return Ok(());
+    };
+    let found = named(app, "/change", template, *version).await?;
+    (*version, *template_id) = (Some(found.version), Some(found.template_id));
+    fits(&found.variables, variables)?;
+    let mut declared = found.variables.0;
+    if let Some(undo) = undo {
+        let found = named(app, "/change/undo", &undo.template, undo.version).await?;
+        (undo.version, undo.template_id) = (Some(found.version), Some(found.template_id));
+        fits(&found.variables, variables)?;
+        declared.extend(found.variables.0);
+    }
+    let odd = variables.0.keys().find(|name| !declared.iter().any(|one| one.name == **name));
+    match odd {
+        Some(name) => {
+            let why = format!("`{template}` has no variable `{name}`");
+            Err(Error::invalid("/change/variables", why))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A version of the template of this name.
+async fn named(
+    app: &App,
+    at: &str,
+    name: &str,
+    version: Option<i32>,
+) -> Result<templates::Version, Error> {
+    let no_template = || Error::invalid(format!("{at}/template"), format!("no template `{name}`"));
+    let template = templates::named(&app.pool, name).await?.ok_or_else(no_template)?;
+    let found = templates::version(&app.pool, template.template_id, version).await?;
+    let no_version = || {
+        let which = version.unwrap_or_default();
+        Error::invalid(format!("{at}/version"), format!("`{name}` has no version {which}"))
+    };
+    found.ok_or_else(no_version)
+}
+
+/// Refuses values that do not fit. Those that are missing are given by the devices.
+fn fits(declared: &[Variable], given: &Variables) -> Result<(), Error> {
+    let (_, wrong) = settle(declared, given);
+    match wrong.into_iter().find(|wrong| !wrong.missing) {
+        Some(wrong) => {
+            let why = format!("`{}`: {}", wrong.name, wrong.words);
+            Err(Error::invalid("/change/variables", why))
+        }
+        None => Ok(()),
     }
 }
 

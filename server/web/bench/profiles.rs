@@ -81,6 +81,13 @@ pub(super) struct ProfileForm {
     body: String,
 }
 
+impl ProfileForm {
+    /// Its text; browsers end lines in a way of their own.
+    fn text(&self) -> String {
+        self.body.replace("\r\n", "\n")
+    }
+}
+
 /// Out of which profile a new one is made.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -219,7 +226,7 @@ pub(super) async fn create(
     State(app): State<Shared>,
     Form(sent): Form<ProfileForm>,
 ) -> Result<Response, Failure> {
-    match made(&app, viewer.ctx(), &sent.body).await {
+    match made(&app, viewer.ctx(), &sent.text()).await {
         Ok(profile) => {
             let done = format!("The profile {} is kept.", profile.row.name);
             Ok(flash::to(&profile_path(&profile.row.name), Flash::done(done)))
@@ -250,7 +257,7 @@ pub(super) async fn change(
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let found = service::get(&app, ctx, &name).await?;
-    match service::put(&app, ctx, &name, &sent.body).await {
+    match service::put(&app, ctx, &name, &sent.text()).await {
         Ok(_) => Ok(flash::to(&profile_path(&found.row.name), Flash::done("It is saved."))),
         Err(error) => shown(&app, &viewer, &found, Some(sent.body), complaints(error)?),
     }
@@ -365,6 +372,12 @@ mod tests {
         assert_eq!(mark(&known()), "warn");
         assert_eq!(mark(&own("captured")), "idle");
         assert_eq!(mark(&own("hardware-verified")), "done");
+    }
+
+    #[test]
+    fn lines_end_as_they_did() {
+        let sent = ProfileForm { body: "a = 1\r\nb = 2\n".to_owned() };
+        assert_eq!(sent.text(), "a = 1\nb = 2\n");
     }
 
     #[test]

@@ -309,6 +309,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     vec![
         page(What::Release, None, true, Complaints::default()),
         page(What::Script, None, false, Complaints::field("waves", "<x-evil>")),
+        page(What::Template, None, false, Complaints::field("parameters", "<x-evil>")),
         page(What::Parameters, Some(Uuid::nil()), false, Complaints::field("selector", "<x-evil>")),
     ]
 }

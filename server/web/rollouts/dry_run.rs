@@ -9,6 +9,7 @@ use super::{path, words};
 use crate::ctx::Shared;
 use crate::service::rollouts as service;
 use crate::service::rollouts::dry_run::{DryRun, PathPlan, WavePlan};
+use crate::service::rollouts::trial::ScriptSample;
 use crate::web::chart::percent;
 use crate::web::failure::Failure;
 use crate::web::format::{grouped, size};
@@ -29,6 +30,10 @@ pub(super) struct Drawn {
     waves: Vec<Share>,
     paths: Vec<Way>,
     skipped: Vec<Skipped>,
+    /// What a template gives, in a sentence; empty = it is of none.
+    scripts: String,
+    /// Why it gives some devices no script.
+    without: Vec<Skipped>,
     warnings: Vec<String>,
 }
 
@@ -106,6 +111,7 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
         reason: reason.reason.clone(),
         devices: number(reason.devices),
     };
+    let failures = run.scripts.iter().flat_map(|sample| &sample.failures);
     Drawn {
         devices: number(run.devices),
         left_out: number(run.left_out),
@@ -115,7 +121,25 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
         waves: run.waves.iter().map(wave).collect(),
         paths: run.paths.iter().map(way).collect(),
         skipped: run.skipped.iter().map(skipped).collect(),
+        scripts: run.scripts.as_ref().map(scripts).unwrap_or_default(),
+        without: failures.map(skipped).collect(),
         warnings: run.warnings.clone(),
+    }
+}
+
+fn scripts(sample: &ScriptSample) -> String {
+    let tried = devices(sample.devices);
+    match sample.rendered {
+        0 => format!("Tried for {tried}, the template gives none of them a script."),
+        n if n == sample.devices => format!(
+            "Tried for {tried}, the template gives each of them a script, of {} at most.",
+            bytes(sample.largest)
+        ),
+        n => format!(
+            "Tried for {tried}, the template gives {} of them a script, of {} at most.",
+            number(n),
+            bytes(sample.largest)
+        ),
     }
 }
 
@@ -162,6 +186,12 @@ pub(super) fn sample_run() -> DryRun {
         waves: vec![wave(1), wave(1_999), wave(0)],
         paths: vec![way(true), way(false)],
         skipped: vec![service::dry_run::Reason { reason: evil(), devices: 3 }],
+        scripts: Some(ScriptSample {
+            devices: 50,
+            rendered: 48,
+            largest: 2_048,
+            failures: vec![service::dry_run::Reason { reason: evil(), devices: 2 }],
+        }),
         warnings: vec![evil()],
     }
 }
@@ -179,6 +209,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         waves: Vec::new(),
         paths: Vec::new(),
         skipped: Vec::new(),
+        scripts: None,
         warnings: Vec::new(),
     };
     let page = |run: &DryRun| {
@@ -204,5 +235,16 @@ mod tests {
         assert_eq!((counts[1].1, counts[2]), (99, ("no devices", 0)));
         assert_eq!(drawn.paths[0].from, "<x-evil>");
         assert_eq!(drawn.paths[1].from, "");
+        assert!(drawn.scripts.contains("48 of them a script, of 2.0 KiB"), "{}", drawn.scripts);
+        assert_eq!(drawn.without[0].devices, "2");
+    }
+
+    #[test]
+    fn of_a_template_it_is_told_for_how_many_it_gives_a_script() {
+        let of = |devices, rendered| {
+            scripts(&ScriptSample { devices, rendered, ..ScriptSample::default() })
+        };
+        assert!(of(1, 1).contains("1 device, the template gives each"));
+        assert!(of(50, 0).contains("50 devices, the template gives none"));
     }
 }

@@ -6,17 +6,18 @@ use super::form::What;
 use super::words::Names;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::service::{artifacts, groups, releases};
+use crate::service::{artifacts, groups, releases, templates};
 use crate::web::device::actions::is_script;
 use crate::web::manage::site_paths;
 
-/// Releases, groups, and files among which scripts are looked for, that are offered.
+/// Releases, groups, templates, and files among which scripts are looked for, that are offered.
 const OFFERED: i64 = 500;
 
 /// What can be chosen.
 #[derive(Serialize)]
 pub(super) struct Offered {
     releases: Vec<Choice>,
+    /// Scripts or templates, by what is written.
     scripts: Vec<Choice>,
     undos: Vec<Choice>,
     groups: Vec<Choice>,
@@ -53,6 +54,12 @@ impl Known {
             files.retain(|file| is_script(&file.name));
             scripts =
                 files.iter().map(|f| Choice::new(f.artifact_id.to_string(), &f.name)).collect();
+        }
+        if what == What::Template {
+            let mut found = templates::list(app, ctx, None, OFFERED).await?;
+            // Those of the bench are for boards that have nothing yet.
+            found.retain(|template| !template.bench);
+            scripts = found.iter().map(|t| Choice::new(t.name.as_str(), &t.name)).collect();
         }
         let mut stored = Vec::new();
         if what == What::Release {

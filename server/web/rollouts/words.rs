@@ -1,5 +1,6 @@
 //! Rollouts in words: their states and those of their devices, what they do, to whom, and how. Pure.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::rollout::change::{Audience, Change};
@@ -71,7 +72,8 @@ pub(in crate::web) fn device_shape(state: &str) -> &'static str {
 pub(super) fn step(step: &Step) -> String {
     match step {
         Step::Upgrade { version, .. } => format!("upgrade to {version}"),
-        Step::Script { .. } => "run the script".to_owned(),
+        Step::Script { .. } | Step::Template => "run the script".to_owned(),
+        Step::Report => "ask what became of the script".to_owned(),
         Step::Parameters => "write the parameters".to_owned(),
         Step::Routerboot => "write RouterBOOT".to_owned(),
         Step::Reboot => "restart".to_owned(),
@@ -89,6 +91,7 @@ pub(super) fn what(change: &Change) -> String {
     match change {
         Change::Release { version, .. } => format!("RouterOS {version}"),
         Change::Script { .. } => "a script".to_owned(),
+        Change::Template { template, .. } => format!("the template {template}"),
         Change::Parameters { parameters } => count_of(parameters.len() as u64, "parameter"),
         Change::PreviousRelease => "back to the RouterOS before".to_owned(),
         Change::PreviousParameters => "back to the parameters before".to_owned(),
@@ -113,6 +116,22 @@ pub(super) fn change(change: &Change, files: &Names) -> Vec<Fact> {
                 },
             ),
         ],
+        Change::Template { template, version, variables, undo, .. } => {
+            let set = |(name, value): (&String, &Value)| match value {
+                Value::String(text) => format!("{name} = {text}"),
+                value => format!("{name} = {value}"),
+            };
+            let values: Vec<String> = variables.0.iter().map(set).collect();
+            let undo = undo.as_ref().map(|undo| numbered(&undo.template, undo.version));
+            vec![
+                Fact::new("What", numbered(template, *version)),
+                Fact::new("With", values.join(", ")),
+                Fact::new(
+                    "Taken back by",
+                    undo.unwrap_or_else(|| "nothing: it cannot be rolled back".to_owned()),
+                ),
+            ]
+        }
         Change::Parameters { parameters } => {
             let set = |p: &crate::jobs::spec::SetParameter| format!("{} = {}", p.name, p.value);
             let all: Vec<String> = parameters.iter().map(set).collect();
@@ -121,6 +140,14 @@ pub(super) fn change(change: &Change, files: &Names) -> Vec<Fact> {
         Change::PreviousRelease | Change::PreviousParameters => {
             vec![Fact::new("What", what(change))]
         }
+    }
+}
+
+/// A template and its version.
+fn numbered(template: &str, version: Option<i32>) -> String {
+    match version {
+        Some(version) => format!("the template {template}, version {version}"),
+        None => format!("the template {template}"),
     }
 }
 
@@ -278,7 +305,7 @@ pub(super) fn span(minutes: u64) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn text(facts: &[Fact]) -> String {
         let facts = serde_json::to_value(facts).unwrap();
@@ -337,6 +364,25 @@ mod tests {
         let change = Change::Script { artifact_id: office, undo_artifact_id: None };
         let facts = text(&super::change(&change, &names));
         assert!(facts.contains("the script office") && facts.contains("cannot be rolled back"));
+    }
+
+    #[test]
+    fn a_template_is_told_with_its_values_and_what_takes_it_back() {
+        let change: Change = serde_json::from_value(json!({
+            "kind": "template", "template": "home", "version": 3,
+            "variables": { "floor": 2, "ssid": "attic" },
+            "undo": { "template": "bare", "version": 1 },
+        }))
+        .unwrap();
+        assert_eq!(what(&change), "the template home");
+        let facts = text(&super::change(&change, &Names::default()));
+        for part in [
+            "What: the template home, version 3",
+            "With: floor = 2, ssid = attic",
+            "Taken back by: the template bare, version 1",
+        ] {
+            assert!(facts.contains(part), "{part} in {facts}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::cli::benchmark::server::Server;
 const PACKAGE: u32 = 1_000;
 
 /// The API of a server, with a token that may do everything.
-pub(in crate::cli::bench) struct Api {
+pub(in crate::cli::benchmark) struct Api {
     client: Client,
     base: String,
     token: String,

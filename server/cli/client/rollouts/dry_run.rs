@@ -14,7 +14,17 @@ pub(super) struct DryRun {
     waves: Vec<WavePlan>,
     paths: Vec<PathPlan>,
     skipped: Vec<Reason>,
+    scripts: Option<Scripts>,
     warnings: Vec<String>,
+}
+
+/// What a template gives for some of the devices.
+#[derive(Debug, Deserialize)]
+struct Scripts {
+    devices: u64,
+    rendered: u64,
+    largest: u64,
+    failures: Vec<Reason>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +75,18 @@ pub(super) fn view(run: DryRun) -> String {
         };
         let rows: Vec<Vec<String>> = run.paths.into_iter().map(row).collect();
         parts.push(table(&["devices", "arch", "from", "steps", "each", "packages"], &rows));
+    }
+    if let Some(scripts) = run.scripts {
+        parts.push(fields(&[
+            ("template tried for", scripts.devices.to_string()),
+            ("gives a script for", scripts.rendered.to_string()),
+            ("the longest has", size(scripts.largest)),
+        ]));
+        if !scripts.failures.is_empty() {
+            let row = |r: Reason| vec![r.devices.to_string(), r.reason];
+            let rows: Vec<Vec<String>> = scripts.failures.into_iter().map(row).collect();
+            parts.push(table(&["without a script", "why"], &rows));
+        }
     }
     if !run.skipped.is_empty() {
         let row = |r: Reason| vec![r.devices.to_string(), r.reason];
@@ -126,14 +148,24 @@ mod tests {
                 "arch": "arm", "from": "6.49.13", "steps": ["to 7.12.1", "to 7.16.1"],
                 "devices": 50, "bytes": 20_000_000, "assumed": true,
             }],
+            "scripts": {
+                "devices": 50, "rendered": 48, "largest": 1_200,
+                "failures": [{ "reason": "`ssid`: a value is required", "devices": 2 }],
+            },
             "skipped": [{ "reason": "already there\u{9b}", "devices": 10 }],
             "warnings": ["it does not soak"],
         }))
         .unwrap();
         let text = view(run);
-        for part in
-            ["to 7.12.1, then to 7.16.1", "20.0 MB", "assumed", "already there", "warning: it does"]
-        {
+        for part in [
+            "to 7.12.1, then to 7.16.1",
+            "20.0 MB",
+            "assumed",
+            "1.2 kB",
+            "`ssid`: a value is required",
+            "already there",
+            "warning: it does",
+        ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");

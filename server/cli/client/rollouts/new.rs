@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::output::object;
@@ -12,6 +12,7 @@ use super::super::output::object;
 use super::super::devices::{Assignment, assignment};
 use super::super::groups;
 use super::super::http::Api;
+use super::super::sites::variable;
 
 /// A new rollout.
 #[derive(Debug, Args)]
@@ -25,14 +26,19 @@ pub struct New {
     #[command(flatten)]
     what: What,
     /// With --release: then RouterBOOT too.
-    #[arg(long, requires = "release", conflicts_with_all = ["script", "set"])]
+    #[arg(long, requires = "release", conflicts_with_all = ["script", "template", "set"])]
     routerboot: bool,
     /// With --release: devices that run a newer version are taken down to it.
-    #[arg(long, requires = "release", conflicts_with_all = ["script", "set"])]
+    #[arg(long, requires = "release", conflicts_with_all = ["script", "template", "set"])]
     downgrade: bool,
-    /// With --script: the stored file that takes it back.
-    #[arg(long, value_name = "ID", requires = "script", conflicts_with_all = ["release", "set"])]
-    undo: Option<Uuid>,
+    /// With --template: a value that goes over those of the devices; may be repeated. Without a value
+    /// it is taken away; a value that is JSON, such as a number or a list, is taken as such.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, requires = "template",
+          conflicts_with_all = ["release", "script", "set"])]
+    variables: Vec<(String, Value)>,
+    /// What takes it back: with --script a stored file, by its id, with --template a template.
+    #[arg(long, value_name = "ID|NAME[@VERSION]", conflicts_with_all = ["release", "set"])]
+    undo: Option<String>,
     #[command(flatten)]
     whom: Whom,
     /// Devices that come to match while it runs join its last wave.
@@ -53,6 +59,9 @@ pub struct What {
     /// Run a stored file as a script; it must do no harm when it runs twice.
     #[arg(long, value_name = "ID")]
     script: Option<Uuid>,
+    /// Run what a template gives for each device; the newest version of it, unless one is named.
+    #[arg(long, value_name = "NAME[@VERSION]")]
+    template: Option<String>,
     /// Write a parameter; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     set: Vec<Assignment>,
@@ -111,10 +120,20 @@ impl New {
             }
             What { script: Some(id), .. } => {
                 let mut change = json!({ "kind": "script", "artifact_id": id });
-                if let Some(undo) = self.undo {
+                if let Some(undo) = &self.undo {
                     change["undo_artifact_id"] = json!(undo);
                 }
                 Ok((format!("script {id}"), change))
+            }
+            What { template: Some(named), .. } => {
+                let mut change = versioned(named);
+                let usual = change["template"].as_str().unwrap_or_default().to_owned();
+                change["kind"] = json!("template");
+                change["variables"] = Value::Object(Map::from_iter(self.variables.clone()));
+                if let Some(undo) = &self.undo {
+                    change["undo"] = versioned(undo);
+                }
+                Ok((usual, change))
             }
             What { set, .. } if !set.is_empty() => {
                 let entry = |a: &Assignment| json!({ "name": a.name, "value": a.value });
@@ -127,6 +146,15 @@ impl New {
             // clap wants one of them.
             What { .. } => bail!("say what the rollout is to do"),
         }
+    }
+}
+
+/// A template, and the version that is named behind an `@`.
+fn versioned(text: &str) -> Value {
+    let parts = text.rsplit_once('@').filter(|(name, _)| !name.is_empty());
+    match parts.and_then(|(name, version)| Some((name, version.parse::<i32>().ok()?))) {
+        Some((name, version)) => json!({ "template": name, "version": version }),
+        None => json!({ "template": text }),
     }
 }
 
@@ -156,10 +184,27 @@ mod tests {
             ("--release 7.16.1 --routerboot --where online".to_owned(), "release"),
             (format!("--script {id} --undo {id} --group pilot"), "script"),
             ("--set Device.A=1 --set Device.B=2 -q online".to_owned(), "parameters"),
+            ("--template home@3 --var floor=2 --undo bare -q online".to_owned(), "template"),
         ] {
             let (name, change) = parsed(&words).unwrap().change().unwrap();
             let change: Change = serde_json::from_value(change).unwrap();
             assert_eq!((change.kind(), name.len() <= 64), (kind, true), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_named_with_its_version_or_without() {
+        let line =
+            "--template home --var ssid=attic --var dns=[\"192.0.2.1\"] --undo a@b@7 -q online";
+        let (name, change) = parsed(line).unwrap().change().unwrap();
+        let expected = json!({
+            "kind": "template", "template": "home",
+            "variables": { "ssid": "attic", "dns": ["192.0.2.1"] },
+            "undo": { "template": "a@b", "version": 7 },
+        });
+        assert_eq!((name.as_str(), change), ("home", expected));
+        for odd in ["home@", "@3", "me@home"] {
+            assert_eq!(versioned(odd), json!({ "template": odd }));
         }
     }
 
@@ -172,6 +217,10 @@ mod tests {
             "--release 7.16.1 --set A=1 --where online",
             "--set A=1 --routerboot --where online",
             "--release 7.16.1 --undo x --where online",
+            "--template home --release 7.16.1 --where online",
+            "--template home --set A=1 --where online",
+            "--release 7.16.1 --var floor=2 --where online",
+            "--set A=1 --undo x --where online",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }

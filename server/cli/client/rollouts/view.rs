@@ -89,6 +89,12 @@ pub(super) fn change(change: &Value) -> String {
     match kind.as_str() {
         "release" => format!("RouterOS {}", compact(&change["version"])),
         "script" => format!("script {}", compact(&change["artifact_id"])),
+        "template" => match change["version"].as_i64() {
+            Some(version) => {
+                format!("template {}, version {version}", compact(&change["template"]))
+            }
+            None => format!("template {}", compact(&change["template"])),
+        },
         "parameters" => {
             format!("{} parameters", change["parameters"].as_array().map_or(0, Vec::len))
         }
@@ -214,6 +220,11 @@ pub(super) mod tests {
         for (value, words) in [
             (json!({ "kind": "release", "version": "7.16.1" }), "RouterOS 7.16.1"),
             (json!({ "kind": "script", "artifact_id": "x" }), "script x"),
+            (json!({ "kind": "template", "template": "home" }), "template home"),
+            (
+                json!({ "kind": "template", "template": "home", "version": 3 }),
+                "template home, version 3",
+            ),
             (json!({ "kind": "parameters", "parameters": [1, 2] }), "2 parameters"),
             (json!({ "kind": "previous_release" }), "previous_release"),
         ] {

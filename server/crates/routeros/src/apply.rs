@@ -38,6 +38,24 @@ pub struct Report {
     pub failed: Vec<Failed>,
 }
 
+impl Report {
+    /// What of the script was not carried out, in words; none where all of it was.
+    pub fn failures(&self) -> Option<String> {
+        const NAMED: usize = 5;
+        if self.failed.is_empty() {
+            let cut = "the device began the script and did not come to its end";
+            return (!self.done).then(|| cut.to_owned());
+        }
+        if let Some(whole) = self.failed.iter().find(|failed| failed.line == 0) {
+            return Some(whole.words.clone());
+        }
+        let lines = self.failed.iter().take(NAMED).map(|failed| format!("line {}", failed.line));
+        let lines: Vec<String> = lines.collect();
+        let more = if self.failed.len() > lines.len() { " and others" } else { "" };
+        Some(format!("the device could not run {}{more} of the script", lines.join(", ")))
+    }
+}
+
 /// A command that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {

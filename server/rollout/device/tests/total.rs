@@ -23,6 +23,7 @@ fn any_job() -> impl Strategy<Value = Option<JobSeen>> {
         Some(json!({ "version": "7.12.1" })),
         Some(json!({ "transferred": true })),
         Some(json!({ "impossible": true })),
+        Some(json!({ "report": { "done": true, "failed": [] } })),
         Some(json!("odd")),
     ]);
     let fault = prop::sample::select(vec![None, Some(9010), Some(9003), Some(9019), Some(0)]);
@@ -52,7 +53,7 @@ proptest! {
     #[test]
     fn nobody_is_left_behind(
         state in any_state(),
-        kinds in prop::collection::vec(0_u8..4, 0..4),
+        kinds in prop::collection::vec(0_u8..6, 0..4),
         (step, attempts) in (0_usize..5, 0_u32..4),
         times in (any_time(), any_time(), any_time(), any_time()),
         job in any_job(),
@@ -67,6 +68,8 @@ proptest! {
             0 => upgrade("7.12.1"),
             1 => upgrade("7.16.1"),
             2 => Step::Routerboot,
+            3 => Step::Template,
+            4 => Step::Report,
             _ => Step::Inspect,
         });
         let device = Device {

@@ -1,7 +1,7 @@
 //! What the builder sends, and what it shows again: all of a rollout as text, so that what was typed
 //! stays as it was typed. Pure.
 //!
-//! - `rows`: waves, days without changes and parameters. `plan`: the way of the plan to and fro.
+//! - `rows`: waves, days without changes, parameters and values. `plan`: the way of the plan to and fro.
 
 mod plan;
 mod rows;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 pub(super) use self::rows::{DaysRow, ParameterRow, WaveRow};
 use super::words::Names;
 use crate::error::Error;
-use crate::rollout::change::{Audience, Change};
+use crate::fleet::variables::Variables;
+use crate::rollout::change::{Audience, Change, UndoTemplate};
 use crate::rollout::plan::Plan;
 use crate::service::rollouts::write::RolloutFields;
 
@@ -25,16 +26,19 @@ pub(super) enum What {
     #[default]
     Release,
     Script,
+    Template,
     Parameters,
 }
 
 impl What {
-    pub(super) const ALL: [Self; 3] = [Self::Release, Self::Script, Self::Parameters];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Release, Self::Script, Self::Template, Self::Parameters];
 
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Release => "release",
             Self::Script => "script",
+            Self::Template => "template",
             Self::Parameters => "parameters",
         }
     }
@@ -43,6 +47,7 @@ impl What {
         match self {
             Self::Release => "A RouterOS release",
             Self::Script => "A script",
+            Self::Template => "A template",
             Self::Parameters => "Parameters",
         }
     }
@@ -59,11 +64,17 @@ pub(super) struct BuilderForm {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) what: What,
+    /// The version: of RouterOS, or of the template, empty = its newest.
     pub(super) release: String,
     pub(super) routerboot: bool,
     pub(super) downgrade: bool,
     pub(super) script: String,
+    /// The name of one.
+    pub(super) template: String,
+    /// What takes it back: a script, or the name of a template.
     pub(super) undo: String,
+    pub(super) undo_version: String,
+    /// Of parameters, or of the values of a template.
     pub(super) parameter: Vec<String>,
     pub(super) value: Vec<String>,
     pub(super) kind: Vec<String>,
@@ -147,6 +158,20 @@ impl BuilderForm {
                 self.script = artifact_id.to_string();
                 self.undo = undo_artifact_id.map(|id| id.to_string()).unwrap_or_default();
             }
+            Change::Template { template, version, variables, undo, .. } => {
+                let number = |version: Option<i32>| version.map(|v| v.to_string());
+                self.what = What::Template;
+                self.template.clone_from(template);
+                self.release = number(*version).unwrap_or_default();
+                if let Some(undo) = undo {
+                    self.undo.clone_from(&undo.template);
+                    self.undo_version = number(undo.version).unwrap_or_default();
+                }
+                for (name, value) in &variables.0 {
+                    self.parameter.push(name.clone());
+                    self.value.push(rows::written(value));
+                }
+            }
             Change::Parameters { parameters } => {
                 self.what = What::Parameters;
                 for row in parameters.iter().map(ParameterRow::of) {
@@ -192,12 +217,37 @@ impl BuilderForm {
                     undo_artifact_id: chosen(&self.undo, "/change/undo_artifact_id")?,
                 })
             }
+            What::Template => self.template_change(),
             What::Parameters => {
                 let rows = self.filled_parameters().into_iter();
                 let parameters = rows.map(ParameterRow::parameter).collect::<Result<_, _>>()?;
                 Ok(Change::Parameters { parameters })
             }
         }
+    }
+
+    fn template_change(&self) -> Result<Change, Error> {
+        let template = match self.template.trim() {
+            "" => return Err(Error::invalid("/change/template", "Choose a template.")),
+            name => name.to_owned(),
+        };
+        let undo = match self.undo.trim() {
+            "" => None,
+            name => Some(UndoTemplate {
+                template: name.to_owned(),
+                version: numbered(&self.undo_version, "/change/undo/version")?,
+                template_id: None,
+            }),
+        };
+        let named = self.filled_parameters().into_iter();
+        let variables = named.map(|row| (row.name.clone(), row.variable())).collect();
+        Ok(Change::Template {
+            template,
+            version: numbered(&self.release, "/change/version")?,
+            template_id: None,
+            variables: Variables(variables),
+            undo,
+        })
     }
 
     fn audience(&self) -> Result<Audience, Error> {
@@ -238,6 +288,19 @@ fn chosen(text: &str, pointer: &str) -> Result<Option<Uuid>, Error> {
     }
 }
 
+/// The version of a template; none where none is written.
+fn numbered(text: &str, pointer: &str) -> Result<Option<i32>, Error> {
+    match text.trim() {
+        "" => Ok(None),
+        number => match number.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => {
+                Err(Error::invalid(pointer, format!("`{number}` is no version of a template")))
+            }
+        },
+    }
+}
+
 /// The field of the form that a place in the request of the API is shown in.
 pub(super) fn field(pointer: &str) -> String {
     let mut parts = pointer.split('/').skip(1);
@@ -245,7 +308,8 @@ pub(super) fn field(pointer: &str) -> String {
     match (part, place, below) {
         (Some("change"), Some("version"), _) => "release",
         (Some("change"), Some("artifact_id"), _) => "script",
-        (Some("change"), Some("undo_artifact_id"), _) => "undo",
+        (Some("change"), Some("undo_artifact_id" | "undo"), _) => "undo",
+        (Some("change"), Some("template"), _) => "template",
         (Some("change"), ..) => "parameters",
         (Some("audience"), Some("group_id"), _) => "group",
         (Some("audience"), ..) => "selector",

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::words::Names;
 use crate::error::Error;
+use crate::fleet::secret::is_secret;
 use crate::jobs::spec::SetParameter;
 use crate::rollout::plan::{Blackout, Take, Wave};
 
@@ -26,7 +27,7 @@ pub(in crate::web::rollouts) struct WaveRow {
     pub(super) approval: String,
 }
 
-/// A parameter as it is written.
+/// A parameter as it is written, or a value for a template, which has no type.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub(in crate::web::rollouts) struct ParameterRow {
     pub(super) name: String,
@@ -128,6 +129,17 @@ fn devices(text: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(named).collect()
 }
 
+/// The value of a variable as people write it.
+pub(super) fn written(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
 impl ParameterRow {
     pub(super) fn is_blank(&self) -> bool {
         self.name.is_empty() && self.value.is_empty()
@@ -140,6 +152,14 @@ impl ParameterRow {
             value: parameter.value.clone(),
             kind: kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
         }
+    }
+
+    /// As the value of a variable: text, unless a list is written. What a number or a yes is, whoever
+    /// declares the variable says.
+    pub(super) fn variable(&self) -> Value {
+        let list = self.value.starts_with('[') && !is_secret(&self.name);
+        let read = list.then(|| serde_json::from_str(&self.value).ok()).flatten();
+        read.unwrap_or_else(|| Value::from(self.value.as_str()))
     }
 
     /// # Errors

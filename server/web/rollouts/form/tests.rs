@@ -62,7 +62,11 @@ fn what_is_written_comes_back_as_it_was() {
         { "name": "Device.B", "value": "7", "type": "unsignedInt" },
         { "name": "Device.C.Password", "value": MASK },
     ] });
-    for change in [release, script, undo, set] {
+    let template = json!({ "kind": "template", "template": "home", "version": 3,
+        "variables": { "ssid": "[attic", "dns": ["192.0.2.1", "192.0.2.2"], "wifi_password": MASK },
+        "undo": { "template": "bare", "version": 1 } });
+    let newest = json!({ "kind": "template", "template": "home", "variables": {} });
+    for change in [release, script, undo, set, template, newest] {
         for plan in [json!({}), full_plan(), json!({ "waves": [] })] {
             let fields = fields(change.clone(), plan);
             let form = sent(&BuilderForm::of(&fields, &groups()));
@@ -96,6 +100,19 @@ fn an_empty_row_is_no_wave_and_a_half_filled_one_is_told() {
 }
 
 #[test]
+fn values_that_are_no_text_are_written_as_people_write_them() {
+    let change = json!({ "kind": "template", "template": "home",
+        "variables": { "floor": 2, "guest": true, "none": null, "pin_secret": "[\"1\"]" } });
+    let form = BuilderForm::of(&fields(change, json!({})), &groups());
+    assert_eq!(form.value, ["2", "yes", "", "[\"1\"]"]);
+    let Change::Template { variables, .. } = form.fields(&groups()).unwrap().change else {
+        panic!("another change")
+    };
+    let expected = json!({ "floor": "2", "guest": "yes", "none": "", "pin_secret": "[\"1\"]" });
+    assert_eq!(json!(variables), expected);
+}
+
+#[test]
 fn devices_are_named_as_they_are_pasted() {
     let mut form = BuilderForm::blank(What::Release);
     form.wave_take = vec!["devices".to_owned()];
@@ -117,6 +134,15 @@ fn what_cannot_be_read_is_said_at_its_field() {
     for (form, place) in [
         (BuilderForm::blank(What::Release), "release"),
         (BuilderForm::blank(What::Script), "script"),
+        (BuilderForm::blank(What::Template), "template"),
+        (
+            BuilderForm {
+                template: text("home"),
+                release: text("last"),
+                ..BuilderForm::blank(What::Template)
+            },
+            "release",
+        ),
         (BuilderForm { group: text("office"), ..good() }, "group"),
         (wave("group", "nobody's"), "waves"),
         (wave("percent", "many"), "waves"),
@@ -143,6 +169,9 @@ fn places_of_the_api_are_fields_of_the_form() {
         ("/name", "name"),
         ("/change/version", "release"),
         ("/change/undo_artifact_id", "undo"),
+        ("/change/undo/version", "undo"),
+        ("/change/template", "template"),
+        ("/change/variables", "parameters"),
         ("/change/parameters/0/name", "parameters"),
         ("/audience", "selector"),
         ("/audience/group_id", "group"),

@@ -233,3 +233,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_not_carried_out_is_told_by_line() {
+    let of = |words: &[&str]| {
+        let log: Vec<String> = words.iter().map(|words| format!("t1 {words}")).collect();
+        let log: Vec<&str> = log.iter().map(String::as_str).collect();
+        report(&said(&log), "t1").unwrap().failures()
+    };
+    assert_eq!(of(&["begin", "done"]), None);
+    assert!(of(&["begin"]).unwrap().contains("its end"));
+    let some = of(&["begin", "line 3 failed", "line 7 failed", "done"]).unwrap();
+    assert_eq!(some, "the device could not run line 3, line 7 of the script");
+    let many: Vec<String> = (1..=9).map(|line| format!("line {line} failed")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(of(&many).unwrap().contains("line 5 and others"));
+    for (words, told) in [("script failed", "was not carried on"), ("rescue failed", "nothing")] {
+        assert!(of(&["begin", words]).unwrap().contains(told), "{words}");
+    }
+}
