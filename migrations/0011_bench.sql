@@ -19,6 +19,10 @@ create table benches (
     armed_at   timestamptz,
     armed_by   text,
     arming     jsonb,
+    -- The hardware address that the interface had then: another one is not what was armed.
+    armed_mac  text,
+    -- Its hardware address now.
+    mac        text,
     updated_at timestamptz not null,
     unique (host, interface)
 );
@@ -71,6 +75,8 @@ create table bench_boards (
     -- It had its delivery, and gets no other before somebody says so.
     done       boolean not null default false,
     deliveries integer not null default 0,
+    -- When somebody said that it is served once more.
+    rearmed_at timestamptz,
     -- Armed by name for an installation, which formats it: netboot::arming::Install.
     install    jsonb,
     install_until timestamptz,
@@ -90,6 +96,8 @@ create table bench_log (
     at         timestamptz not null,
     state      text not null,
     words      text,
+    -- Where the board belonged then.
+    site       ltree,
     -- netboot::record::Detail; no secrets.
     detail     jsonb not null default '{}'
 );
@@ -132,3 +140,5 @@ create table netboot_profiles (
 
 -- A template for the bench: it must fit into what a board takes, which is checked when it is saved.
 alter table templates add column bench boolean not null default false;
+-- Whether there are claims that name no board on the wire.
+create index claims_serial_only on claims (claim_id) where mac is null and device_id is null;

@@ -198,6 +198,7 @@ fn shared(
         informs: InformWriter::start(hot.clone(), node.clone()),
         transcripts: Transcripts::start(pool.clone(), node.clone()),
         live: service::live::Live::default(),
+        benches: service::bench::News::default(),
         render: Renderer::start(render::Settings::of(&config.zero_touch)),
         desired: desired::world::Cache::default(),
         throttle: files::throttle::Throttle::default(),
@@ -369,6 +370,9 @@ async fn purge(app: &App) {
     }
     if let Err(e) = store::sweeps::purge(&app.pool, now - KEEP_ROLLOUTS).await {
         tracing::error!("old sweeps were not purged: {e}");
+    }
+    if let Err(e) = store::bench::purge(&app.pool, now).await {
+        tracing::error!("what benches saw long ago was not purged: {e}");
     }
     if let Err(e) = service::idempotency::purge(app, now).await {
         tracing::error!("old idempotency keys were not purged: {}", e.private());

@@ -57,6 +57,8 @@ pub struct App {
     pub desired: crate::desired::world::Cache,
     /// Who follows what happens on this node.
     pub live: Live,
+    /// Tells those who follow the benches on this node.
+    pub benches: crate::service::bench::News,
     /// Cancelled when the process stops: for answers that have no end of their own.
     pub stop: CancellationToken,
 }

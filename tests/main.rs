@@ -21,6 +21,7 @@ mod fleet;
 mod fleet_api;
 mod hostile;
 mod jobs;
+mod netboot;
 mod npk_oracle;
 mod oidc;
 mod profiles;

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use super::{Finding, muster_runs};
 use crate::config::Config;
-use crate::netboot::socket::{self, BOOTP, Link, NETINSTALL, TFTP};
+use crate::netboot::socket::{self, BOOTP, Link, NETINSTALL, REPLIES, TFTP};
 
 const SUBJECT: &str = "bench";
+/// The routes of IPv4 as Linux tells them.
+const ROUTES: &str = "/proc/net/route";
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let bench = &config.bench;
@@ -14,12 +16,16 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         return Vec::new();
     }
     let held = muster_runs(config).await;
+    // Where they are not to be read nothing is said of them.
+    let routes = tokio::fs::read_to_string(ROUTES).await.unwrap_or_default();
     let mut findings = Vec::new();
     for interface in &bench.interfaces {
         match socket::link(interface) {
             Ok(link) => {
                 findings.extend(range(interface, &link, bench.range()));
                 findings.push(ports(interface, link.address.addr(), held));
+                findings.extend(replies(interface));
+                findings.extend(uplink(interface, &routes));
             }
             Err(why) => findings.push(Finding::error(
                 SUBJECT,
@@ -71,6 +77,45 @@ fn ports(interface: &str, address: Ipv4Addr, held: bool) -> Finding {
     Finding::ok(SUBJECT, format!("{interface} at {address} can serve boards{running}"))
 }
 
+/// Whether answers of others are heard.
+fn replies(interface: &str) -> Option<Finding> {
+    let error = socket::open(interface, Ipv4Addr::UNSPECIFIED, REPLIES).err()?;
+    Some(Finding::warning(
+        SUBJECT,
+        format!(
+            "{interface}: {}. Without that port, another server of BOOTP or DHCP that answers boards is \
+             noticed only where a client names it",
+            socket::words(REPLIES, &error)
+        ),
+        "Let no DHCP client run on the interface of a bench: its address is a fixed one.",
+    ))
+}
+
+/// Whether this is how the host reaches everybody else.
+fn uplink(interface: &str, routes: &str) -> Option<Finding> {
+    has_default_route(interface, routes).then(|| {
+        Finding::warning(
+            SUBJECT,
+            format!(
+                "the default route goes by {interface}: it looks like the uplink of this host, and not \
+                 like a bench with nothing on it but boards"
+            ),
+            "Name an interface of its own in bench.interfaces: whatever asks there may be answered.",
+        )
+    })
+}
+
+/// As [`ROUTES`] has it: interface, destination, gateway, flags, three numbers, mask.
+fn has_default_route(interface: &str, routes: &str) -> bool {
+    routes.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        let (name, destination) = (fields.next(), fields.next());
+        name == Some(interface)
+            && destination == Some("00000000")
+            && fields.nth(5) == Some("00000000")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -91,6 +136,23 @@ mod tests {
         assert!(findings[0].message.contains("no-such-if0"), "{findings:?}");
         // Without an address of Muster a script leads nowhere.
         assert_eq!(findings[1].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn the_uplink_is_no_bench() {
+        let routes = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+eth1\t0058A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+eth2\t00000000\t0158A8C0\t0003\t0\t0\t0\t00000080\t0\t0\t0
+";
+        assert!(has_default_route("eth0", routes));
+        for other in ["eth1", "eth2", "eth", "Iface", ""] {
+            assert!(!has_default_route(other, routes), "{other}");
+        }
+        assert_eq!(uplink("eth0", routes).unwrap().severity, Severity::Warning);
+        assert_eq!(uplink("eth1", routes), None);
     }
 
     #[test]

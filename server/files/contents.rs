@@ -47,7 +47,7 @@ impl Purpose {
                 let script = key.and_then(|key| key.strip_prefix(APPLY_LOG)).and_then(tag);
                 let sent = rollout_id.and(key).and_then(|key| key.rsplit_once(SCRIPT_LOG));
                 let sent = sent.and_then(|(_, script)| tag(script));
-                let inspects = key.is_some_and(|key| key.starts_with(inspection::KEY));
+                let inspects = key.is_some_and(inspection::is_one);
                 match (script, sent) {
                     (Some(tag), _) => Self::Script(tag),
                     (None, Some(tag)) => Self::Sent(tag),
@@ -207,15 +207,18 @@ async fn configuration(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::queue::Order;
+    use crate::jobs::spec::JobSpec;
 
     #[test]
     fn only_what_muster_asked_a_device_to_write_is_looked_for_in_a_log() {
         let log = UploadFile::Log;
         let of = |rollout_id, key| Purpose::of(&log, rollout_id, key);
         assert_eq!(of(Some(Uuid::nil()), None), Purpose::Inspection);
-        let inspects = "inspect:0193f6a1-0000-7000-8000-000000000001";
-        assert_eq!(of(None, Some(inspects)), Purpose::Inspection);
-        for key in [None, Some(""), Some("inspect"), Some("muster:log"), Some("my inspect:1")] {
+        let order = Order::own(Uuid::nil(), JobSpec::Reboot, &inspection::key_of(Uuid::from_u128(2)));
+        assert_eq!(of(None, order.idempotency_key.as_deref()), Purpose::Inspection);
+        // People may choose such a key.
+        for key in [None, Some(""), Some("inspect:1"), Some("muster:log"), Some("my inspect:1")] {
             assert_eq!(of(None, key), Purpose::Keep, "{key:?}");
         }
         let tag = Uuid::from_u128(7);

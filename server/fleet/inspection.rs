@@ -13,10 +13,22 @@ use uuid::Uuid;
 use crate::store::device_packages::{self, DevicePackages};
 use crate::store::{events, jobs};
 
-/// How the key of such an upload job begins; the id of the script's job follows.
-pub const KEY: &str = "inspect:";
+/// How the key of such an upload job begins, as it is stored: nobody else may take such a key.
+const KEY: &str = "muster:inspect:";
 /// How it was learned.
 const SOURCE: &str = "script";
+
+/// What [`Order::own`] is given as the key of the job that brings the log of this script.
+///
+/// [`Order::own`]: crate::jobs::queue::Order::own
+pub fn key_of(script: Uuid) -> String {
+    format!("inspect:{script}")
+}
+
+/// Whether the job with this key brings the log of an inspection.
+pub fn is_one(key: &str) -> bool {
+    key.starts_with(KEY)
+}
 
 /// Keeps what the board said, in place of what it said before. The device's row is locked.
 ///

@@ -36,6 +36,8 @@ const ANY_PER_MINUTE: u32 = 30;
 pub struct Arming {
     /// Name of the template that each board gets.
     pub template: String,
+    /// Which version of it: the newest when the bench was armed, as Muster says and nobody else.
+    pub template_version: Option<i32>,
     /// Name of the netboot profile: how the boards are served. `mikrotik-flashboot` when absent.
     pub profile: String,
     /// `flashfig-direct`: the board gets the script. `etherboot-redirect`: a board that is armed for an
@@ -63,6 +65,7 @@ impl Default for Arming {
     fn default() -> Self {
         Self {
             template: String::new(),
+            template_version: None,
             profile: PROFILE.to_owned(),
             strategy: Strategy::FlashfigDirect,
             any: false,

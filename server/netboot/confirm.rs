@@ -16,25 +16,31 @@ use crate::store::bench::{self, Confirmable, LogRow};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
+/// Each so many looks the addresses of devices that came are read, which takes longer.
+const BY_ADDRESS_EACH: u64 = 5;
 /// Boards that are looked at.
 const LIMIT: i64 = 500;
 
 /// Looks until the token is cancelled; on every node, as the one with the bench may be gone.
 pub async fn run(app: Shared, stop: CancellationToken) {
+    let mut looks: u64 = 0;
     while tokio::time::timeout(LOOK, stop.cancelled()).await.is_err() {
-        if let Err(e) = pass(&app, clock::now()).await {
+        looks += 1;
+        let by_address = looks.is_multiple_of(BY_ADDRESS_EACH);
+        if let Err(e) = pass(&app, by_address, clock::now()).await {
             tracing::error!("which boards have come was not looked up: {}", e.private());
         }
     }
 }
 
-/// Notes the boards whose device has informed since they had their delivery; gives how many.
+/// Notes the boards whose device has informed since they had their delivery; gives how many. A device is
+/// known by the claim that it took, or `by_address`, too.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub async fn pass(app: &App, now: DateTime<Utc>) -> Result<usize, Error> {
+pub async fn pass(app: &App, by_address: bool, now: DateTime<Utc>) -> Result<usize, Error> {
     let mut confirmed = 0;
-    for come in bench::confirmable(&app.pool, now, LIMIT).await? {
+    for come in bench::confirmable(&app.pool, by_address, now, LIMIT).await? {
         let mut tx = app.pool.begin().await?;
         if bench::confirm(&mut tx, &come.mac, come.device_id, now).await? {
             bench::append_log(&mut tx, &entry(&come, now)).await?;

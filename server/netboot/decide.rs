@@ -7,13 +7,14 @@
 mod parts;
 mod rate;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use muster_netboot::board::{Gives, Kind};
 use muster_netboot::profile::Profile;
 use muster_routeros::arch::Arch;
+use uuid::Uuid;
 
 use super::arming::{Arming, Install};
 use super::bench::Bench;
@@ -30,10 +31,12 @@ use rate::Rate;
 
 pub use parts::{Asks, Decision, Gift, Given, Question, Reading, Stored};
 
-/// Attempts while the database or the renderers are busy, and the pause between two: a board in
-/// flash-boot mode asks for some two seconds.
+/// Attempts where something fails, and the pause between two: a board in flash-boot mode asks for some
+/// two seconds.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(150);
+/// While the renderers or the database have no time for it, it is tried for so long.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Decides for one bench.
 pub struct Decider {
@@ -49,53 +52,77 @@ impl Decider {
         Self { app, bench, library, rate: Mutex::default() }
     }
 
-    /// Decides. Where the database stays away the board is refused for now.
+    /// Decides. Where that fails again and again the board is refused for now; what was read of it
+    /// counts all the same.
     pub async fn decide(&self, question: Question, profiles: &[Profile]) -> Decision {
-        let mut attempt = 1;
-        loop {
-            match self.attempt(&question, profiles, clock::now()).await {
-                Ok(decision) => return decision,
-                Err(e) if attempt >= ATTEMPTS => {
+        let (began, mut attempt, mut known) = (Instant::now(), 1, None);
+        let outcome = loop {
+            match self.attempt(&question, &mut known, profiles, clock::now()).await {
+                Ok(outcome) => break outcome,
+                Err(e) if is_over(&e, attempt, began.elapsed()) => {
                     let mac = question.mac;
                     tracing::error!(board.mac = %mac, "it could not be decided: {}", e.private());
                     let words = format!("it could not be decided, and is tried again: {e}");
-                    let outcome = Err(Refusal::new("undecided", words));
-                    return Decision { question, row: Stored::Unknown, claim: None, outcome };
+                    break Err(Refusal::new("undecided", words));
                 }
                 Err(_) => {
                     attempt += 1;
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-        }
+        };
+        let (row, claim) = known.map_or((Stored::Unknown, None), Known::stored);
+        Decision { question, row, claim, outcome }
     }
 
+    /// One attempt; leaves in `known` what it has read.
     async fn attempt(
         &self,
         question: &Question,
+        known: &mut Option<Known>,
         profiles: &[Profile],
         now: DateTime<Utc>,
-    ) -> Result<Decision, Error> {
+    ) -> Result<Result<Given, Refusal>, Error> {
+        let known = self.read(question, known).await?;
+        let (grant, served) = match self.granted(question, known, profiles, now).await? {
+            Ok(granted) => granted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let given = match self.given(question, known, grant, served).await {
+            Ok(given) => given,
+            Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        // Only now: one that there is nothing for takes no other's place.
+        if let (By::Any, Some((arming, _))) = (grant.by, &known.armed)
+            && !self.rate().take(question.mac, arming.any_per_minute, now)
+        {
+            return Ok(Err(policy::spent(arming)));
+        }
+        Ok(Ok(given))
+    }
+
+    /// Reads what is stored at this moment.
+    async fn read<'k>(
+        &self,
+        question: &Question,
+        known: &'k mut Option<Known>,
+    ) -> Result<&'k Known, Error> {
         let pool = &self.app.pool;
         let mac = question.mac.to_string();
-        let row = store::load_board(pool, &mac).await?;
-        let claim = store::claim_for(pool, &mac).await?;
-        let known = Known { row, claim, armed: self.armed().await? };
-        let granted = self.granted(question, &known, profiles, now).await?;
-        let outcome = match granted {
-            Ok((grant, served)) => match self.given(question, &known, grant, served).await {
-                Ok(given) => Ok(given),
-                Err(Stop::Refused(refusal)) => Err(refusal),
-                Err(Stop::Failed(error)) => return Err(error),
-            },
-            Err(refusal) => Err(refusal),
-        };
-        Ok(Decision {
-            question: question.clone(),
-            claim: known.claim.map(|claim| (claim.claim_id, claim.site)),
-            row: known.row.map_or(Stored::Nothing, |row| Stored::Row(Box::new(row))),
-            outcome,
-        })
+        let known = known.insert(Known::of(store::load_board(pool, &mac).await?));
+        known.claim = store::claim_for(pool, &mac).await?;
+        known.named = known.claim.as_ref().map(|claim| (claim.claim_id, claim.site.clone()));
+        if let Some(taken_at) = known.claim.as_ref().and_then(taken_at) {
+            let rearmed_at = store::rearmed_at(pool, &mac).await?;
+            known.taken = rearmed_at.is_none_or(|at| at <= taken_at);
+        }
+        known.armed = self.armed().await?;
+        Ok(known)
+    }
+
+    fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For what the bench is armed at this moment.
@@ -103,7 +130,8 @@ impl Decider {
         let app = &self.app;
         let all = store::armings(&app.pool, &self.bench.host).await?;
         let own = all.into_iter().find(|armed| armed.bench_id == self.bench.bench_id);
-        let Some(own) = own else { return Ok(None) };
+        // What was armed is another interface than this one.
+        let Some(own) = own.filter(|own| own.is_for(own.mac.as_deref())) else { return Ok(None) };
         let (Some(until), Some(stored)) = (own.armed_until, own.arming) else { return Ok(None) };
         Ok(Some((Arming::opened(&stored, &app.keys, self.bench.bench_id)?, until)))
     }
@@ -121,7 +149,6 @@ impl Decider {
         let claimed = known.claim.is_some();
         let board_id = known.board_id(question);
         let allowed = !claimed && store::allowed_for(pool, &mac, board_id).await?.is_some();
-        let serial_only = !claimed && !allowed && store::serial_only_claims(pool).await? > 0;
         let arming = known.armed.as_ref().map(|(arming, _)| arming);
         let profile = arming.and_then(|a| profiles.iter().find(|p| p.name == a.profile));
         let (kind, arch, relayed, matches) = match &question.asks {
@@ -136,7 +163,6 @@ impl Decider {
                 (Kind::Etherboot { arch }, Some(arch), false, false)
             }
         };
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let most = arming.map_or(0, |arming| arming.any_per_minute);
         let facts = Facts {
             now,
@@ -148,14 +174,18 @@ impl Decider {
             served: profile.map(|profile| Served { profile, matches }),
             claimed,
             allowed,
-            serial_only,
-            any_spent: rate.is_spent(question.mac, most, now),
+            serial_only: false,
+            any_spent: self.rate().is_spent(question.mac, most, now),
             done: known.row.as_ref().is_some_and(|row| row.done),
+            taken: known.taken,
             install_until: known.row.as_ref().and_then(|row| row.install_until),
         };
-        let decided = policy::decide(&facts);
-        if decided.as_ref().is_ok_and(|grant| grant.by == By::Any) {
-            rate.note(question.mac, now);
+        let mut decided = policy::decide(&facts);
+        // Looked up only for those of whom it is worth a word.
+        if decided.as_ref().is_err_and(|refusal| refusal.code == policy::NOT_CLAIMED)
+            && store::serial_only_claims(pool).await?
+        {
+            decided = policy::decide(&Facts { serial_only: true, ..facts });
         }
         Ok(decided.map(|grant| (grant, profile)))
     }
@@ -227,7 +257,7 @@ impl Decider {
         let script = match &install.template {
             Some(template) => {
                 let subject = known.subject(question);
-                Some(prepare::script(&self.app, subject, template, over).await?)
+                Some(prepare::script(&self.app, subject, (template, None), over).await?)
             }
             None => None,
         };
@@ -241,11 +271,26 @@ impl Decider {
 /// What was read for one decision.
 struct Known {
     row: Option<BoardRow>,
+    /// The claim that names it, and the site of that: as it was stored, until it is read.
+    named: Option<(Uuid, Option<String>)>,
     claim: Option<Claim>,
+    /// A device has taken that, and nobody has re-armed the board since.
+    taken: bool,
     armed: Option<(Arming, DateTime<Utc>)>,
 }
 
 impl Known {
+    /// The board alone was read.
+    fn of(row: Option<BoardRow>) -> Self {
+        let named = row.as_ref().and_then(|row| Some((row.claim_id?, row.site.clone())));
+        Self { row, named, claim: None, taken: false, armed: None }
+    }
+
+    /// What a decision tells of it.
+    fn stored(self) -> (Stored, Option<(Uuid, Option<String>)>) {
+        (self.row.map_or(Stored::Nothing, |row| Stored::Row(Box::new(row))), self.named)
+    }
+
     /// What the board calls itself: now, or before its boot image ran.
     fn board_id<'a>(&'a self, question: &'a Question) -> Option<&'a str> {
         match &question.asks {
@@ -270,6 +315,19 @@ impl Known {
     }
 }
 
+/// When a device took a claim.
+fn taken_at(claim: &Claim) -> Option<DateTime<Utc>> {
+    claim.taken_at.filter(|_| claim.device_id.is_some())
+}
+
+/// Whether it is not tried again.
+fn is_over(error: &Error, attempt: u32, since: Duration) -> bool {
+    match error {
+        Error::Busy(_) => since >= PATIENCE,
+        _ => attempt >= ATTEMPTS,
+    }
+}
+
 fn redirect(profile: Option<&Profile>) -> Result<Gift, Refusal> {
     let profile = profile.ok_or_else(no_profile)?;
     let redirect = profile.redirect.as_ref().ok_or_else(no_profile)?;
@@ -285,6 +343,27 @@ fn no_profile() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_busy_is_asked_for_as_long_as_the_board_waits() {
+        let busy = Error::Busy(String::new());
+        assert!(!is_over(&busy, 9, Duration::from_millis(1_400)));
+        assert!(is_over(&busy, 9, PATIENCE));
+        let broken = Error::Internal(String::new());
+        assert!(!is_over(&broken, ATTEMPTS - 1, PATIENCE) && is_over(&broken, ATTEMPTS, PAUSE));
+    }
+
+    #[test]
+    fn what_was_read_of_a_board_counts_where_nothing_could_be_decided() {
+        let (claim_id, site) = (Uuid::from_u128(7), Some("eu.berlin".to_owned()));
+        let at = DateTime::UNIX_EPOCH;
+        let mut row = crate::netboot::record::fresh(muster_netboot::mac::Mac::ZERO, claim_id, at);
+        (row.claim_id, row.site) = (Some(claim_id), site.clone());
+        let (stored, claim) = Known::of(Some(row)).stored();
+        assert!(matches!(stored, Stored::Row(_)));
+        assert_eq!(claim, Some((claim_id, site)));
+        assert!(matches!(Known::of(None).stored(), (Stored::Nothing, None)));
+    }
 
     #[test]
     fn a_redirect_is_what_the_profile_says_and_no_other_bytes() {

@@ -1,14 +1,16 @@
 //! Everything that happens at one bench, as one machine: what comes in over its sockets, what was
 //! decided, what was written, and time; what is to be sent, asked and written comes out.
 //!
-//! Owns that nothing is sent unless the bench is armed, but for what began then and is not over; that a
-//! board is asked about only when all that was said of it before is written; and that a board which had
-//! its delivery gets no other. It decides nothing, and touches no socket and no database: `responder`
-//! does, around it.
+//! Owns that nothing is sent unless the bench is armed, but for what began then and is not over; that
+//! nobody off its network is heard; that a board is asked about only while the bench is armed, and when
+//! all that was said of it before is written; and that a board which had its delivery gets no other. It
+//! decides nothing else, and touches no socket and no database: `responder` does, around it.
 //!
-//! - here: boards and their requests. - `transfer`: what they read. - `install`: what is done to those
-//!   that are installed. - `known`: what is kept of each. - `parts`: what goes in and comes out.
+//! - here: what comes in, by port, and time. - `boots`: requests of boards, and their answers. -
+//!   `transfer`: what they read. - `install`: what is done to those that are installed. - `known`: what
+//!   is kept of each. - `parts`: what goes in and comes out.
 
+mod boots;
 mod install;
 mod known;
 mod parts;
@@ -21,31 +23,21 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_netboot::board::{self, Board, Kind, Offer, Stage, Step, Verdict};
 use muster_netboot::bootp::{self, Reply, Request};
 use muster_netboot::mac::Mac;
 use muster_netboot::pool::Pool;
 
 use super::bench::{Other, Others};
-use super::decide::{Asks, Decision, Gift, Question};
-use super::policy::Refusal;
-use super::record::Said;
-use super::socket;
+use super::decide::{Asks, Decision, Question};
 use install::Running;
 use known::Known;
 use transfer::Transfer;
 
 pub use parts::{Datagram, Now, Orders, Out, Port, Setup};
 
-/// Boards that are kept in mind.
-const MAX_BOARDS: usize = 4_096;
-/// Boards a minute that were not there before: whoever makes addresses up fills no table.
-const MAX_NEWCOMERS: u32 = 1_000;
 const MINUTE: Duration = Duration::from_secs(60);
 /// A board that does nothing is forgotten after this. Whatever is stored of it stays.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
-/// A board that had its delivery, and asks again after this, begins anew.
-const BEGINS_ANEW: Duration = Duration::from_secs(5);
 /// How often it is written how far something has come.
 const PROGRESS: Duration = Duration::from_millis(500);
 
@@ -88,7 +80,12 @@ impl Engine {
     }
 
     /// What people said is this from now on.
-    pub fn ordered(&mut self, orders: Orders) {
+    pub fn ordered(&mut self, mut orders: Orders) {
+        // Of two profiles that are for the same boards the one that is armed counts.
+        let named = |name: &String| orders.profiles.iter().position(|p| p.name == *name);
+        if let Some(at) = orders.profile.as_ref().and_then(named).filter(|at| *at > 0) {
+            Arc::make_mut(&mut orders.profiles)[..=at].rotate_right(1);
+        }
         let anew = orders.armed_at != self.orders.armed_at;
         self.orders = orders;
         if anew {
@@ -126,15 +123,21 @@ impl Engine {
         if *from.ip() == self.setup.network.addr() {
             return out;
         }
+        let is_near = self.setup.network.contains(from.ip());
+        // Boards that have no address yet.
+        let may_boot = is_near || from.ip().is_unspecified();
         match port {
             Port::Bootp => match Request::read(bytes) {
-                Ok(request) => self.request(request, now, &mut out),
+                Ok(request) if may_boot => self.request(request, now, &mut out),
+                Ok(_) => dropped("stranger"),
                 Err(_) => self.reply_of_another(from, bytes, now),
             },
+            // Servers of other networks are noticed, too.
             Port::Replies => self.reply_of_another(from, bytes, now),
-            Port::Tftp => self.tftp(from, bytes, now, &mut out),
-            Port::Transfer => self.transfer(from, bytes, now, &mut out),
-            Port::Netinstall => self.netinstall(bytes, now, &mut out),
+            Port::Tftp if is_near => self.tftp(from, bytes, now, &mut out),
+            Port::Transfer if is_near => self.transfer(from, bytes, now, &mut out),
+            Port::Netinstall if may_boot => self.netinstall(bytes, now, &mut out),
+            Port::Tftp | Port::Transfer | Port::Netinstall => {}
         }
         out
     }
@@ -147,81 +150,6 @@ impl Engine {
             if address != self.setup.network.addr() {
                 self.others.note(address, dhcp, now.at);
             }
-        }
-    }
-
-    fn request(&mut self, request: Request, now: Now, out: &mut Out) {
-        let kind = board::kind(&request, &self.orders.profiles);
-        let said = Said::of(&request, &self.orders.profiles);
-        if kind == Kind::Dhcp && !self.concerns(&request, &said, now) {
-            return;
-        }
-        let mac = request.mac;
-        if !self.boards.contains_key(&mac) && !self.has_room(now) {
-            metrics::counter!("muster_bench_requests_dropped_total").increment(1);
-            return;
-        }
-        metrics::counter!("muster_bench_requests_total", "kind" => kind.word()).increment(1);
-        let bench_id = self.setup.bench_id;
-        let known = self.boards.entry(mac).or_insert_with(|| Known::new(mac, bench_id, now));
-        if known.had_its_delivery_before(now.since.saturating_sub(BEGINS_ANEW)) {
-            known.board = Board::new(mac, now.since);
-        }
-        known.row.seen_at = now.at;
-        known.said = said;
-        match known.board.request(request, kind, now.since) {
-            Step::Nothing => {}
-            Step::Ask => self.ask(mac, out),
-            Step::Answer => self.answer(mac, now, out),
-        }
-    }
-
-    /// Whether a message of DHCP is the bench's matter: any client may speak it on the segment.
-    fn concerns(&mut self, request: &Request, said: &Said, now: Now) -> bool {
-        let own = self.setup.network.addr();
-        if let Some(other) = request.for_server().filter(|server| *server != own) {
-            self.others.note(other, true, now.at);
-            return false;
-        }
-        let asks = matches!(request.message_type(), Some(bootp::DISCOVER | bootp::REQUEST));
-        // While nobody is served only boards are of interest.
-        asks && (self.is_armed(now) || said.arch.is_some())
-    }
-
-    /// Whether one more board can be kept in mind.
-    fn has_room(&mut self, now: Now) -> bool {
-        let (since, count) = self.newcomers;
-        let (since, count) =
-            if now.since.saturating_sub(since) >= MINUTE { (now.since, 0) } else { (since, count) };
-        if count >= MAX_NEWCOMERS {
-            return false;
-        }
-        self.newcomers = (since, count + 1);
-        if self.boards.len() < MAX_BOARDS {
-            return true;
-        }
-        let idle = self.boards.iter().filter(|(_, known)| !known.is_busy());
-        let oldest = idle.min_by_key(|(_, known)| known.board.touched()).map(|(mac, _)| *mac);
-        oldest.is_some_and(|mac| self.boards.remove(&mac).is_some())
-    }
-
-    /// Asks about a board, which begins anew by that. Not before all is written that was said of it:
-    /// what is decided rests on what is stored.
-    fn ask(&mut self, mac: Mac, out: &mut Out) {
-        self.installs.remove(&mac);
-        let Some(known) = self.boards.get_mut(&mac) else { return };
-        if let Some(peer) = known.peer.take() {
-            self.transfers.remove(&peer);
-        }
-        if known.unsaved > 0 {
-            known.held = true;
-            return;
-        }
-        known.held = false;
-        if let Some(request) = known.board.pending() {
-            let (request, kind) = (Box::new(request.clone()), known.board.kind());
-            let asks = Asks::Boot { request, kind, said: known.said.clone() };
-            out.questions.push(Question { mac, asks });
         }
     }
 
@@ -245,102 +173,6 @@ impl Engine {
             Asks::Install(_) => self.install_decided(decision, now, &mut out),
         }
         out
-    }
-
-    fn boot_decided(&mut self, decision: Decision, now: Now, out: &mut Out) {
-        let mac = decision.question.mac;
-        let verdict = match &decision.outcome {
-            Ok(given) => self.offer(mac, &given.gift, now),
-            Err(refusal) => Err(refusal.clone()),
-        };
-        // Forgotten meanwhile, or the bench was armed anew: it asks again.
-        let Some(known) = self.boards.get_mut(&mac) else { return };
-        // Something has happened to it since it was asked about, so that this is about what it was.
-        if known.unsaved > 0 {
-            return;
-        }
-        known.learn(&decision, self.setup.bench_id, now);
-        let verdict = match verdict {
-            Ok(offer) => Verdict::Offer(offer),
-            Err(Refusal { code, words }) => Verdict::Refuse { code, words },
-        };
-        match known.board.verdict(verdict, now.since) {
-            Step::Ask => self.ask(mac, out),
-            Step::Nothing => {
-                if known.board.stage() == Stage::Refused {
-                    self.write(mac, now, out);
-                }
-            }
-            Step::Answer => {
-                if let Ok(given) = decision.outcome {
-                    known.give(given);
-                }
-                if let Some(offer) = known.board.offer() {
-                    self.lent.retain(|_, other| *other != mac);
-                    self.lent.insert(offer.address, mac);
-                }
-                self.answer(mac, now, out);
-                self.write(mac, now, out);
-            }
-        }
-    }
-
-    /// What was granted, as an offer. What has changed since it was granted counts.
-    fn offer(&mut self, mac: Mac, gift: &Gift, now: Now) -> Result<Offer, Refusal> {
-        let Gift::File { gives, name, content, .. } = gift else {
-            return Err(Refusal::new("undecided", "it asked for something else meanwhile"));
-        };
-        if !self.is_armed(now) {
-            let words = "the bench is not armed any more: nothing is sent on it";
-            return Err(Refusal::new("disarmed", words));
-        }
-        if let Some(problem) = &self.problem {
-            return Err(Refusal::new("cannot_serve", format!("nothing can be sent: {problem}")));
-        }
-        let address = self.pool.take(mac, now.since).ok_or_else(|| {
-            let words = "no address is left for it: more boards are served at once than there are \
-                         addresses";
-            Refusal::new("no_address", words)
-        })?;
-        Ok(Offer { address, file: name.clone(), content: Arc::clone(content), gives: *gives })
-    }
-
-    /// Answers the last request of a board with what it is offered.
-    fn answer(&mut self, mac: Mac, now: Now, out: &mut Out) {
-        if !self.is_armed(now) || self.problem.is_some() {
-            return;
-        }
-        let Some(known) = self.boards.get(&mac) else { return };
-        let (Some(request), Some(offer)) = (known.board.pending(), known.board.offer()) else {
-            return;
-        };
-        let bytes = self.reply(request, offer, &known.reading.options).write();
-        self.pool.take(mac, now.since);
-        let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, socket::REPLIES);
-        out.sends.push(Datagram { from: Port::Bootp, to, bytes });
-    }
-
-    fn reply(&self, request: &Request, offer: &Offer, options: &[u8]) -> Reply {
-        let (server, mask) = (self.setup.network.addr(), self.setup.network.netmask());
-        let kind = match request.message_type() {
-            None => {
-                let (address, file) = (offer.address, &offer.file);
-                let mut reply = Reply::plain(request, address, server, mask, Some(server), file);
-                reply.options.retain(|(code, _)| options.contains(code));
-                return reply;
-            }
-            Some(bootp::DISCOVER) => bootp::Kind::Offer,
-            Some(_) => {
-                let has = Some(request.ciaddr).filter(|address| !address.is_unspecified());
-                match request.requested().or(has) {
-                    Some(wanted) if wanted != offer.address => bootp::Kind::Nak,
-                    Some(_) | None => bootp::Kind::Ack,
-                }
-            }
-        };
-        let lease = self.setup.lease_seconds;
-        let (address, router) = (offer.address, Some(server));
-        Reply::dhcp(request, kind, address, server, mask, router, &offer.file, lease)
     }
 
     /// Writes what a board has come to.
@@ -380,15 +212,7 @@ impl Engine {
     }
 }
 
-/// Whether a board at this stage may read what it was offered.
-fn may_read(stage: Stage) -> bool {
-    match stage {
-        Stage::Offered | Stage::Transferring | Stage::TimedOut | Stage::Failed => true,
-        Stage::Seen
-        | Stage::Refused
-        | Stage::Delivered
-        | Stage::Redirected
-        | Stage::Installing
-        | Stage::Installed => false,
-    }
+/// A request is left alone.
+fn dropped(why: &'static str) {
+    metrics::counter!("muster_bench_requests_dropped_total", "reason" => why).increment(1);
 }

@@ -12,6 +12,10 @@ use super::arming::Arming;
 
 /// The code of a board that had its delivery.
 pub const HAD_IT: &str = "done";
+/// The code of a board that has started, and is a device by now.
+pub const TAKEN: &str = "taken";
+/// The code of a board that nobody named.
+pub const NOT_CLAIMED: &str = "not_claimed";
 
 /// Why a board gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,8 @@ pub struct Facts<'a> {
     pub any_spent: bool,
     /// It had its delivery.
     pub done: bool,
+    /// A device has taken its claim since somebody said last that it is served once more.
+    pub taken: bool,
     /// It is armed for an installation until then.
     pub install_until: Option<DateTime<Utc>>,
 }
@@ -134,20 +140,47 @@ pub fn decide(facts: &Facts<'_>) -> Result<Grant, Refusal> {
     let Some(armed) = facts.armed.filter(|armed| armed.until > facts.now) else {
         return Err(Refusal::new("disarmed", "the bench is not armed: nothing is sent on it"));
     };
+    check_had_it(facts)?;
     check_kind(facts, armed.arming)?;
     // Whether it is one of those that are served comes first: of a stranger nothing else is said.
     let by = named(facts, armed.arming)?;
     let what = what(facts, armed.arming)?;
     // The last question, for its answer costs one of so many a minute.
     if by == By::Any && facts.any_spent {
-        let words = format!(
-            "{} boards that nobody named were served within a minute, and more may not be: it is \
-             served when it asks again",
-            armed.arming.any_per_minute
-        );
-        return Err(Refusal::new("rate", words));
+        return Err(spent(armed.arming));
     }
     Ok(Grant { by, what })
+}
+
+/// As many boards that nobody named were served within a minute as may be.
+pub fn spent(arming: &Arming) -> Refusal {
+    let words = format!(
+        "{} boards that nobody named were served within a minute, and more may not be: it is served \
+         when it asks again",
+        arming.any_per_minute
+    );
+    Refusal::new("rate", words)
+}
+
+fn is_for_install(facts: &Facts<'_>) -> bool {
+    facts.install_until.is_some_and(|until| until > facts.now)
+}
+
+/// One that had its delivery may ask for anything, once it has started: that changes nothing of what it
+/// had. Who armed it by its name for an installation has said that it is served whatever it had before.
+fn check_had_it(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if is_for_install(facts) {
+        return Ok(());
+    }
+    if facts.done {
+        let words = "it had its delivery, and gets no other: re-arm it to serve it once more";
+        return Err(Refusal::new(HAD_IT, words));
+    }
+    if facts.taken {
+        let words = "a device has taken its claim: re-arm it to serve it once more";
+        return Err(Refusal::new(TAKEN, words));
+    }
+    Ok(())
 }
 
 fn check_kind(facts: &Facts<'_>, arming: &Arming) -> Result<(), Refusal> {
@@ -173,7 +206,8 @@ fn named(facts: &Facts<'_>, arming: &Arming) -> Result<By, Refusal> {
     if facts.allowed {
         return Ok(By::Allowed);
     }
-    if arming.any {
+    // Any board: what else speaks BOOTP or DHCP on the segment is no board.
+    if arming.any && (facts.kind == Kind::Flashboot || facts.arch.is_some()) {
         return match arming.any_until {
             Some(until) if until > facts.now => Ok(By::Any),
             Some(_) | None => {
@@ -189,11 +223,11 @@ fn named(facts: &Facts<'_>, arming: &Arming) -> Result<By, Refusal> {
         return Err(Refusal::new("serial_only", words));
     }
     let words = "nobody claimed or allowed it: claim its MAC address, or allow it";
-    Err(Refusal::new("not_claimed", words))
+    Err(Refusal::new(NOT_CLAIMED, words))
 }
 
 fn what(facts: &Facts<'_>, arming: &Arming) -> Result<What, Refusal> {
-    let install = facts.install_until.is_some_and(|until| until > facts.now);
+    let install = is_for_install(facts);
     let boots_image = match facts.kind {
         Kind::Etherboot { .. } => true,
         Kind::Dhcp => facts.arch.is_some(),
@@ -210,10 +244,6 @@ fn what(facts: &Facts<'_>, arming: &Arming) -> Result<What, Refusal> {
     if facts.kind == Kind::Flashboot && (install || arming.strategy == Strategy::EtherbootRedirect)
     {
         return redirect(facts, install);
-    }
-    if facts.done {
-        let words = "it had its delivery, and gets no other: re-arm it to serve it once more";
-        return Err(Refusal::new(HAD_IT, words));
     }
     check_profile(facts, arming)?;
     Ok(What::Script)

@@ -4,6 +4,8 @@
 //! before anything is offered. What is kept of a script has the mask in place of each secret, and a
 //! keyed hash of what was sent.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,11 +18,10 @@ use sha2::Sha256;
 
 use super::arming::Arming;
 use super::policy::Refusal;
-use crate::config::TlsMode;
 use crate::ctx::App;
 use crate::desired::world::{self, Place};
 use crate::error::Error;
-use crate::fleet::claim::{self, Login};
+use crate::fleet::claim;
 use crate::fleet::secret::{MASK, without};
 use crate::fleet::template::{Kind, Values, Variable, resolve};
 use crate::fleet::variables::Variables;
@@ -28,6 +29,7 @@ use crate::render::Failure;
 use crate::render::context::{BoardContext, DeviceContext};
 use crate::store::claims::Claim;
 use crate::store::templates::{self, Version};
+use access::{access, add_own};
 
 /// Why nothing was prepared.
 #[derive(Debug)]
@@ -84,6 +86,8 @@ pub struct Prepared {
     pub template: String,
     /// Which version of it.
     pub version: i32,
+    /// Name and version of the template of the mode script that goes with it.
+    pub mode: Option<(String, i32)>,
 }
 
 /// The file that a board in flash-boot mode reads, and the script in it.
@@ -96,26 +100,32 @@ pub async fn file(
     arming: &Arming,
     profile: &Profile,
 ) -> Result<(Arc<[u8]>, Prepared), Stop> {
-    let prepared = script(app, subject, &arming.template, &arming.variables).await?;
+    let over = &arming.variables;
+    let template = (arming.template.as_str(), arming.template_version);
+    let mut prepared = script(app, subject, template, over).await?;
     let mode = match &arming.mode_template {
-        Some(template) => Some(script(app, subject, template, &arming.variables).await?.script),
+        Some(template) => Some(script(app, subject, (template, None), over).await?),
         None => None,
     };
-    let file = built(profile, &prepared.script, mode.as_deref(), subject.free)?;
+    let text = mode.as_ref().map(|mode| mode.script.as_str());
+    let file = built(profile, &prepared.script, text, subject.free)?;
+    // Of all that the board reads: the mode script runs, too.
+    prepared.sha256 = hash(app, &file);
+    prepared.mode = mode.map(|mode| (mode.template, mode.version));
     Ok((file.into(), prepared))
 }
 
-/// The script that a template gives for a board.
+/// The script that a template, of a version or the newest, gives for a board.
 ///
 /// # Errors
 /// [`Stop`]
 pub async fn script(
     app: &App,
     subject: Subject<'_>,
-    template: &str,
+    (template, version): (&str, Option<i32>),
     over: &Variables,
 ) -> Result<Prepared, Stop> {
-    let version = newest(app, template).await?;
+    let version = version_of(app, template, version).await?;
     let world = world::current(app).await?;
     let own = match subject.claim {
         Some(claim) => {
@@ -149,66 +159,23 @@ pub async fn script(
     payload::check_text(&script).map_err(|why| in_template(&version.name, &why))?;
     let masked = masked.map_or_else(|_| String::new(), with_last_newline);
     Ok(Prepared {
-        sha256: keyed(&app.keys.derive("bench scripts"), script.as_bytes()),
+        sha256: hash(app, script.as_bytes()),
         script,
         masked,
         template: version.name,
         version: version.version,
+        mode: None,
     })
 }
 
-async fn newest(app: &App, name: &str) -> Result<Version, Stop> {
+async fn version_of(app: &App, name: &str, version: Option<i32>) -> Result<Version, Stop> {
     if let Some(template) = templates::named(&app.pool, name).await?
-        && let Some(version) = templates::version(&app.pool, template.template_id, None).await?
+        && let Some(version) = templates::version(&app.pool, template.template_id, version).await?
     {
         return Ok(version);
     }
     let words = format!("the template {name} is gone: arm the bench with another");
     Err(Refusal::new("template", words).into())
-}
-
-/// How a board reaches Muster when it has started.
-struct Access {
-    url: Option<String>,
-    username: String,
-    password: String,
-    ca_certificate: Option<String>,
-}
-
-async fn access(app: &App, claim: Option<&Claim>) -> Result<Access, Error> {
-    let acs = &app.config.acs;
-    let own = claim.filter(|claim| claim.own_credential);
-    let (username, password) = match own.map(|claim| Login::of(&app.keys, claim.claim_id)) {
-        Some(login) => (login.username.clone(), login.expose_password().to_owned()),
-        None => {
-            let shared = &app.enrolment;
-            (shared.username.clone(), shared.expose_password().to_owned())
-        }
-    };
-    let ca_certificate = match acs.tls {
-        // Signed by itself, so that who trusts it trusts the server.
-        TlsMode::SelfMade => {
-            let path = app.config.data_dir.join("tls").join("cert.pem");
-            let unread = |e: std::io::Error| Error::Internal(format!("{}: {e}", path.display()));
-            Some(tokio::fs::read_to_string(&path).await.map_err(unread)?)
-        }
-        TlsMode::Off | TlsMode::Files => None,
-    };
-    Ok(Access { url: acs.public_url.clone(), username, password, ca_certificate })
-}
-
-/// What Muster knows by itself. The credential is always the board's own; where devices of a site call
-/// the server by another name, or trust another authority, its variables say so.
-fn add_own(given: &mut Variables, access: &Access) {
-    let values = &mut given.0;
-    values.insert("acs_username".to_owned(), Value::from(access.username.clone()));
-    values.insert("acs_password".to_owned(), Value::from(access.password.clone()));
-    let known = [("acs_url", &access.url), ("ca_certificate", &access.ca_certificate)];
-    for (name, value) in known {
-        if let Some(value) = value {
-            values.entry(name.to_owned()).or_insert_with(|| Value::from(value.clone()));
-        }
-    }
 }
 
 fn context(app: &App, subject: Subject<'_>, site_name: Option<&str>) -> DeviceContext {
@@ -291,6 +258,10 @@ fn in_template(template: &str, why: &str) -> Refusal {
     Refusal::new("template", format!("the template {template}: {why}"))
 }
 
+fn hash(app: &App, sent: &[u8]) -> Vec<u8> {
+    keyed(&app.keys.derive("bench scripts"), sent)
+}
+
 fn keyed(key: &[u8; 32], bytes: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(bytes);
@@ -329,26 +300,6 @@ mod tests {
     fn a_mode_script_needs_a_profile_that_knows_how() {
         let without = Profile { mode: None, ..profile().clone() };
         assert_eq!(code(built(&without, "#\n", Some("#\n"), None)), "no_profile");
-    }
-
-    #[test]
-    fn muster_gives_its_own_credential_and_leaves_addresses_to_the_site() {
-        let access = Access {
-            url: Some("https://acs.example".to_owned()),
-            username: "claim-1".to_owned(),
-            password: "hunter22".to_owned(),
-            ca_certificate: None,
-        };
-        let mut given = Variables::default();
-        add_own(&mut given, &access);
-        assert_eq!(given.0["acs_url"], "https://acs.example");
-        assert_eq!(given.0["acs_username"], "claim-1");
-        assert!(!given.0.contains_key("ca_certificate"));
-        let said = json!({ "acs_url": "https://acs.site", "acs_password": "of somebody else" });
-        let mut given: Variables = serde_json::from_value(said).unwrap();
-        add_own(&mut given, &access);
-        assert_eq!(given.0["acs_url"], "https://acs.site");
-        assert_eq!(given.0["acs_password"], "hunter22");
     }
 
     #[test]

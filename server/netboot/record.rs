@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ipnet::{IpNet, Ipv4Net};
 use muster_netboot::board::{Board, Stage};
-use muster_netboot::bootp::Request;
+use muster_netboot::bootp::{MAX_UNKNOWN, Request};
 use muster_netboot::mac::Mac;
 use muster_netboot::profile::{self, Profile};
 use muster_netboot::vendor;
@@ -20,7 +20,6 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::policy::HAD_IT;
 use crate::ctx::Shared;
 use crate::store::bench::{self, BoardRow, LogRow};
 
@@ -79,6 +78,12 @@ pub struct Detail {
     /// Which version of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_version: Option<i32>,
+    /// The template of its mode script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode_template: Option<String>,
+    /// Which version of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode_version: Option<i32>,
     /// Bytes of its script.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i32>,
@@ -155,23 +160,44 @@ pub fn fresh(mac: Mac, bench_id: Uuid, now: DateTime<Utc>) -> BoardRow {
         install: None,
         install_until: None,
         updated_at: now,
+        decided: false,
     }
 }
 
-/// Writes into the row what the board says of itself.
+/// Writes into the row what the board says of itself. What it says only in another mode is kept.
 pub fn note_said(row: &mut BoardRow, said: &Said) {
-    row.board_id.clone_from(&said.board_id);
     row.vendor_class.clone_from(&said.vendor_class);
-    row.free_bytes = said.free.map(|free| i32::try_from(free).unwrap_or(i32::MAX));
-    row.options = json!(said.options);
-    // Of a board in flash-boot mode it is known only from before.
+    if said.board_id.is_some() {
+        row.board_id.clone_from(&said.board_id);
+    }
+    if let Some(free) = said.free {
+        row.free_bytes = Some(i32::try_from(free).unwrap_or(i32::MAX));
+    }
     if let Some(arch) = said.arch {
         row.arch = Some(arch.to_owned());
     }
+    row.options = options(&row.options, &said.options);
+}
+
+/// The options that it says now, and as many of those before as there is room for.
+fn options(before: &Value, said: &BTreeMap<u8, String>) -> Value {
+    let mut all: BTreeMap<String, &str> =
+        said.iter().map(|(code, digits)| (code.to_string(), digits.as_str())).collect();
+    // Two digits a byte.
+    let mut room = (2 * MAX_UNKNOWN).saturating_sub(all.values().map(|digits| digits.len()).sum());
+    for (code, digits) in before.as_object().into_iter().flatten() {
+        let digits = digits.as_str().unwrap_or_default();
+        if !all.contains_key(code) && digits.len() <= room {
+            room -= digits.len();
+            all.insert(code.clone(), digits);
+        }
+    }
+    json!(all)
 }
 
 /// Writes into the row how far the board has come; `anew` = it has come to this stage just now. A board
-/// that has come to the end of its delivery has had it.
+/// that has come to the end of its delivery has had it, and stays what it came to when it is refused
+/// another: that it asked once more, and why it got nothing, is in its log alone.
 pub fn note_stage(
     row: &mut BoardRow,
     board: &Board,
@@ -180,11 +206,8 @@ pub fn note_stage(
     now: DateTime<Utc>,
 ) {
     let stage = board.stage();
-    if stage == Stage::Refused && board.reason() == Some(HAD_IT) && row.done {
-        // It stays what it came to; that it asked once more is in the log.
-        row.reason = board.reason().map(str::to_owned);
-        row.words = board.words().map(str::to_owned);
-        row.updated_at = now;
+    row.updated_at = now;
+    if stage == Stage::Refused && row.done {
         return;
     }
     if anew {
@@ -212,19 +235,25 @@ pub fn note_stage(
     }
     row.requests = i32::try_from(board.requests()).unwrap_or(i32::MAX);
     row.retries = i32::try_from(board.retries()).unwrap_or(i32::MAX);
-    let ran = board.duration().map(|ran| ran.as_millis());
-    row.duration_ms = ran.map(|ran| i32::try_from(ran).unwrap_or(i32::MAX));
-    row.updated_at = now;
+    row.duration_ms = milliseconds(board);
 }
 
-/// The entry of the log for the stage that the row has come to.
-pub fn entry(row: &BoardRow, stage: Stage, more: Detail, now: DateTime<Utc>) -> LogRow {
+/// From its first request to its end.
+fn milliseconds(board: &Board) -> Option<i32> {
+    let ran = board.duration()?;
+    Some(i32::try_from(ran.as_millis()).unwrap_or(i32::MAX))
+}
+
+/// The entry of the log for the stage that the board has come to.
+pub fn entry(row: &BoardRow, board: &Board, more: Detail, now: DateTime<Utc>) -> LogRow {
+    // Of one that is refused nothing was sent, whatever it had before.
+    let is_refused = board.stage() == Stage::Refused;
     let detail = Detail {
-        reason: row.reason.clone(),
-        sent_bytes: row.sent_bytes,
-        requests: row.requests,
-        retries: row.retries,
-        duration_ms: row.duration_ms,
+        reason: board.reason().map(str::to_owned),
+        sent_bytes: if is_refused { 0 } else { row.sent_bytes },
+        requests: i32::try_from(board.requests()).unwrap_or(i32::MAX),
+        retries: i32::try_from(board.retries()).unwrap_or(i32::MAX),
+        duration_ms: milliseconds(board),
         ..more
     };
     LogRow {
@@ -232,8 +261,8 @@ pub fn entry(row: &BoardRow, stage: Stage, more: Detail, now: DateTime<Utc>) -> 
         mac: row.mac.clone(),
         bench_id: row.bench_id,
         at: now,
-        state: stage.word().to_owned(),
-        words: row.words.clone(),
+        state: board.stage().word().to_owned(),
+        words: board.words().map(str::to_owned),
         detail: json!(detail),
     }
 }
@@ -328,97 +357,4 @@ async fn store(app: &Shared, writes: &[Write]) -> Result<(), sqlx::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use std::net::Ipv4Addr;
-    use std::sync::Arc;
-
-    use muster_netboot::board::{Gives, Kind, Offer, Verdict};
-
-    use super::*;
-
-    const MAC: Mac = Mac([0xe4, 0x8d, 0x8c, 0, 0, 1]);
-
-    fn request(options: Vec<(u8, Vec<u8>)>) -> Request {
-        Request {
-            xid: 1,
-            secs: 0,
-            flags: 0,
-            ciaddr: Ipv4Addr::UNSPECIFIED,
-            giaddr: Ipv4Addr::UNSPECIFIED,
-            mac: MAC,
-            file: Vec::new(),
-            options,
-        }
-    }
-
-    #[test]
-    fn what_a_board_says_is_kept_and_what_it_said_before_of_its_architecture_too() {
-        let profiles = profile::builtin();
-        let flashboot = request(vec![
-            (60, b"Flashboot".to_vec()),
-            (128, b"952-hb".to_vec()),
-            (129, 3_900_u32.to_be_bytes().to_vec()),
-            (200, vec![0xab, 1]),
-        ]);
-        let said = Said::of(&flashboot, profiles);
-        let mut row = fresh(MAC, Uuid::nil(), DateTime::UNIX_EPOCH);
-        row.arch = Some("mipsbe".to_owned());
-        note_said(&mut row, &said);
-        assert_eq!((row.board_id.as_deref(), row.free_bytes), (Some("952-hb"), Some(3_900)));
-        assert_eq!(
-            (row.arch.as_deref(), &row.options),
-            (Some("mipsbe"), &json!({ "200": "ab01" }))
-        );
-        let etherboot = request(vec![(60, b"ARM64__boot".to_vec())]);
-        note_said(&mut row, &Said::of(&etherboot, profiles));
-        assert_eq!((row.arch.as_deref(), row.board_id), (Some("arm64"), None));
-    }
-
-    #[test]
-    fn a_delivery_is_had_at_the_moment_of_its_last_byte() {
-        let second = Duration::from_secs;
-        let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).unwrap();
-        let network = "192.168.88.1/24".parse().unwrap();
-        let mut row = fresh(MAC, Uuid::nil(), at(0));
-        let mut board = Board::new(MAC, second(0));
-        let asks = request(vec![(60, b"Flashboot".to_vec())]);
-        board.request(asks, Kind::Flashboot, second(1));
-        let offer = Offer {
-            address: Ipv4Addr::new(192, 168, 88, 9),
-            file: "flashfig".to_owned(),
-            content: Arc::from(b"123 #\n".as_slice()),
-            gives: Gives::Script,
-        };
-        board.verdict(Verdict::Offer(offer), second(1));
-        note_stage(&mut row, &board, network, true, at(1));
-        assert_eq!((row.state.as_str(), row.offered_at, row.done), ("offered", Some(at(1)), false));
-        assert_eq!(row.address.unwrap().to_string(), "192.168.88.9/24");
-        board.read_began(second(2));
-        board.delivered(6, second(3));
-        note_stage(&mut row, &board, network, true, at(3));
-        assert_eq!((row.state.as_str(), row.done), ("delivered", true));
-        assert_eq!((row.delivered_at, row.duration_ms), (Some(at(3)), Some(2_000)));
-        // Said once more, it is no other delivery.
-        note_stage(&mut row, &board, network, false, at(4));
-        assert_eq!(row.delivered_at, Some(at(3)));
-        let log = entry(
-            &row,
-            Stage::Delivered,
-            Detail { by: Some("claim".to_owned()), ..Detail::default() },
-            at(4),
-        );
-        assert_eq!(log.state, "delivered");
-        assert_eq!(log.detail, json!({ "by": "claim", "requests": 1, "duration_ms": 2_000 }));
-
-        // Switched on once more it stays what it is; that it was refused is in its log.
-        let mut board = Board::new(MAC, second(60));
-        board.request(request(vec![(60, b"Flashboot".to_vec())]), Kind::Flashboot, second(60));
-        let words = "it had its delivery".to_owned();
-        board.verdict(Verdict::Refuse { code: HAD_IT, words }, second(60));
-        note_stage(&mut row, &board, network, true, at(60));
-        assert_eq!((row.state.as_str(), row.reason.as_deref()), ("delivered", Some("done")));
-        assert_eq!((row.delivered_at, row.duration_ms), (Some(at(3)), Some(2_000)));
-        assert_eq!(entry(&row, Stage::Refused, Detail::default(), at(60)).state, "refused");
-    }
-}
+mod tests;

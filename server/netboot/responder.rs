@@ -25,9 +25,12 @@ use super::record::Writer;
 use super::socket::{self, Link, Listening, Serving, receive};
 use crate::clock;
 use crate::ctx::Shared;
+use crate::store::bench as store;
 
-/// Decisions that are made at the same time.
-const DECISIONS: usize = 16;
+/// Decisions that are made at the same time, at most, and of all connections to the database one of so
+/// many: the rest is for the devices and people that are there already.
+const DECISIONS: u32 = 16;
+const OF_CONNECTIONS: u32 = 3;
 /// Between two looks at the interface.
 const LOOK: Duration = Duration::from_secs(1);
 /// After a socket that failed.
@@ -89,9 +92,10 @@ pub async fn run(app: Shared, bench: Bench, library: Arc<Library>, stop: Cancell
     let (ordered, orders) = watch::channel(Orders::default());
     tokio::spawn(minder::run(app.clone(), bench.clone(), said, ordered, stop.clone()));
     let saved = events.clone();
+    let decisions = decisions(app.config.database.max_connections);
     let mut responder = Responder {
         decider: Arc::new(Decider::new(app.clone(), bench.clone(), library)),
-        gate: Arc::new(Semaphore::new(DECISIONS)),
+        gate: Arc::new(Semaphore::new(decisions)),
         writer: Writer::start(app.clone(), move |mac| {
             // Who would hear of it is gone with the bench.
             let _ = saved.send(Event::Saved(mac));
@@ -134,6 +138,12 @@ pub async fn run(app: Shared, bench: Bench, library: Arc<Library>, stop: Cancell
     if timeout(FLUSH, responder.writer.flush()).await.is_err() {
         tracing::error!("what happened last at the bench was not written: the database is away");
     }
+}
+
+/// How many decisions are made at the same time.
+fn decisions(connections: u32) -> usize {
+    let most = (connections / OF_CONNECTIONS).clamp(2, DECISIONS);
+    usize::try_from(most).expect("it is a small number")
 }
 
 /// The next datagram: on which socket, from whom, and how many bytes of its buffer it has.
@@ -273,7 +283,7 @@ impl Responder {
         if self.link != Some(link) {
             (self.listening, self.serving) = (None, None);
             // Whatever the next one decides rests on what this one wrote.
-            if timeout(FLUSH, self.writer.flush()).await.is_err() {
+            if !self.settled().await {
                 return Some("the database is away".to_owned());
             }
             let config = &self.app.config.bench;
@@ -284,7 +294,12 @@ impl Responder {
                 range: config.range(),
                 lease_seconds: config.lease_seconds,
             });
-            engine.ordered(self.orders.borrow().clone());
+            let mut orders = self.orders.borrow().clone();
+            // Whoever armed it meant the one before: until the minder has looked, nobody has.
+            if self.link.is_some_and(|before| before.mac != link.mac) {
+                orders.until = None;
+            }
+            engine.ordered(orders);
             (self.engine, self.link) = (Some(engine), Some(link));
             let (interface, address) = (&self.bench.interface, link.address);
             tracing::info!(bench.interface = interface, "the bench is at {address}");
@@ -296,6 +311,27 @@ impl Responder {
             }
         }
         self.open_or_close()
+    }
+
+    /// Has written what the engine before said, and ended what it left. False = the database is away.
+    async fn settled(&self) -> bool {
+        let bench_id = self.bench.bench_id;
+        let settle = async {
+            self.writer.flush().await;
+            store::interrupted(&self.app.pool, bench_id, clock::now()).await
+        };
+        match timeout(FLUSH, settle).await {
+            Ok(Ok(0)) => true,
+            Ok(Ok(boards)) => {
+                tracing::warn!(bench.id = %bench_id, boards, "boards were being served, and are not");
+                true
+            }
+            Ok(Err(e)) => {
+                tracing::error!(bench.id = %bench_id, "what was interrupted is not written: {e}");
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     /// Opens what serves boards while it is needed, and closes it; gives why it cannot be opened.
@@ -326,6 +362,7 @@ impl Responder {
     fn tell(&self, problem: Option<String>) {
         let now = self.now();
         let status = Status {
+            mac: self.link.map(|link| link.mac.to_string()),
             address: self.link.map(|link| IpNet::V4(link.address)),
             problem,
             others: self.engine.as_ref().map(|engine| engine.others(now)).unwrap_or_default(),
@@ -335,5 +372,17 @@ impl Responder {
             *told = status;
             news
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_leave_connections_for_everybody_else() {
+        for (connections, most) in [(1, 2), (8, 2), (12, 4), (48, 16), (500, 16)] {
+            assert_eq!(decisions(connections), most, "{connections}");
+        }
     }
 }

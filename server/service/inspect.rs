@@ -98,7 +98,7 @@ pub async fn order(app: &App, ctx: &Ctx, name: &str) -> Result<(Job, Job), Error
     let script = ordered(Builtin::Inspect.job(), "inspect");
     let (script, made) = queue::create(&mut tx, &app.keys, script, ctx.now).await?;
     // By the script that it belongs to: the log of an earlier one may still be on its way.
-    let key = format!("{}{}", inspection::KEY, script.job_id);
+    let key = inspection::key_of(script.job_id);
     let log = ordered(JobSpec::Upload { file: UploadFile::Log }, &key);
     let (log, _) = queue::create(&mut tx, &app.keys, log, ctx.now).await?;
     if made {

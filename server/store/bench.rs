@@ -1,38 +1,51 @@
 //! The bench: interfaces of nodes on which factory-fresh boards are served, for what they are armed,
 //! and whatever each board got.
 //!
-//! - here: benches, and their arming. - `boards`: boards, and what happened to them. - `confirm`:
-//!   which of them came. - `batch`: what became of the boards of claims. - `allowed`: boards that are
-//!   served without a claim. - `images`: boot images. - `profiles`: how boards are served.
+//! - here: benches, and their arming. - `boards`: boards, and what people say of them. - `put`: what
+//!   the bench writes of one. - `log`: what happened to each. - `confirm`: which of them came. -
+//!   `batch`: what became of the boards of claims. - `allowed`: boards that are served without a
+//!   claim. - `images`: boot images. - `profiles`: how boards are served.
 
 mod allowed;
 mod batch;
 mod boards;
 mod confirm;
 mod images;
+mod log;
 mod profiles;
+mod put;
 
 pub use allowed::{
     Allowed, allowed, allowed_count, allowed_for, delete_allowed, get_allowed, insert_allowed,
 };
 pub use batch::{BatchFilter, BatchRow, Tally, batch, tallies};
 pub use boards::{
-    BoardFilter, BoardRow, LogRow, append_log, boards, cancel_install, claim_for, counts,
-    delete_board, install_over, load_board, log, move_sites, put_board, put_install, rearm,
-    serial_only_claims,
+    BoardFilter, BoardRow, boards, cancel_install, claim_for, counts, delete_board, install_over,
+    load_board, move_sites, put_install, rearm, rearmed_at, serial_only_claims,
 };
 pub use confirm::{Confirmable, confirm, confirmable};
 pub use images::{Image, delete_image, image, images, lock_images, put_image};
+pub use log::{LogRow, append_log, log};
 pub use profiles::{
     Profile, delete_profile, ensure_builtin_profiles, get_profile, list_profiles, profile_in_use,
     profiles, put_profile,
 };
+pub use put::{interrupted, put_board};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+/// What is wrong with a bench that is armed and is not what was armed.
+const CHANGED: &str = "the interface changed since it was armed: arm it again";
+/// What happened is kept for so long.
+const LOG_FOR: TimeDelta = TimeDelta::days(90);
+/// A board that was nobody's is kept for so long after it was seen last.
+const STRANGERS_FOR: TimeDelta = TimeDelta::days(7);
+/// So much of either is forgotten at a time.
+const FORGOTTEN: i64 = 10_000;
 
 /// What a node says of a bench of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +56,8 @@ pub struct BenchRow {
     pub host: String,
     /// As the system calls it: `eth1`.
     pub interface: String,
+    /// Its hardware address, as far as that is known.
+    pub mac: Option<String>,
     /// Its own address with the length of its network; `None` = it has none.
     pub address: Option<IpNet>,
     /// Why nothing can be served there, in words.
@@ -97,6 +112,17 @@ pub struct Armed {
     pub arming: Option<Value>,
     /// By whom.
     pub armed_by: Option<String>,
+    /// The hardware address that the interface had then; `None` = nobody knew it.
+    pub armed_mac: Option<String>,
+    /// Its hardware address, as its node said last.
+    pub mac: Option<String>,
+}
+
+impl Armed {
+    /// Whether an interface with this hardware address is the one that was armed.
+    pub fn is_for(&self, mac: Option<&str>) -> bool {
+        self.armed_mac.is_none() || self.armed_mac.as_deref() == mac
+    }
 }
 
 /// Changes whenever anything of the benches or their boards does.
@@ -106,24 +132,25 @@ pub struct Stamp {
     pub benches: Option<DateTime<Utc>>,
     /// When a board last did.
     pub boards: Option<DateTime<Utc>>,
-    /// How many boards there are: one may be forgotten.
-    pub known: i64,
 }
 
 /// Stores what a node says of a bench of its own; its arming stays.
 pub async fn heartbeat(pool: &PgPool, bench: &BenchRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into benches as b (bench_id, host, interface, address, problem, heard_at, others,
-                                   updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $6)
+                                   mac, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $6)
          on conflict (bench_id) do update set
              address = excluded.address,
+             -- That of an interface that is gone is still what was armed.
+             mac = coalesce(excluded.mac, b.mac),
              problem = excluded.problem,
              heard_at = excluded.heard_at,
              others = excluded.others,
              -- Who follows the benches is told of what is new, and not of each heartbeat.
              updated_at = case
                  when b.address is distinct from excluded.address
+                   or b.mac is distinct from coalesce(excluded.mac, b.mac)
                    or b.problem is distinct from excluded.problem
                    or b.others is distinct from excluded.others then excluded.updated_at
                  else b.updated_at end",
@@ -133,7 +160,8 @@ pub async fn heartbeat(pool: &PgPool, bench: &BenchRow) -> Result<(), sqlx::Erro
         bench.address as Option<IpNet>,
         bench.problem,
         bench.heard_at,
-        bench.others
+        bench.others,
+        bench.mac
     )
     .execute(pool)
     .await?;
@@ -144,21 +172,24 @@ pub async fn heartbeat(pool: &PgPool, bench: &BenchRow) -> Result<(), sqlx::Erro
 pub async fn armings(pool: &PgPool, host: &str) -> Result<Vec<Armed>, sqlx::Error> {
     sqlx::query_as!(
         Armed,
-        "select bench_id, interface, armed_until, armed_at, arming, armed_by from benches
-         where host = $1 order by interface",
+        "select bench_id, interface, armed_until, armed_at, arming, armed_by, armed_mac, mac
+         from benches where host = $1 order by interface",
         host
     )
     .fetch_all(pool)
     .await
 }
 
-/// All benches, by host and interface.
+/// All benches, by host and interface. That one is armed and is not what was armed is its problem, too.
 pub async fn benches(pool: &PgPool) -> Result<Vec<Bench>, sqlx::Error> {
     sqlx::query_as!(
         Bench,
-        r#"select bench_id, host, interface, address as "address: IpNet", problem, heard_at, others,
-                  armed_until, armed_at, armed_by, arming, updated_at
-           from benches order by host, interface"#
+        r#"select bench_id, host, interface, address as "address: IpNet",
+                  coalesce(problem, case when armed_until > heard_at and armed_mac <> mac
+                                    then $1::text end) as "problem?",
+                  heard_at, others, armed_until, armed_at, armed_by, arming, updated_at
+           from benches order by host, interface"#,
+        CHANGED
     )
     .fetch_all(pool)
     .await
@@ -181,7 +212,7 @@ pub async fn lock_bench(
     .await
 }
 
-/// Arms a bench until a time, in place of what it was armed for.
+/// Arms a bench until a time, in place of what it was armed for; the interface as it is now.
 pub async fn arm(
     conn: &mut PgConnection,
     bench_id: Uuid,
@@ -192,7 +223,7 @@ pub async fn arm(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update benches set armed_until = $2, armed_at = $5, armed_by = $3, arming = $4,
-                updated_at = $5
+                armed_mac = mac, updated_at = $5
          where bench_id = $1",
         bench_id,
         until,
@@ -226,9 +257,15 @@ pub async fn stamp(pool: &PgPool) -> Result<Stamp, sqlx::Error> {
     sqlx::query_as!(
         Stamp,
         r#"select (select max(updated_at) from benches) as "benches?",
-                  (select max(updated_at) from bench_boards) as "boards?",
-                  (select count(*) from bench_boards) as "known!""#
+                  (select max(updated_at) from bench_boards) as "boards?""#
     )
     .fetch_one(pool)
     .await
+}
+
+/// Forgets what happened long ago, and boards that were nobody's and did not come again; a bounded
+/// number of each.
+pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    log::purge(pool, now - LOG_FOR, FORGOTTEN).await?;
+    boards::purge(pool, now - STRANGERS_FOR, FORGOTTEN).await
 }

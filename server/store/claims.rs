@@ -97,6 +97,8 @@ pub struct Filter {
     pub site: Option<String>,
     /// How serial number, MAC address or the customer's number begin.
     pub text: Option<String>,
+    /// The MAC address that the text is, if it is one: it may be a serial number all the same.
+    pub mac: Option<String>,
 }
 
 /// Keeps every other change of claims out until the transaction ends.
@@ -202,7 +204,8 @@ pub async fn list(
                  else true end
              and ($3::text is null or c.site <@ $3::text::ltree)
              and ($4::text is null or starts_with(upper(c.serial), upper($4))
-                  or starts_with(c.mac, upper($4)) or starts_with(upper(c.customer), upper($4)))
+                  or starts_with(c.mac, upper($4)) or starts_with(upper(c.customer), upper($4))
+                  or c.mac = $7)
              and ($5::uuid is null or c.claim_id > $5)
            order by c.claim_id limit $6"#,
         within,
@@ -210,7 +213,8 @@ pub async fn list(
         filter.site,
         filter.text,
         after,
-        limit
+        limit,
+        filter.mac
     )
     .fetch_all(pool)
     .await

@@ -74,6 +74,23 @@ pub async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// The bench that is armed with a template at this time, as people call it: `eth1 on lab`.
+pub async fn armed_bench(
+    conn: &mut PgConnection,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select interface || ' on ' || host as "name!" from benches
+           where armed_until > $2 and $1 in (arming ->> 'template', arming ->> 'mode_template')
+           order by host, interface limit 1"#,
+        name,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Stores a new template, without a version.
 pub async fn insert(conn: &mut PgConnection, template: &Template) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -1,5 +1,7 @@
 //! The borders of a region: what stands outside is, to who may do something inside, not there.
 
+mod bench;
+
 use muster::access::right::Right;
 use muster::web::Access;
 use serde_json::{Value, json};

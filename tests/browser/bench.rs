@@ -156,6 +156,16 @@ async fn arm(browser: &Browser) {
     browser.press("Arm it").await;
     browser.sees("#accept_unverified-error", "nobody has verified the profile").await;
     browser.click("[name=accept_unverified]").await;
+    // Strangers are served by whoever has named the interface once more.
+    browser.click("[name=any]").await;
+    browser.press("Arm it").await;
+    browser.sees("#confirm-error", "type the name of the interface again, eth1").await;
+    browser.fill("#confirm", "eth1").await;
+    browser.press("Arm it").await;
+    browser.sees(".note", "other servers of BOOTP or DHCP were heard on eth1").await;
+    browser.sees("form", "Arm it although 192.0.2.9 may answer, too").await;
+    browser.click("[name=accept_others]").await;
+    browser.click("[name=any]").await;
     browser.press("Arm it").await;
     browser.sees(".note", "eth1 is armed until").await;
     browser.sees("#bench .state", "armed").await;
@@ -163,7 +173,7 @@ async fn arm(browser: &Browser) {
     browser.sees("#bench .state", "unverified").await;
 }
 
-/// The page of a board, which follows it; it is armed again and forgotten.
+/// The page of a board, which follows it; it is to be served once more, and forgotten.
 async fn look_at_one(browser: &Browser, pool: &PgPool, bench_id: Uuid) {
     comes(pool, bench_id, SERVED, "offered", None).await;
     browser.press(SERVED).await;
@@ -176,9 +186,9 @@ async fn look_at_one(browser: &Browser, pool: &PgPool, bench_id: Uuid) {
     browser.click("#board summary").await;
     browser.sees("#board pre", "password=********").await;
     browser.sees("#board", "It had its delivery").await;
-    browser.press("Arm it again").await;
+    browser.press("Serve it once more").await;
     browser.sees(".toast", "is served once more").await;
-    browser.sees("#board .timeline", "armed again").await;
+    browser.sees("#board .timeline", "to be served once more").await;
     let done: bool = sqlx::query_scalar("select done from bench_boards where mac = $1")
         .bind(SERVED)
         .fetch_one(pool)
@@ -187,6 +197,12 @@ async fn look_at_one(browser: &Browser, pool: &PgPool, bench_id: Uuid) {
     assert!(!done);
     browser.open(&format!("/bench/boards/{REFUSED}")).await;
     browser.sees("#board", WHY).await;
+    browser.sees("#board .button", "Claim this MAC address").await;
+    browser.press("Allow it").await;
+    browser.sees("h1", "Allowed boards").await;
+    let filled = format!("return document.querySelector('#value').value === '{REFUSED}'");
+    browser.until("its address stands there", &filled).await;
+    browser.open(&format!("/bench/boards/{REFUSED}")).await;
     browser.press("Forget…").await;
     browser.fill("#forget-confirm", REFUSED).await;
     browser.press("Forget").await;
@@ -233,6 +249,7 @@ async fn a_batch_tells_what_became_of_each_claim_and_has_a_label_for_it() {
     browser.sees("#batch p", far).await;
     browser.sees("#batch li", "1: too big").await;
     browser.sees("#batch", "put its MAC address into the claim").await;
+    browser.sees("#batch td .state", "no MAC address in its claim").await;
     browser.sees("#batch td", big).await;
     let mut admin = Session::opened(&muster, ADMIN).await;
     let csv = admin.get("/bench/batch.csv?site=eu").await;

@@ -303,7 +303,7 @@ async fn bench(net: &Net) -> Vec<Stop> {
     let (api, pool) = (&net.api, &net.muster.pool);
     let bench_id = super::bench::bench(pool).await;
     let arm = json!({ "minutes": 60, "template": "bench-bootstrap", "any": true,
-                      "accept_unverified": true });
+                      "accept_unverified": true, "confirm": "eth1", "accept_others": true });
     let armed = api.call("POST", &format!("/api/v1/bench/{bench_id}/arm"), Some(arm)).await;
     assert_eq!(armed.0, 200, "{}", armed.1);
     let big = ("too_big", "Not enough flash space, ignoring: 4,100 of 4,000 bytes");

@@ -10,7 +10,7 @@ const KLIBC: &str = "/usr/lib/klibc/bin/ipconfig";
 
 /// A bench that serves all kinds of clients, once it does: a first one was answered.
 async fn open() -> (Bench, Pipe) {
-    let bench = Bench::start(Wire::new()).await;
+    let bench = Bench::start(Wire::plain()).await;
     bench.template("clients", &script(600)).await;
     bench.arm("clients", json!({ "dhcp": true })).await;
     let mut pipe = Pipe::open(&bench.wire, 68).await;
@@ -138,13 +138,16 @@ async fn who_speaks_dhcp_is_answered_only_where_the_bench_is_armed_for_that() {
     if !ready(&["python3", "udhcpc"]) {
         return;
     }
-    let bench = Bench::start(Wire::new()).await;
+    let bench = Bench::start(Wire::plain()).await;
     bench.template("clients", &script(600)).await;
     bench.arm("clients", json!({})).await;
     let (wire, mac) = (&bench.wire, new_mac());
     bench.allow(mac).await;
     wire.become_client(mac);
+    // Of other clients of the segment nothing is noted.
     in_vain(wire, &[]).await;
+    assert!(bench.board(mac).await.is_none());
+    in_vain(wire, &["-V", "ARM64__boot"]).await;
     bench.refused(mac, "dhcp_off").await;
     // Somebody arms it for them while the client goes on.
     bench.arm("clients", json!({ "dhcp": true })).await;

@@ -71,6 +71,8 @@ impl Bench {
         arming["minutes"] = json!(30);
         arming["template"] = json!(template);
         arming["accept_unverified"] = json!(true);
+        arming["accept_others"] = json!(true);
+        arming["confirm"] = json!(self.wire.server);
         self.post(&format!("/api/v1/bench/{}/arm", self.id), arming).await
     }
 

@@ -34,7 +34,7 @@ async fn clients_that_others_wrote_read_a_boot_image_whole() {
     let bench = Bench::start(Wire::bad(true)).await;
     bench.template("lossy", &script(600)).await;
     bench.arm("lossy", json!({ "dhcp": true })).await;
-    let whole = image(8_000);
+    let whole = image(5_000);
     bench.image("arm64", &whole).await;
     bench.packages("arm64").await;
     let (mut pipe, dir) = (Pipe::open(&bench.wire, 68).await, tempfile::tempdir().unwrap());

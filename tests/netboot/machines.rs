@@ -33,7 +33,7 @@ struct Place {
 
 impl Place {
     async fn make() -> Self {
-        let bench = Bench::start(Wire::new()).await;
+        let bench = Bench::start(Wire::plain()).await;
         let (bridge, socket) = bench.wire.add_socket();
         bench.template("machines", &script(3_000)).await;
         bench.arm("machines", json!({ "dhcp": true })).await;

@@ -94,7 +94,7 @@ async fn our_answers_are_as_those_of_dnsmasq() {
         return;
     }
     let settings = [("MUSTER_ACS__AUTH", "none"), ("MUSTER_BENCH__LEASE_SECONDS", LEASE)];
-    let bench = Bench::with(Wire::new(), &settings).await;
+    let bench = Bench::with(Wire::plain(), &settings).await;
     bench.template("same", &script(600)).await;
     bench.arm("same", json!({ "dhcp": true })).await;
     let mac = new_mac();
@@ -169,7 +169,7 @@ async fn our_transfers_are_as_those_of_dnsmasq() {
     if !ready(&["python3", "dnsmasq"]) {
         return;
     }
-    let bench = Bench::start(Wire::new()).await;
+    let bench = Bench::start(Wire::plain()).await;
     bench.template("same", &script(EXACT)).await;
     bench.arm("same", json!({})).await;
     let mut pipe = Pipe::open(&bench.wire, 68).await;

@@ -46,7 +46,7 @@ pub async fn read(wire: &Wire, client: &str, name: &str, into: &Path) -> Said {
 }
 
 async fn open() -> (Bench, Pipe) {
-    let bench = Bench::start(Wire::new()).await;
+    let bench = Bench::start(Wire::plain()).await;
     bench.template("exact", &script(EXACT)).await;
     bench.arm("exact", json!({ "dhcp": true })).await;
     let pipe = Pipe::open(&bench.wire, 68).await;

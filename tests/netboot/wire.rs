@@ -139,7 +139,7 @@ pub struct Wire {
 
 impl Wire {
     /// The server's end here, the client's in a namespace.
-    pub fn new() -> Self {
+    pub fn plain() -> Self {
         Self::lay(None, &Ends { server_apart: false, client_apart: true, bad: false })
     }
 
@@ -235,9 +235,10 @@ impl Wire {
             .unwrap();
         let mut said = forwarder.stdout.take().unwrap();
         self.forwarder = Some(forwarder);
-        let mut word = [0; 5];
+        // With the end of the line: an unbuffered Python writes that by itself.
+        let mut word = [0; 6];
         said.read_exact(&mut word).unwrap();
-        assert_eq!(&word, b"ready");
+        assert_eq!(&word, b"ready\n");
     }
 
     fn on_server(&self, args: &str) {

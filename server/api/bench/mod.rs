@@ -30,7 +30,7 @@ use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
 use crate::netboot::arming::Arming;
 use crate::netboot::bench::Other;
-use crate::service::bench::{self as service, Status};
+use crate::service::bench::{self as service, Consent, Status};
 
 /// The routes, with their part of the description.
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -90,7 +90,7 @@ pub(super) struct BenchView {
     profile_status: Option<String>,
     /// Boards that were seen there last and that the caller sees, by state.
     counts: BTreeMap<String, i64>,
-    /// Other BOOTP and DHCP servers that were heard there.
+    /// Other BOOTP and DHCP servers that were heard there within an hour.
     others: Vec<Other>,
     /// When any of this last changed.
     updated_at: DateTime<Utc>,
@@ -98,7 +98,7 @@ pub(super) struct BenchView {
 
 impl BenchView {
     fn of(status: Status) -> Self {
-        let Status { bench, alive, arming, remaining, profile_status, counts } = status;
+        let Status { bench, alive, arming, remaining, profile_status, counts, others } = status;
         Self {
             bench_id: bench.bench_id,
             host: bench.host,
@@ -115,8 +115,7 @@ impl BenchView {
             arming,
             profile_status,
             counts,
-            // What another version of Muster wrote is not told.
-            others: serde_json::from_value(bench.others).unwrap_or_default(),
+            others,
             updated_at: bench.updated_at,
         }
     }
@@ -128,6 +127,10 @@ struct ArmBench {
     /// It ends by itself.
     #[schema(minimum = 1, maximum = 1440)]
     minutes: u32,
+    /// The name of the interface once more: needed with `any` and with `dhcp`.
+    confirm: Option<String>,
+    /// Needed where other BOOTP or DHCP servers were heard within an hour: it is armed all the same.
+    accept_others: Option<bool>,
     #[serde(flatten)]
     arming: Arming,
 }
@@ -137,7 +140,14 @@ impl ArmBench {
     fn parse(mut body: Value) -> Result<Self, Error> {
         let minutes = take(&mut body, "minutes")?;
         let none = || Error::invalid("/minutes", "say for how many minutes, 1 to 1440");
-        Ok(Self { minutes: minutes.ok_or_else(none)?, arming: merge::apply(json!({}), body)? })
+        let (confirm, accept_others) =
+            (take(&mut body, "confirm")?, take(&mut body, "accept_others")?);
+        Ok(Self {
+            minutes: minutes.ok_or_else(none)?,
+            confirm,
+            accept_others,
+            arming: merge::apply(json!({}), body)?,
+        })
     }
 }
 
@@ -180,8 +190,10 @@ pub(super) async fn list_benches(
 /// Arm a bench
 ///
 /// Boards that are claimed or allowed by what is on the wire are served there until the time is over,
-/// each once. A profile that nobody has verified is refused without `accept_unverified`. What the bench
-/// was armed for before is over.
+/// each once, by the version of the template that is the newest now. A profile that nobody has verified
+/// is refused without `accept_unverified`; `any` and `dhcp` take the interface's name once more in
+/// `confirm`; where other BOOTP or DHCP servers were heard within an hour the answer is 409 without
+/// `accept_others`. What the bench was armed for before is over.
 #[utoipa::path(
     post,
     path = "/api/v1/bench/{bench_id}/arm",
@@ -197,8 +209,9 @@ pub(super) async fn arm_bench(
     PathArgs(path): PathArgs<BenchPath>,
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Json<BenchView>, Problem> {
-    let ArmBench { minutes, arming } = ArmBench::parse(body)?;
-    let status = service::arm(&app, &ctx, path.bench_id, minutes, arming).await?;
+    let ArmBench { minutes, confirm, accept_others, arming } = ArmBench::parse(body)?;
+    let consent = Consent { confirm, accept_others: accept_others.unwrap_or_default() };
+    let status = service::arm(&app, &ctx, path.bench_id, minutes, &consent, arming).await?;
     Ok(Json(BenchView::of(status)))
 }
 
@@ -228,15 +241,18 @@ mod tests {
 
     #[test]
     fn a_body_says_for_how_long_and_nothing_that_nobody_reads() {
-        let body = json!({ "minutes": 60, "template": "bench", "any": true, "dhcp": null });
+        let body = json!({ "minutes": 60, "template": "bench", "any": true, "dhcp": null,
+                           "confirm": "eth1", "accept_others": true });
         let read = ArmBench::parse(body).unwrap();
         assert_eq!((read.minutes, read.arming.template.as_str()), (60, "bench"));
         assert!(read.arming.any && !read.arming.dhcp);
+        assert_eq!((read.confirm.as_deref(), read.accept_others), (Some("eth1"), Some(true)));
         for (body, place) in [
             (json!({ "template": "bench" }), "/minutes"),
             (json!({ "minutes": "long", "template": "bench" }), "/minutes"),
             (json!({ "minutes": 1, "templat": "bench" }), "/templat"),
             (json!({ "minutes": 1, "template": 7 }), "/template"),
+            (json!({ "minutes": 1, "template": "bench", "confirm": 7 }), "/confirm"),
             (json!([]), "/minutes"),
         ] {
             let shown = body.to_string();

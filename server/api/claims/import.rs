@@ -245,7 +245,7 @@ pub(super) async fn export_claims(
     State(app): State<Shared>,
     QueryArgs(query): QueryArgs<ExportQuery>,
 ) -> Result<Response, Problem> {
-    let filter = Filter { state: query.state, site: query.site, text: query.q };
+    let filter = Filter { state: query.state, site: query.site, text: query.q, mac: None };
     let pages = export::csv(app, ctx, filter).await?;
     let fields = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),

@@ -162,7 +162,7 @@ pub(super) async fn list_claims(
     QueryArgs(query): QueryArgs<ClaimPage>,
 ) -> Result<Json<Page<ClaimView>>, Problem> {
     let limit = Limit::new(query.limit)?;
-    let filter = Filter { state: query.state, site: query.site, text: query.q };
+    let filter = Filter { state: query.state, site: query.site, text: query.q, mac: None };
     let rows = service::list(&app, &ctx, filter, query.after, limit.rows()).await?;
     Ok(Json(Page::of(rows, limit, |c| c.claim_id.to_string(), ClaimView::of)))
 }

@@ -157,6 +157,12 @@ struct Arm {
     /// Serve by a profile that nobody has verified.
     #[arg(long)]
     accept_unverified: bool,
+    /// Arm although other BOOTP or DHCP servers were heard there within an hour.
+    #[arg(long)]
+    accept_others: bool,
+    /// The name of the interface once more: needed with --any and with --dhcp.
+    #[arg(long, value_name = "IF", required_if_eq_any([("any", "true"), ("dhcp", "true")]))]
+    confirm: Option<String>,
 }
 
 impl Arm {
@@ -167,14 +173,19 @@ impl Arm {
             ("profile", self.profile),
             ("strategy", self.strategy),
             ("mode_template", self.mode_template),
+            ("confirm", self.confirm),
         ];
         for (name, text) in texts {
             if let Some(text) = text {
                 body[name] = Value::from(text);
             }
         }
-        let yes =
-            [("any", self.any), ("dhcp", self.dhcp), ("accept_unverified", self.accept_unverified)];
+        let yes = [
+            ("any", self.any),
+            ("dhcp", self.dhcp),
+            ("accept_unverified", self.accept_unverified),
+            ("accept_others", self.accept_others),
+        ];
         for (name, _) in yes.into_iter().filter(|(_, said)| *said) {
             body[name] = Value::from(true);
         }
@@ -373,12 +384,13 @@ mod tests {
         };
         assert_eq!(arm.body(), json!({ "minutes": 30, "template": "t" }));
         let line = "arm eth1 --template t --minutes 30 --any --any-per-minute 5 --var vlan=7 \
-                    --accept-unverified --any-until 2030-01-01T00:00:00Z --profile p";
+                    --accept-unverified --any-until 2030-01-01T00:00:00Z --profile p \
+                    --confirm eth1 --accept-others";
         let Command::Arm(arm) = parsed(line).unwrap() else { panic!("it arms") };
         let body = json!({
             "minutes": 30, "template": "t", "any": true, "any_per_minute": 5, "profile": "p",
             "variables": { "vlan": 7 }, "accept_unverified": true,
-            "any_until": "2030-01-01T00:00:00Z",
+            "any_until": "2030-01-01T00:00:00Z", "confirm": "eth1", "accept_others": true,
         });
         assert_eq!(arm.body(), body);
         let line = "install M --release 7.16.1 --package wifi-qcom --confirm M";
@@ -393,6 +405,8 @@ mod tests {
             "arm eth1 --template t",
             "arm eth1 --minutes 5",
             "arm eth1 --template t --minutes 5 --any-per-minute 5",
+            "arm eth1 --template t --minutes 5 --any",
+            "arm eth1 --template t --minutes 5 --dhcp",
             "install M --release 7.16.1",
             "install M --confirm M",
             "allowed add place riga",

@@ -22,11 +22,15 @@ impl Rate {
         !known && self.0.len() >= usize::try_from(most).unwrap_or(usize::MAX)
     }
 
-    /// This one is served.
-    pub fn note(&mut self, mac: Mac, now: DateTime<Utc>) {
+    /// This one is served, if it may be.
+    pub fn take(&mut self, mac: Mac, most: u32, now: DateTime<Utc>) -> bool {
+        if self.is_spent(mac, most, now) {
+            return false;
+        }
         if !self.0.iter().any(|(other, _)| *other == mac) {
             self.0.push_back((mac, now));
         }
+        true
     }
 }
 
@@ -40,12 +44,13 @@ mod tests {
         let mac = |n: u8| Mac([2, 0, 0, 0, 0, n]);
         for n in 0..3 {
             assert!(!rate.is_spent(mac(n), 3, start));
-            rate.note(mac(n), start);
+            assert!(rate.take(mac(n), 3, start));
         }
         assert!(rate.is_spent(mac(9), 3, start + TimeDelta::seconds(59)));
+        assert!(!rate.take(mac(9), 3, start + TimeDelta::seconds(59)));
         // Who is served asks again, and takes no other's place.
         assert!(!rate.is_spent(mac(1), 3, start));
-        rate.note(mac(1), start);
+        assert!(rate.take(mac(1), 3, start));
         assert!(!rate.is_spent(mac(9), 4, start));
         assert!(!rate.is_spent(mac(9), 3, start + MINUTE));
     }

@@ -10,13 +10,16 @@ use muster_netboot::mac::Mac;
 use muster_netboot::netinstall::{Announcement, Frame, Installer, Outcome, Progress};
 use serde_json::Value;
 
+use super::boots::UNDECIDED;
 use super::known::Known;
 use super::{Datagram, Engine, Now, Out, PROGRESS, Port};
-use crate::netboot::decide::{Asks, Decision, Gift, Question};
+use crate::netboot::decide::{Asks, Decision, Gift, Question, Stored};
 use crate::netboot::socket;
 
 /// A board that announces itself again and again is asked about once in this time.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// A board that was heard so lately is being installed, whatever somebody asks in its name.
+const HEARD: Duration = Duration::from_secs(5);
 /// Boards that are asked about at the same time.
 const MAX_ANNOUNCED: usize = 256;
 
@@ -26,8 +29,17 @@ pub(super) struct Running {
     /// The arming by its name, as it was stored.
     install: Value,
     until: DateTime<Utc>,
+    /// When its board was last heard.
+    heard: Duration,
     /// When it was last written how far it has come, and how far that was.
     told: (Duration, u64),
+}
+
+impl Running {
+    /// Whether its board was heard just now.
+    pub(super) fn is_heard(&self, now: Duration) -> bool {
+        now.saturating_sub(self.heard) < HEARD
+    }
 }
 
 impl Engine {
@@ -39,6 +51,7 @@ impl Engine {
             return;
         }
         if let Some(running) = self.installs.get_mut(&mac) {
+            running.heard = now.since;
             send(running.installer.packet(bytes, now.since), out);
             if let Some(known) = self.boards.get_mut(&mac) {
                 known.row.seen_at = now.at;
@@ -68,7 +81,14 @@ impl Engine {
         let mac = decision.question.mac;
         let waits = self.boards.get(&mac).is_some_and(|k| k.board.stage() == Stage::Installing);
         let unsaved = self.boards.get(&mac).is_some_and(|known| known.unsaved > 0);
-        if self.installs.contains_key(&mac) || unsaved {
+        if self.installs.contains_key(&mac) {
+            return;
+        }
+        // It could not be decided, or it is about what the board was: its next announcement is asked
+        // about.
+        let undecided = matches!(&decision.outcome, Err(refusal) if refusal.code == UNDECIDED);
+        if unsaved || undecided || matches!(decision.row, Stored::Unknown) {
+            self.announced.remove(&mac);
             return;
         }
         let given = match &decision.outcome {
@@ -82,7 +102,7 @@ impl Engine {
         }
         let bench_id = self.setup.bench_id;
         let known = self.boards.entry(mac).or_insert_with(|| Known::new(mac, bench_id, now));
-        known.learn(&decision, bench_id, now);
+        known.learn(&decision, given.is_err(), bench_id, now);
         match given {
             Err(words) => known.board.install_failed(&words, now.since),
             Ok(given) => {
@@ -100,7 +120,8 @@ impl Engine {
                 known.board.install_began(now.since);
                 known.board.install_step(&installer.progress().step, now.since);
                 send(packets, out);
-                let running = Running { installer, install, until, told: (now.since, 0) };
+                let (heard, told) = (now.since, (now.since, 0));
+                let running = Running { installer, install, until, heard, told };
                 self.installs.insert(mac, running);
             }
         }
@@ -131,20 +152,21 @@ impl Engine {
         let Some(outcome) = running.installer.outcome() else {
             let (at, before) = running.told;
             let news = sent > before || known.row.step.as_deref() != Some(step.as_str());
-            if news && now.since.saturating_sub(at) >= PROGRESS {
+            if news && known.unsaved == 0 && now.since.saturating_sub(at) >= PROGRESS {
                 running.told = (now.since, sent);
                 self.write(mac, now, out);
             }
             return;
         };
         let Some(running) = self.installs.remove(&mac) else { return };
-        match outcome {
+        match &outcome {
             Outcome::Done => known.board.installed(now.since),
-            Outcome::Failed(words) => known.board.install_failed(&words, now.since),
+            Outcome::Failed(words) => known.board.install_failed(words, now.since),
         }
         let mut write = known.written(self.setup.network, now);
-        // It is over with the very write that says so: this arming formats it once.
-        if known.board.stage() == Stage::Installed {
+        // It is over with the very write that says so, whatever it has asked since: this arming formats
+        // it once.
+        if outcome == Outcome::Done {
             write.install_over = Some((running.install, running.until));
         }
         out.writes.push(write);

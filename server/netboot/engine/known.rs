@@ -8,7 +8,7 @@ use muster_netboot::board::{Board, Stage};
 use muster_netboot::mac::Mac;
 use uuid::Uuid;
 
-use super::Now;
+use super::{MINUTE, Now};
 use crate::netboot::decide::{Asks, Decision, Gift, Given, Reading, Stored};
 use crate::netboot::record::{self, Detail, Said, Write};
 use crate::store::bench::BoardRow;
@@ -35,6 +35,10 @@ pub(super) struct Known {
     had_it: Option<Duration>,
     /// The stage of its last write, and why it was refused or failed then.
     told: Option<(Stage, Option<&'static str>)>,
+    /// When that was.
+    told_at: Duration,
+    /// Refusals of the last minute that are in its log.
+    refusals: Vec<(&'static str, Duration)>,
 }
 
 impl Known {
@@ -50,6 +54,8 @@ impl Known {
             detail: Detail::default(),
             had_it: None,
             told: None,
+            told_at: now.since,
+            refusals: Vec::new(),
         }
     }
 
@@ -72,20 +78,36 @@ impl Known {
         ended && self.unsaved == 0 && self.had_it.is_some_and(|at| at <= time)
     }
 
-    /// Takes over what was read for a decision.
-    pub(super) fn learn(&mut self, decision: &Decision, bench_id: Uuid, now: Now) {
+    /// Whether it is worth a write that it was refused: it is news, or nothing was said for a minute.
+    pub(super) fn is_worth_writing(&self, now: Duration) -> bool {
+        let is_news = self.told != Some((self.board.stage(), self.board.reason()));
+        is_news || (self.unsaved == 0 && now.saturating_sub(self.told_at) >= MINUTE)
+    }
+
+    /// Notes what it says of itself. Of one that had its delivery and gets no more, what it was then
+    /// stays.
+    pub(super) fn note(&mut self, refused: bool) {
+        if !(refused && self.row.done) {
+            self.board.kind().word().clone_into(&mut self.row.kind);
+            record::note_said(&mut self.row, &self.said);
+        }
+    }
+
+    /// Takes over what was read for a decision. `refused`: it gets nothing.
+    pub(super) fn learn(&mut self, decision: &Decision, refused: bool, bench_id: Uuid, now: Now) {
         let seen_at = self.row.seen_at;
         match &decision.row {
             Stored::Row(row) => self.row = (**row).clone(),
             // Never stored, or somebody has had it forgotten.
             Stored::Nothing => self.row = record::fresh(decision.question.mac, bench_id, now.at),
-            Stored::Unknown => {}
+            // Of that nothing is decided.
+            Stored::Unknown => return,
         }
+        self.row.decided = true;
         self.row.bench_id = bench_id;
         self.row.seen_at = seen_at;
-        if let Asks::Boot { kind, said, .. } = &decision.question.asks {
-            kind.word().clone_into(&mut self.row.kind);
-            record::note_said(&mut self.row, said);
+        if let Asks::Boot { .. } = &decision.question.asks {
+            self.note(refused);
         }
         match &decision.claim {
             Some((claim_id, site)) => {
@@ -112,6 +134,7 @@ impl Known {
         row.template_version = script.as_ref().map(|script| script.version);
         row.size = script.as_ref().map(|s| i32::try_from(s.script.len()).unwrap_or(i32::MAX));
         row.script_sha256 = script.as_ref().map(|script| script.sha256.clone());
+        let mode = script.as_ref().and_then(|script| script.mode.clone());
         row.script = script.map(|script| script.masked);
         let (total, warnings) = match given.gift {
             Gift::File { content, reading, .. } => {
@@ -128,6 +151,8 @@ impl Known {
             profile_status: row.profile_status.clone(),
             template: row.template.clone(),
             template_version: row.template_version,
+            mode_template: mode.as_ref().map(|(template, _)| template.clone()),
+            mode_version: mode.map(|(_, version)| version),
             size: row.size,
             warnings,
             ..Detail::default()
@@ -136,21 +161,37 @@ impl Known {
         self.told = None;
     }
 
-    /// What is to be written now: with an entry of the log if the board has come to another stage.
+    /// What is to be written now: with an entry of the log if the board has come to another stage. That
+    /// it is refused for one reason comes into its log once a minute at most.
     pub(super) fn written(&mut self, network: Ipv4Net, now: Now) -> Write {
         let stage = self.board.stage();
         let said = Some((stage, self.board.reason()));
         let anew = self.told != said;
         record::note_stage(&mut self.row, &self.board, network, anew, now.at);
-        let log = anew.then(|| {
+        let log = (anew && self.may_log(now.since)).then(|| {
             metrics::counter!("muster_bench_boards_total", "state" => stage.word()).increment(1);
-            record::entry(&self.row, stage, std::mem::take(&mut self.detail), now.at)
+            record::entry(&self.row, &self.board, std::mem::take(&mut self.detail), now.at)
         });
         if anew && matches!(stage, Stage::Delivered | Stage::Installed) {
             self.had_it = Some(now.since);
         }
-        self.told = said;
+        (self.told, self.told_at) = (said, now.since);
         self.unsaved += 1;
-        Write { mac: self.board.mac(), row: self.row.clone(), log, install_over: None }
+        let row = self.row.clone();
+        // Whose it is was decided for this write; what people say of it meanwhile stays.
+        self.row.decided = false;
+        Write { mac: self.board.mac(), row, log, install_over: None }
+    }
+
+    fn may_log(&mut self, now: Duration) -> bool {
+        let (Stage::Refused, Some(code)) = (self.board.stage(), self.board.reason()) else {
+            return true;
+        };
+        self.refusals.retain(|(_, at)| now.saturating_sub(*at) < MINUTE);
+        let is_first = self.refusals.iter().all(|(other, _)| *other != code);
+        if is_first {
+            self.refusals.push((code, now));
+        }
+        is_first
     }
 }

@@ -70,6 +70,8 @@ pub struct Orders {
     pub dhcp: bool,
     /// How boards are served.
     pub profiles: Arc<Vec<Profile>>,
+    /// The name of the one that it is armed with, which is tried first.
+    pub profile: Option<String>,
 }
 
 /// What a bench is.

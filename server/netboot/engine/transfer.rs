@@ -6,13 +6,13 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use muster_netboot::board::Stage;
+use muster_netboot::board::{Gives, Stage};
 use muster_netboot::bootp;
 use muster_netboot::mac::Mac;
 use muster_netboot::tftp::{Limits, Outcome, Packet, Sender, code, is_octet, refuse};
 
 use super::known::Known;
-use super::{Datagram, Engine, Now, Out, PROGRESS, Port, may_read};
+use super::{Datagram, Engine, Now, Out, PROGRESS, Port};
 
 /// A transfer that has ended is kept for so long: a late copy of its request begins no other.
 const LINGERS: Duration = Duration::from_secs(1);
@@ -160,23 +160,52 @@ impl Engine {
         }
         transfer.resent = transfer.sender.resent();
         let Some(outcome) = transfer.sender.outcome() else {
-            if transfer.large && now.since.saturating_sub(transfer.told) >= PROGRESS {
+            let may_tell = transfer.large && known.unsaved == 0;
+            if may_tell && now.since.saturating_sub(transfer.told) >= PROGRESS {
                 transfer.told = now.since;
                 self.write(mac, now, out);
             }
             return;
         };
         transfer.ended = Some(now.since);
-        end(known, &outcome, sent, now);
+        end(known, &outcome, &transfer.sender, now);
         self.write(mac, now, out);
     }
 }
 
-fn end(known: &mut Known, outcome: &Outcome, sent: u64, now: Now) {
+/// Whether a board at this stage may read what it was offered.
+fn may_read(stage: Stage) -> bool {
+    match stage {
+        Stage::Offered | Stage::Transferring | Stage::TimedOut | Stage::Failed => true,
+        Stage::Seen
+        | Stage::Refused
+        | Stage::Delivered
+        | Stage::Redirected
+        | Stage::Installing
+        | Stage::Installed => false,
+    }
+}
+
+fn end(known: &mut Known, outcome: &Outcome, sender: &Sender, now: Now) {
     known.peer = None;
     match outcome {
-        Outcome::Done => known.board.delivered(sent, now.since),
-        Outcome::Failed(words) => known.board.read_failed(words, now.since),
+        Outcome::Done => known.board.delivered(sender.sent_bytes(), now.since),
+        Outcome::Unacknowledged => known.board.unacknowledged(now.since),
+        Outcome::Failed(words) => {
+            let words = with_leak(words, known, sender.out_bytes());
+            known.board.read_failed(&words, now.since);
+        }
+    }
+}
+
+/// Why a transfer failed, and how much of a script went out: there may be secrets in it.
+fn with_leak(words: &str, known: &Known, went_out: u64) -> String {
+    match known.board.offer() {
+        Some(offer) if offer.gives == Gives::Script && went_out > 0 => {
+            let total = offer.content.len();
+            format!("{words}; {went_out} of {total} bytes of its script went out")
+        }
+        Some(_) | None => words.to_owned(),
     }
 }
 

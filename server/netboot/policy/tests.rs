@@ -37,6 +37,7 @@ fn facts<'a>(arming: &'a Arming, profile: &'a Profile) -> Facts<'a> {
         serial_only: false,
         any_spent: false,
         done: false,
+        taken: false,
         install_until: None,
     }
 }
@@ -67,7 +68,7 @@ fn each_refusal_has_its_code() {
     let redirect = Arming { strategy: Strategy::EtherbootRedirect, ..arming() };
     let cautious = Arming { accept_unverified: false, ..arming() };
     let with = |arming| Some(Armed { arming, until: later() });
-    let table: [(&str, Facts<'_>); 20] = [
+    let table: [(&str, Facts<'_>); 25] = [
         ("relay", Facts { relayed: true, ..good }),
         ("disarmed", Facts { armed: None, ..good }),
         ("disarmed", Facts { armed: Some(Armed { arming: &plain, until: now() }), ..good }),
@@ -80,6 +81,12 @@ fn each_refusal_has_its_code() {
         ("any_expired", Facts { armed: with(&expired), ..stranger }),
         ("any_expired", Facts { armed: with(&never), ..stranger }),
         ("done", Facts { done: true, ..good }),
+        ("taken", Facts { taken: true, ..good }),
+        ("done", Facts { done: true, taken: true, ..good }),
+        // It has started, and asks for other things now: what it had counts.
+        ("done", Facts { done: true, kind: Kind::Dhcp, ..good }),
+        ("done", Facts { done: true, kind: ETHERBOOT, install_until: Some(now()), ..good }),
+        ("taken", Facts { taken: true, kind: Kind::Other, ..good }),
         ("no_profile", Facts { served: None, ..good }),
         (
             "no_profile",
@@ -106,7 +113,9 @@ fn a_board_that_nobody_named_gets_nothing_whatever_else_is_so() {
             // Also one that was armed for an installation and then taken off the list.
             for install_until in [None, Some(later())] {
                 let facts = Facts { kind, done, announced, install_until, ..stranger };
-                assert_eq!(code(&facts), "not_claimed", "{facts:?}");
+                let had_it = done && install_until.is_none();
+                let expected = if had_it { "done" } else { "not_claimed" };
+                assert_eq!(code(&facts), expected, "{facts:?}");
             }
         }
     }
@@ -151,6 +160,7 @@ fn a_board_that_was_armed_for_it_is_led_to_its_installation() {
     // That it had its delivery is no matter: somebody has named it since then.
     let armed = Facts { install_until: Some(later()), done: true, ..facts(&plain, &profile) };
     assert_eq!(what(&armed), What::Redirect);
+    assert_eq!(what(&Facts { taken: true, ..armed }), What::Redirect);
     assert_eq!(what(&Facts { kind: ETHERBOOT, ..armed }), What::Image);
     assert_eq!(what(&Facts { kind: ETHERBOOT, announced: true, ..armed }), What::Install);
     let dhcp = Arming { dhcp: true, ..arming() };

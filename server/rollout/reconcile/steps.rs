@@ -117,10 +117,13 @@ fn to_release(
     }
 }
 
-/// Whether it starts with another RouterBOOT than its RouterOS brings; `None` = it has not said.
+/// Whether it starts with another RouterBOOT than its RouterOS brings; `None` = it has not said,
+/// or not since it runs what it does.
 fn booter_is_behind(row: &PlanRow) -> Option<bool> {
     let (runs, brings) = (row.booter_current.as_ref()?, row.booter_upgrade.as_ref()?);
-    Some(!is_same(brings, runs))
+    // A RouterOS brings the one of its own version: another was said before an upgrade.
+    let current = row.version.as_ref().is_some_and(|version| is_same(brings, version));
+    current.then(|| !is_same(brings, runs))
 }
 
 /// Why devices could not be taken back from this version to what they run; `None` = they could.

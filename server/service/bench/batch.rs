@@ -1,4 +1,5 @@
-//! A batch: what became of the boards of the claims for a site, of a customer, or of a few.
+//! A batch: what became of the boards of the claims for a site, of a customer, or of a few. Of a board
+//! that the caller does not see, for it stands elsewhere by now, nothing is told: it counts as not seen.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

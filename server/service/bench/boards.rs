@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
+use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -119,11 +120,18 @@ pub(super) async fn load(conn: &mut PgConnection, ctx: &Ctx, mac: &str) -> Resul
     let stored = claim::mac(mac).ok_or_else(none)?;
     let row = store::load_board(conn, &stored).await?;
     let reach = ctx.reach(Right::Read);
-    let seen = |row: &BoardRow| row.site.is_none() || reach.covers(row.site.as_deref());
-    row.filter(seen).ok_or_else(none)
+    row.filter(|row| is_seen(row, &reach)).ok_or_else(none)
 }
 
-/// What happened to a board, the newest first, before an entry.
+/// Whether who may read there sees a board. One without a site is for all who see any only as long as
+/// it is nobody's; the statements of the store say the same.
+fn is_seen(row: &BoardRow, reach: &Reach) -> bool {
+    let is_nobodys = row.site.is_none() && row.claim_id.is_none() && row.device_id.is_none();
+    is_nobodys || reach.covers(row.site.as_deref())
+}
+
+/// What happened to a board, the newest first, before an entry; but for what happened while it belonged
+/// to a site where the caller sees nothing.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]
@@ -135,10 +143,11 @@ pub async fn log(
     limit: i64,
 ) -> Result<Vec<LogRow>, Error> {
     let board = board(app, ctx, mac).await?;
-    Ok(store::log(&app.pool, &board.row.mac, before, limit).await?)
+    let within = ctx.reach(Right::Read).paths();
+    Ok(store::log(&app.pool, &board.row.mac, within.as_deref(), before, limit).await?)
 }
 
-/// Lets a board have its delivery once more.
+/// Lets a board have its delivery once more, also where a device has taken its claim.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]
@@ -167,9 +176,10 @@ pub async fn forget(app: &App, ctx: &Ctx, mac: &str) -> Result<(), Error> {
     let mut tx = app.pool.begin().await?;
     let row = load(&mut tx, ctx, mac).await?;
     ctx.require_at(Right::Bench, row.site.as_deref())?;
-    store::delete_board(&mut tx, &row.mac).await?;
     let words = format!("{} had it forgotten", ctx.actor.name);
+    // First: where it belongs goes with it into its log.
     store::append_log(&mut tx, &entry(ctx, &row, "forgotten", words)).await?;
+    store::delete_board(&mut tx, &row.mac, ctx.now).await?;
     audit::record(&mut tx, ctx, "board.forget", object(&row), said(&row), ()).await?;
     tx.commit().await?;
     tracing::info!(board.mac = row.mac, by = ctx.actor.name, "a board was forgotten");

@@ -1,7 +1,8 @@
 //! The bench: where factory-fresh boards are served, and what each got.
 //!
-//! Owns who may arm one, and for what. A board that has a site is seen where one may read; one that has
-//! none, which is nobody's yet, by whoever may read anywhere. To let boards be served takes the right
+//! Owns who may arm one, and for what: what is dangerous is said twice. A board that has a site is seen
+//! where one may read; one that has none and is nobody's yet by whoever may read anywhere; one that has
+//! none and a claim or a device by whoever may read everywhere. To let boards be served takes the right
 //! `bench` everywhere: what is on the wire is of no site before it is known. To let one board be
 //! served again, or installed, takes it where that board comes to stand.
 //!
@@ -20,7 +21,7 @@ pub mod profiles;
 
 pub use batch::{Reason, Summary, batch, batch_summary};
 pub use boards::{Board, Place, STATES, board, boards, forget, log, rearm};
-pub use follow::follow;
+pub use follow::{News, follow};
 pub use install::{cancel_install, install};
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::netboot::arming::Arming;
+use crate::netboot::bench::Other;
 use crate::store::bench as store;
 use crate::store::templates::{self, Template};
 
@@ -46,6 +48,8 @@ pub use store::{Bench, BoardFilter};
 pub const MAX_MINUTES: u32 = 24 * 60;
 /// A bench whose node was silent for longer is not there: it says every 5 s that it is.
 const SILENT: TimeDelta = TimeDelta::seconds(20);
+/// Another server is told of for so long after it was heard last.
+const OTHERS_FOR: TimeDelta = TimeDelta::hours(1);
 /// Templates that are offered.
 const MAX_TEMPLATES: i64 = 1_000;
 
@@ -64,6 +68,18 @@ pub struct Status {
     pub profile_status: Option<String>,
     /// Boards that were seen there last and that the caller sees, by state.
     pub counts: BTreeMap<String, i64>,
+    /// Other servers of BOOTP or DHCP that were heard there within an hour, by address.
+    pub others: Vec<Other>,
+}
+
+/// What whoever arms a bench says yes to, beside for what it is armed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The name of the interface once more: needed to serve boards that nobody named, and to answer
+    /// clients that speak DHCP.
+    pub confirm: Option<String>,
+    /// Other servers were heard on that segment, and it is armed all the same.
+    pub accept_others: bool,
 }
 
 impl Status {
@@ -77,6 +93,7 @@ impl Status {
                 .filter(|d| *d > TimeDelta::zero()),
             profile_status: None,
             counts: BTreeMap::new(),
+            others: others(&bench, now),
             bench,
         }
     }
@@ -86,6 +103,14 @@ impl Status {
 /// is not told.
 fn told(bench: &Bench) -> Option<Arming> {
     bench.arming.as_ref().and_then(|stored| Arming::masked(stored).ok())
+}
+
+/// Other servers that were heard there within an hour. What another version of Muster wrote is not
+/// told.
+fn others(bench: &Bench, now: DateTime<Utc>) -> Vec<Other> {
+    let mut all: Vec<Other> = serde_json::from_value(bench.others.clone()).unwrap_or_default();
+    all.retain(|other| other.heard_at > now - OTHERS_FOR);
+    all
 }
 
 /// All benches, by host and interface.
@@ -122,29 +147,35 @@ pub async fn templates(app: &App, ctx: &Ctx) -> Result<Vec<Template>, Error> {
     Ok(all)
 }
 
-/// Arms a bench for so many minutes, in place of what it was armed for.
+/// Arms a bench for so many minutes, in place of what it was armed for. Boards get the version of the
+/// template that is the newest now.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Invalid`] for a time that is none, for what no
-/// bench can serve, and for a profile that nobody has verified where that is not accepted;
-/// [`Error::Conflict`] where nothing can be served there.
+/// bench can serve, for a profile that nobody has verified where that is not accepted, and where the
+/// interface is to be named once more; [`Error::Conflict`] where nothing can be served there, and where
+/// others answer boards and that is not accepted.
 pub async fn arm(
     app: &App,
     ctx: &Ctx,
     bench_id: Uuid,
     minutes: u32,
+    consent: &Consent,
     arming: Arming,
 ) -> Result<Status, Error> {
     ctx.require_everywhere(Right::Bench)?;
     let mut tx = app.pool.begin().await?;
     let bench = held(&mut tx, bench_id).await?;
     let until = ctx.now + minutes_of(minutes)?;
-    let arming = arming.checked(ctx.now, until)?;
-    check(&mut tx, &arming).await?;
+    // So that no template is taken away while a bench comes to be armed with it.
+    templates::lock(&mut tx).await?;
+    let mut arming = arming.checked(ctx.now, until)?;
+    arming.template_version = Some(check(&mut tx, &arming).await?);
     if let Some(problem) = &bench.problem {
         let why = format!("nothing can be served on {}: {problem}", bench.interface);
         return Err(Error::Conflict(why));
     }
+    check_consent(&bench, consent, &arming, ctx.now)?;
     let stored = arming.sealed(&app.keys, bench_id);
     store::arm(&mut tx, bench_id, until, &ctx.actor.name, &stored, ctx.now).await?;
     let after = held(&mut tx, bench_id).await?;
@@ -215,9 +246,38 @@ fn minutes_of(minutes: u32) -> Result<TimeDelta, Error> {
     Ok(TimeDelta::minutes(i64::from(minutes)))
 }
 
-/// Refuses what no board could be served with.
-async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<(), Error> {
-    check_template(conn, "/template", &arming.template).await?;
+/// Refuses what is dangerous and was not said twice.
+fn check_consent(
+    bench: &Bench,
+    consent: &Consent,
+    arming: &Arming,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let typed = consent.confirm.as_deref().map(str::trim);
+    if (arming.any || arming.dhcp) && typed != Some(bench.interface.as_str()) {
+        let why = format!(
+            "whatever asks on this segment may be answered, whoever plugged it in: type the name of \
+             the interface again, {}",
+            bench.interface
+        );
+        return Err(Error::invalid("/confirm", why));
+    }
+    let others: Vec<String> =
+        others(bench, now).iter().map(|other| other.address.to_string()).collect();
+    if others.is_empty() || consent.accept_others {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "other servers of BOOTP or DHCP were heard on {} within an hour: {}. A board believes whoever \
+         is faster: switch them off, or arm with accept_others",
+        bench.interface,
+        others.join(", ")
+    )))
+}
+
+/// Refuses what no board could be served with; gives the version of the template.
+async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<i32, Error> {
+    let version = check_template(conn, "/template", &arming.template).await?;
     let profile = profile_of(conn, &arming.profile).await?;
     arming.check_profile(&profile)?;
     if let Some(mode) = &arming.mode_template {
@@ -227,7 +287,7 @@ async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<(), Error> {
             .map_err(|why| Error::invalid("/mode_template", why))?;
     }
     if arming.strategy != Strategy::EtherbootRedirect {
-        return Ok(());
+        return Ok(version);
     }
     if profile.redirect.is_none() {
         let why = format!("the profile `{}` does not say how a board is sent on", profile.name);
@@ -238,13 +298,13 @@ async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<(), Error> {
                    that of its architecture first";
         return Err(Error::invalid("/strategy", why));
     }
-    Ok(())
+    Ok(version)
 }
 
-/// That a template can be sent to a board on the bench.
-async fn check_template(conn: &mut PgConnection, pointer: &str, name: &str) -> Result<(), Error> {
+/// That a template can be sent to a board on the bench; gives its newest version.
+async fn check_template(conn: &mut PgConnection, pointer: &str, name: &str) -> Result<i32, Error> {
     match templates::named(conn, name).await? {
-        Some(template) if template.bench => Ok(()),
+        Some(template) if template.bench => Ok(template.version),
         Some(_) => {
             let why = format!(
                 "the template `{name}` is not for the bench: whether it fits into a board is checked \
@@ -265,43 +325,4 @@ async fn profile_of(conn: &mut PgConnection, name: &str) -> Result<Profile, Erro
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn nothing_is_armed_without_an_end() {
-        assert_eq!(minutes_of(1).unwrap(), TimeDelta::minutes(1));
-        assert_eq!(minutes_of(MAX_MINUTES).unwrap(), TimeDelta::days(1));
-        for bad in [0, MAX_MINUTES + 1, u32::MAX] {
-            assert!(matches!(minutes_of(bad), Err(Error::Invalid { .. })), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_bench_is_armed_until_its_time_is_over_and_there_while_its_node_says_so() {
-        let now: DateTime<Utc> = "2030-01-01T00:00:00Z".parse().unwrap();
-        let at = |until: Option<i64>, heard: i64| {
-            let bench = Bench {
-                bench_id: Uuid::nil(),
-                host: "h".to_owned(),
-                interface: "eth1".to_owned(),
-                address: None,
-                problem: None,
-                heard_at: now + TimeDelta::seconds(heard),
-                others: json!([]),
-                armed_until: until.map(|seconds| now + TimeDelta::seconds(seconds)),
-                armed_at: None,
-                armed_by: None,
-                arming: Some(json!({ "template": 1 })),
-                updated_at: now,
-            };
-            let status = Status::of(bench, now);
-            assert_eq!(status.arming, None, "what cannot be read is not told");
-            (status.remaining.map(|left| left.num_seconds()), status.alive)
-        };
-        assert_eq!(at(Some(60), -5), (Some(60), true));
-        assert_eq!(at(Some(0), -21), (None, false));
-        assert_eq!(at(None, 0), (None, true));
-    }
-}
+mod tests;

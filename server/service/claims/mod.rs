@@ -49,7 +49,7 @@ pub async fn list(
 }
 
 fn checked(filter: Filter) -> Result<Filter, Error> {
-    let Filter { state, site, text } = filter;
+    let Filter { state, site, text, .. } = filter;
     if state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
         return Err(Error::invalid("", format!("state is one of {}", STATES.join(", "))));
     }
@@ -61,9 +61,10 @@ fn checked(filter: Filter) -> Result<Filter, Error> {
     if text.as_ref().is_some_and(|text| text.len() > MAX_TEXT) {
         return Err(Error::invalid("", format!("q: at most {MAX_TEXT} bytes")));
     }
-    // A whole address however it is written; the beginning of one as it is stored.
-    let text = text.map(|text| claim::mac(&text).unwrap_or(text));
-    Ok(Filter { state, site, text })
+    // A whole address however it is written; the beginning of one as it is stored. Twelve hexadecimal
+    // digits are a serial number, too.
+    let mac = text.as_deref().and_then(claim::mac);
+    Ok(Filter { state, site, text, mac })
 }
 
 /// How many claims the caller sees: open, taken, and open ones that a device wanted and did not get.
@@ -284,7 +285,9 @@ mod tests {
     #[test]
     fn a_filter_is_put_in_order() {
         let text = |text: &str| Filter { text: Some(text.to_owned()), ..Filter::default() };
-        assert_eq!(checked(text("e48d.8c00.0001")).unwrap(), text("E4:8D:8C:00:00:01"));
+        let mac = Some("E4:8D:8C:00:00:01".to_owned());
+        let whole = text("e48d8c000001");
+        assert_eq!(checked(whole.clone()).unwrap(), Filter { mac, ..whole });
         assert_eq!(checked(text(" hgf ")).unwrap(), text("hgf"));
         assert_eq!(checked(text(" ")).unwrap(), Filter::default());
         let state = |state: &str| Filter { state: Some(state.to_owned()), ..Filter::default() };

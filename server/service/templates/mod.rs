@@ -127,8 +127,8 @@ async fn found(
 /// change, is the one that is meant.
 ///
 /// # Errors
-/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] for one that comes with Muster or that a
-/// profile uses.
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] for one that comes with Muster, that a
+/// profile uses, or that a bench is armed with.
 pub async fn delete(
     app: &App,
     ctx: &Ctx,
@@ -155,6 +155,7 @@ pub async fn delete(
         );
         return Err(Error::Conflict(why));
     }
+    check_unarmed(&mut tx, ctx, &template.name).await?;
     let version = found(&mut *tx, template_id, None).await?;
     store::delete(&mut tx, template_id).await?;
     let object = Object::new("template", template_id, &template.name);
@@ -195,6 +196,17 @@ fn check_own(template: &Template) -> Result<(), Error> {
         return Err(Error::Conflict(why));
     }
     Ok(())
+}
+
+/// That no bench is armed with it. Templates must be locked.
+async fn check_unarmed(conn: &mut PgConnection, ctx: &Ctx, name: &str) -> Result<(), Error> {
+    match store::armed_bench(conn, name, ctx.now).await? {
+        Some(bench) => {
+            let why = format!("the bench {bench} is armed with `{name}`: disarm it first");
+            Err(Error::Conflict(why))
+        }
+        None => Ok(()),
+    }
 }
 
 /// That no other template has this name. Templates must be locked.

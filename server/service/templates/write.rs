@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::fields::{Draft, TemplateFields};
-use super::{View, check_free, check_own, found, lint, load};
+use super::{View, check_free, check_own, check_unarmed, found, lint, load};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
@@ -78,7 +78,7 @@ fn version_of(template: &Template, draft: Draft, ctx: &Ctx) -> Version {
 ///
 /// # Errors
 /// As [`create`]; also [`Error::NotFound`], those of `check` and `patch`, and [`Error::Conflict`] for
-/// one that comes with Muster.
+/// one that comes with Muster, and for one that an armed bench could not find afterwards.
 pub async fn change(
     app: &App,
     ctx: &Ctx,
@@ -109,6 +109,10 @@ pub async fn change(
         return Err(Error::Stale("the template was changed meanwhile: read it again".to_owned()));
     }
     check_free(&mut tx, &draft.name, Some(template_id)).await?;
+    // A bench knows it by its name.
+    if current.bench && !(draft.bench && draft.name == current.name) {
+        check_unarmed(&mut tx, ctx, &current.name).await?;
+    }
     let template = Template {
         name: draft.name.clone(),
         description: draft.description.clone(),

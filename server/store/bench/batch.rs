@@ -1,5 +1,6 @@
 //! What became of the boards of claims: a batch is the claims of a site, of a customer, or a few that
-//! somebody names.
+//! somebody names. Of a board that the asking may not see nothing is told: it is as if no bench had
+//! seen it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -77,7 +78,12 @@ pub async fn batch(
                   b.reason as "reason?", b.words as "words?", b.template as "template?",
                   b.size as "size?", b.delivered_at as "delivered_at?",
                   b.confirmed_at as "confirmed_at?"
-           from claims c left join bench_boards b on b.mac = c.mac
+           from claims c
+           left join (bench_boards b left join device_facts f on f.device_id = b.device_id)
+             on b.mac = c.mac
+            and ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+                 or (coalesce(f.site, b.site) is null and b.claim_id is null
+                     and b.device_id is null))
            where ($1::text[] is null or c.site <@ any($1::text[]::ltree[]))
              and ($2::text is null or c.site <@ $2::text::ltree)
              and ($3::text is null or c.customer = $3)
@@ -105,7 +111,12 @@ pub async fn tallies(
         Tally,
         r#"select c.mac is not null as "has_mac!", b.state as "state?", b.reason as "reason?",
                   count(*) as "count!"
-           from claims c left join bench_boards b on b.mac = c.mac
+           from claims c
+           left join (bench_boards b left join device_facts f on f.device_id = b.device_id)
+             on b.mac = c.mac
+            and ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+                 or (coalesce(f.site, b.site) is null and b.claim_id is null
+                     and b.device_id is null))
            where ($1::text[] is null or c.site <@ any($1::text[]::ltree[]))
              and ($2::text is null or c.site <@ $2::text::ltree)
              and ($3::text is null or c.customer = $3)

@@ -1,7 +1,8 @@
-//! Boards as the bench knows them, by MAC address, and what happened to each.
+//! Boards as the bench knows them, by MAC address, and what people say of each.
 //!
-//! The bench writes what it sees with [`put_board`]; what people say of a board, each in a statement
-//! of its own, is never written over by that.
+//! One whose device is here stands where that does: readers take the site of the device over the one
+//! that is stored with the board. One without a site is seen by all who see any, as long as it is
+//! nobody's.
 
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
@@ -93,26 +94,8 @@ pub struct BoardRow {
     pub install_until: Option<DateTime<Utc>>,
     /// When any of this last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-/// What happened to a board.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogRow {
-    /// UUIDv7: the order.
-    pub log_id: Uuid,
-    /// To which.
-    pub mac: String,
-    /// Where.
-    pub bench_id: Uuid,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Its state from then on, or what somebody said of it: `rearmed`, `install_armed`,
-    /// `install_cancelled`.
-    pub state: String,
-    /// In words.
-    pub words: Option<String>,
-    /// More of it; no secrets.
-    pub detail: Value,
+    /// No column: what it says of claim and site comes of a decision, and is to be stored.
+    pub decided: bool,
 }
 
 /// What narrows a list of boards; empty fields do not.
@@ -133,21 +116,24 @@ pub async fn load_board(
 ) -> Result<Option<BoardRow>, sqlx::Error> {
     sqlx::query_as!(
         BoardRow,
-        r#"select mac, bench_id, kind, state, reason, words, board_id, vendor_class, arch,
-                  free_bytes, options, claim_id, device_id, site::text as "site?", profile,
-                  profile_status, strategy, template, template_version, script, script_sha256, size,
-                  address as "address: IpNet", step, sent_bytes, total_bytes, requests, retries,
-                  duration_ms, first_seen_at, seen_at, offered_at, delivered_at, confirmed_at, done,
-                  deliveries, install, install_until, updated_at
-           from bench_boards where mac = $1"#,
+        r#"select b.mac, b.bench_id, b.kind, b.state, b.reason, b.words, b.board_id, b.vendor_class,
+                  b.arch, b.free_bytes, b.options, b.claim_id, b.device_id,
+                  coalesce(f.site, b.site)::text as "site?", b.profile, b.profile_status, b.strategy,
+                  b.template, b.template_version, b.script, b.script_sha256, b.size,
+                  b.address as "address: IpNet", b.step, b.sent_bytes, b.total_bytes, b.requests,
+                  b.retries, b.duration_ms, b.first_seen_at, b.seen_at, b.offered_at,
+                  b.delivered_at, b.confirmed_at, b.done, b.deliveries, b.install, b.install_until,
+                  b.updated_at, false as "decided!"
+           from bench_boards b left join device_facts f on f.device_id = b.device_id
+           where b.mac = $1"#,
         mac
     )
     .fetch_optional(db)
     .await
 }
 
-/// Those that were seen last first, after one; those without a site, and those at and below `within`,
-/// if that is said.
+/// Those that were seen last first, after one; at and below `within` if that is said, and then those
+/// that are nobody's and have no site, too.
 pub async fn boards(
     pool: &PgPool,
     filter: &BoardFilter,
@@ -158,19 +144,23 @@ pub async fn boards(
     let (seen_at, mac) = after.unzip();
     sqlx::query_as!(
         BoardRow,
-        r#"select mac, bench_id, kind, state, reason, words, board_id, vendor_class, arch,
-                  free_bytes, options, claim_id, device_id, site::text as "site?", profile,
-                  profile_status, strategy, template, template_version, script, script_sha256, size,
-                  address as "address: IpNet", step, sent_bytes, total_bytes, requests, retries,
-                  duration_ms, first_seen_at, seen_at, offered_at, delivered_at, confirmed_at, done,
-                  deliveries, install, install_until, updated_at
-           from bench_boards b
-           where ($1::text[] is null or b.site is null or b.site <@ any($1::text[]::ltree[]))
+        r#"select b.mac, b.bench_id, b.kind, b.state, b.reason, b.words, b.board_id, b.vendor_class,
+                  b.arch, b.free_bytes, b.options, b.claim_id, b.device_id,
+                  coalesce(f.site, b.site)::text as "site?", b.profile, b.profile_status, b.strategy,
+                  b.template, b.template_version, b.script, b.script_sha256, b.size,
+                  b.address as "address: IpNet", b.step, b.sent_bytes, b.total_bytes, b.requests,
+                  b.retries, b.duration_ms, b.first_seen_at, b.seen_at, b.offered_at,
+                  b.delivered_at, b.confirmed_at, b.done, b.deliveries, b.install, b.install_until,
+                  b.updated_at, false as "decided!"
+           from bench_boards b left join device_facts f on f.device_id = b.device_id
+           where ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+                  or (coalesce(f.site, b.site) is null and b.claim_id is null
+                      and b.device_id is null))
              and ($2::text is null or b.state = $2)
              and ($3::uuid is null or b.bench_id = $3)
              and ($4::text is null or starts_with(b.mac, upper($4))
                   or starts_with(upper(b.board_id), upper($4))
-                  or starts_with(b.site::text, lower($4)))
+                  or starts_with(coalesce(f.site, b.site)::text, lower($4)))
              and ($5::timestamptz is null or b.seen_at < $5 or (b.seen_at = $5 and b.mac > $6))
            order by b.seen_at desc, b.mac limit $7"#,
         within,
@@ -191,150 +181,16 @@ pub async fn counts(
     within: Option<&[String]>,
 ) -> Result<Vec<(Uuid, String, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select bench_id, state, count(*) as "count!" from bench_boards b
-           where $1::text[] is null or b.site is null or b.site <@ any($1::text[]::ltree[])
-           group by bench_id, state order by bench_id, state"#,
+        r#"select b.bench_id, b.state, count(*) as "count!"
+           from bench_boards b left join device_facts f on f.device_id = b.device_id
+           where $1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+              or (coalesce(f.site, b.site) is null and b.claim_id is null and b.device_id is null)
+           group by b.bench_id, b.state order by b.bench_id, b.state"#,
         within
     )
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|row| (row.bench_id, row.state, row.count)).collect())
-}
-
-/// Writes a board as the bench knows it, but for what people say of it: `install` and `install_until`
-/// stay as they are in the row, `done` is only set, and only by a delivery, and `deliveries` counts
-/// those by itself: each other time of `delivered_at` is one more.
-pub async fn put_board(conn: &mut PgConnection, board: &BoardRow) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into bench_boards as b (mac, bench_id, kind, state, reason, words, board_id,
-             vendor_class, arch, free_bytes, options, claim_id, device_id, site, profile,
-             profile_status, strategy, template, template_version, script, script_sha256, size,
-             address, step, sent_bytes, total_bytes, requests, retries, duration_ms, first_seen_at,
-             seen_at, offered_at, delivered_at, confirmed_at, done, updated_at, deliveries)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::ltree, $15, $16,
-             $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
-             $33::timestamptz, $34, $35, $36,
-             case when $33::timestamptz is null then 0 else 1 end)
-         on conflict (mac) do update set
-             bench_id = excluded.bench_id,
-             kind = excluded.kind,
-             state = excluded.state,
-             reason = excluded.reason,
-             words = excluded.words,
-             board_id = excluded.board_id,
-             vendor_class = excluded.vendor_class,
-             arch = excluded.arch,
-             free_bytes = excluded.free_bytes,
-             options = excluded.options,
-             claim_id = excluded.claim_id,
-             -- Who it became is found out beside this.
-             device_id = coalesce(excluded.device_id, b.device_id),
-             site = excluded.site,
-             profile = excluded.profile,
-             profile_status = excluded.profile_status,
-             strategy = excluded.strategy,
-             template = excluded.template,
-             template_version = excluded.template_version,
-             script = excluded.script,
-             script_sha256 = excluded.script_sha256,
-             size = excluded.size,
-             address = excluded.address,
-             step = excluded.step,
-             sent_bytes = excluded.sent_bytes,
-             total_bytes = excluded.total_bytes,
-             requests = excluded.requests,
-             retries = excluded.retries,
-             duration_ms = excluded.duration_ms,
-             seen_at = excluded.seen_at,
-             offered_at = excluded.offered_at,
-             delivered_at = coalesce(excluded.delivered_at, b.delivered_at),
-             confirmed_at = coalesce(excluded.confirmed_at, b.confirmed_at),
-             -- Somebody may have armed it again since this was read.
-             done = b.done or (excluded.done
-                 and excluded.delivered_at is distinct from b.delivered_at),
-             deliveries = b.deliveries + case
-                 when excluded.delivered_at is not null
-                  and excluded.delivered_at is distinct from b.delivered_at then 1 else 0 end,
-             updated_at = excluded.updated_at",
-        board.mac,
-        board.bench_id,
-        board.kind,
-        board.state,
-        board.reason,
-        board.words,
-        board.board_id,
-        board.vendor_class,
-        board.arch,
-        board.free_bytes,
-        board.options,
-        board.claim_id,
-        board.device_id,
-        board.site,
-        board.profile,
-        board.profile_status,
-        board.strategy,
-        board.template,
-        board.template_version,
-        board.script,
-        board.script_sha256,
-        board.size,
-        board.address as Option<IpNet>,
-        board.step,
-        board.sent_bytes,
-        board.total_bytes,
-        board.requests,
-        board.retries,
-        board.duration_ms,
-        board.first_seen_at,
-        board.seen_at,
-        board.offered_at,
-        board.delivered_at,
-        board.confirmed_at,
-        board.done,
-        board.updated_at
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes what happened to a board, once: an entry may come again where it is not known whether it was
-/// stored.
-pub async fn append_log(conn: &mut PgConnection, row: &LogRow) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into bench_log (log_id, mac, bench_id, at, state, words, detail)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (log_id) do nothing",
-        row.log_id,
-        row.mac,
-        row.bench_id,
-        row.at,
-        row.state,
-        row.words,
-        row.detail
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// What happened to a board, the newest first, before an entry.
-pub async fn log(
-    pool: &PgPool,
-    mac: &str,
-    before: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<LogRow>, sqlx::Error> {
-    sqlx::query_as!(
-        LogRow,
-        "select log_id, mac, bench_id, at, state, words, detail from bench_log
-         where mac = $1 and ($2::uuid is null or log_id < $2)
-         order by log_id desc limit $3",
-        mac,
-        before,
-        limit
-    )
-    .fetch_all(pool)
-    .await
 }
 
 /// Lets a board have its delivery once more; false = there is none.
@@ -344,13 +200,21 @@ pub async fn rearm(
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update bench_boards set done = false, updated_at = $2 where mac = $1",
+        "update bench_boards set done = false, rearmed_at = $2, updated_at = $2 where mac = $1",
         mac,
         now
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// When somebody said last that a board is served once more.
+pub async fn rearmed_at(pool: &PgPool, mac: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let found = sqlx::query_scalar!("select rearmed_at from bench_boards where mac = $1", mac)
+        .fetch_optional(pool)
+        .await?;
+    Ok(found.flatten())
 }
 
 /// Lets a board be installed until a time; false = there is none.
@@ -411,12 +275,47 @@ pub async fn install_over(
 }
 
 /// Forgets a board; what happened to it stays.
-pub async fn delete_board(conn: &mut PgConnection, mac: &str) -> Result<bool, sqlx::Error> {
-    let gone = sqlx::query!("delete from bench_boards where mac = $1", mac).execute(conn).await?;
+pub async fn delete_board(
+    conn: &mut PgConnection,
+    mac: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let gone = sqlx::query!(
+        // Who follows the benches sees by the times of what is there that something changed.
+        "with gone as (delete from bench_boards where mac = $1 returning bench_id)
+         update benches set updated_at = greatest(updated_at, $2)
+         where bench_id in (select bench_id from gone)",
+        mac,
+        now
+    )
+    .execute(conn)
+    .await?;
     Ok(gone.rows_affected() > 0)
 }
 
-/// Renames `from` to `to` in the sites of boards, at and below it.
+/// Forgets boards that are nobody's, had nothing, and were not seen since a time; so many at most.
+pub(super) async fn purge(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from bench_boards where mac in (
+             select mac from bench_boards
+             where seen_at < $1 and not done and claim_id is null and device_id is null
+               and install is null
+             order by seen_at limit $2
+             -- One that is written just now has come again.
+             for update skip locked)",
+        before,
+        limit
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Renames `from` to `to` in the sites of boards and of what happened to them, at and below it.
 pub async fn move_sites(
     conn: &mut PgConnection,
     from: &str,
@@ -434,6 +333,17 @@ pub async fn move_sites(
         to,
         now
     )
+    .execute(&mut *conn)
+    .await?;
+    // Who may read it goes by the name of the site.
+    sqlx::query!(
+        "update bench_log set
+             site = case when site = $1::text::ltree then $2::text::ltree
+                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end
+         where site <@ $1::text::ltree",
+        from,
+        to
+    )
     .execute(conn)
     .await?;
     Ok(())
@@ -444,11 +354,11 @@ pub async fn claim_for(db: impl PgExecutor<'_>, mac: &str) -> Result<Option<Clai
     Ok(claims::find(db, &[], &[], &[mac.to_owned()]).await?.pop())
 }
 
-/// How many open claims name a serial number alone: no board that is on the wire can be told to be
-/// one of these.
-pub async fn serial_only_claims(pool: &PgPool) -> Result<i64, sqlx::Error> {
+/// Whether there are open claims that name a serial number alone: no board that is on the wire can be
+/// told to be one of these.
+pub async fn serial_only_claims(pool: &PgPool) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select count(*) as "n!" from claims where mac is null and device_id is null"#
+        r#"select exists (select from claims where mac is null and device_id is null) as "any!""#
     )
     .fetch_one(pool)
     .await

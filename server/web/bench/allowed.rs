@@ -1,6 +1,6 @@
 //! Boards that are served without a claim: one, all of a range of addresses, or all of a model.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -66,9 +66,13 @@ struct Row {
     by: String,
 }
 
-/// `GET /bench/allowed`
-pub(super) async fn page(viewer: Viewer, State(app): State<Shared>) -> Result<Response, Failure> {
-    shown(&app, &viewer, &AllowForm::default(), Complaints::default()).await
+/// `GET /bench/allowed`; what is to be allowed may stand in the address.
+pub(super) async fn page(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Query(draft): Query<AllowForm>,
+) -> Result<Response, Failure> {
+    shown(&app, &viewer, &draft, Complaints::default()).await
 }
 
 async fn shown(

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::list::others;
 use super::{Choice, HOME, choice, said, words};
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::secret::MASK;
 use crate::fleet::variables::Variables;
 use crate::netboot::arming::Arming;
-use crate::service::bench::{self as service, Status};
+use crate::service::bench::{self as service, Consent, Status};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
@@ -25,7 +26,7 @@ use crate::web::viewer::Viewer;
 use crate::web::views::View;
 
 /// Fields of the form, for what is wrong with them.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "minutes",
     "template",
     "profile",
@@ -34,6 +35,7 @@ const FIELDS: [&str; 10] = [
     "any_per_minute",
     "any_minutes",
     "dhcp",
+    "confirm",
     "mode_template",
     "variables",
 ];
@@ -55,6 +57,9 @@ pub(super) struct ArmForm {
     any_per_minute: String,
     any_minutes: String,
     dhcp: bool,
+    /// The name of the interface once more.
+    confirm: String,
+    accept_others: bool,
     mode_template: String,
     variable: Vec<String>,
     value: Vec<String>,
@@ -74,7 +79,8 @@ struct VariableRow {
 }
 
 impl ArmForm {
-    /// Of what a bench is armed for, or was last: but for the time, and for what nobody may see.
+    /// Of what a bench is armed for, or was last: but for the time, for what nobody may see, and for
+    /// what is dangerous, which is to be said again.
     fn of(arming: &Arming) -> Self {
         let variables = || arming.variables.0.iter();
         let value = |value: &Value| Some(shown(value)).filter(|text| text != MASK);
@@ -87,7 +93,9 @@ impl ArmForm {
             any: false,
             any_per_minute: arming.any_per_minute.to_string(),
             any_minutes: String::new(),
-            dhcp: arming.dhcp,
+            dhcp: false,
+            confirm: String::new(),
+            accept_others: false,
             mode_template: arming.mode_template.clone().unwrap_or_default(),
             variable: variables().map(|(name, _)| name.clone()).collect(),
             value: variables().map(|(_, one)| value(one).unwrap_or_default()).collect(),
@@ -119,8 +127,14 @@ impl ArmForm {
             variables: self.variables(had)?,
             mode_template: said(&self.mode_template),
             accept_unverified: self.accept_unverified,
+            // Its newest version, which is looked up.
+            template_version: None,
         };
         Ok((number(&self.minutes, "/minutes")?, arming))
+    }
+
+    fn consent(&self) -> Consent {
+        Consent { confirm: said(&self.confirm), accept_others: self.accept_others }
     }
 
     fn variables(&self, had: &Variables) -> Result<Variables, Error> {
@@ -180,6 +194,11 @@ struct ArmPage<'a> {
     here: String,
     interface: String,
     host: String,
+    /// Its own address; empty = it has none.
+    own: String,
+    /// Other servers that were heard there, and their addresses.
+    others: Vec<String>,
+    addresses: String,
     draft: &'a ArmForm,
     templates: Vec<Choice>,
     modes: Vec<Choice>,
@@ -230,6 +249,9 @@ async fn shown_form(
         here: format!("{HOME}/{}", status.bench.bench_id),
         interface: status.bench.interface.clone(),
         host: status.bench.host.clone(),
+        own: own(status),
+        others: others(&status.others, ctx.now),
+        addresses: addresses(status),
         draft,
         modes: [choice("", "none")].into_iter().chain(templates.iter().cloned()).collect(),
         templates,
@@ -239,6 +261,17 @@ async fn shown_form(
         errors,
     };
     answer(View::BenchArm, &page, &page.errors)
+}
+
+/// The address of a bench; empty = it has none.
+fn own(status: &Status) -> String {
+    status.bench.address.map(|address| address.to_string()).unwrap_or_default()
+}
+
+/// Those of the others there.
+fn addresses(status: &Status) -> String {
+    let all: Vec<String> = status.others.iter().map(|other| other.address.to_string()).collect();
+    all.join(", ")
 }
 
 fn strategies() -> Vec<Choice> {
@@ -256,7 +289,9 @@ pub(super) async fn arm(
     let status = one(&app, ctx, bench_id).await?;
     let had = status.arming.as_ref().map(|arming| arming.variables.clone()).unwrap_or_default();
     let armed = match sent.read(&had, ctx.now) {
-        Ok((minutes, arming)) => service::arm(&app, ctx, bench_id, minutes, arming).await,
+        Ok((minutes, arming)) => {
+            service::arm(&app, ctx, bench_id, minutes, &sent.consent(), arming).await
+        }
         Err(error) => Err(error),
     };
     match armed {
@@ -302,12 +337,16 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use crate::web::views::sample;
 
     let evil = || "<x-evil>".to_owned();
+    let bench = sample_bench(true);
     let page = |draft: &ArmForm, templates: Vec<Choice>, errors: Complaints| {
         let page = ArmPage {
             shell: Shell::sample(),
             here: HOME.to_owned(),
             interface: evil(),
             host: evil(),
+            own: own(&bench),
+            others: others(&bench.others, DateTime::UNIX_EPOCH),
+            addresses: addresses(&bench),
             draft,
             modes: templates.clone(),
             templates,
@@ -318,7 +357,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         };
         sample(View::BenchArm, &page)
     };
-    let armed = sample_bench(true).arming.as_ref().map(ArmForm::of).unwrap_or_default();
+    let armed = bench.arming.as_ref().map(ArmForm::of).unwrap_or_default();
     let templates = || vec![choice(evil(), evil())];
     let wrong = FIELDS.map(|field| Complaints::field(field, "<x-evil>"));
     let mut all = vec![

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::words::{self, Standing, UNSEEN};
+use super::words::{self, NAMELESS, Standing, UNSEEN};
 use super::{BATCH, LABELS, PAGE, Tab, board_path, said, tabs};
 use crate::ctx::Shared;
 use crate::error::Error;
@@ -257,12 +257,13 @@ pub(super) fn name(row: &BatchRow) -> String {
 fn row(row: &BatchRow, now: DateTime<Utc>) -> Row {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let seen = row.mac.as_deref().filter(|_| row.state.is_some());
+    let unseen = if row.mac.is_some() { UNSEEN } else { NAMELESS };
     Row {
         href: format!("/claims/{}", row.claim_id),
         name: name(row),
         mac: text(&row.mac),
         board: seen.map(board_path).unwrap_or_default(),
-        state: row.state.as_deref().map_or(UNSEEN, words::standing),
+        state: row.state.as_deref().map_or(unseen, words::standing),
         why: text(&row.words),
         given: text(&row.template),
         delivered: row.delivered_at.map(|at| When::new(at, now)),

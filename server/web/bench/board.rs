@@ -6,7 +6,6 @@ pub(super) mod installation;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use muster_netboot::payload::MAX_SCRIPT;
 use muster_netboot::profile::Strategy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use self::installation::{InstallForm, Installation, Offered, installed};
 use super::words::{self, Standing, Surety};
-use super::{Choice, HOME, PAGE, board_path, profile_path, said};
+use super::{ALLOWED, Choice, HOME, PAGE, board_path, may_change, profile_path, said};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
@@ -25,7 +24,7 @@ use crate::store::bench::{BoardRow, LogRow};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
-use crate::web::format::{When, grouped, shortened};
+use crate::web::format::{When, shortened};
 use crate::web::manage::{Confirmation, Fact, address, answer, cut, everywhere, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
@@ -67,6 +66,11 @@ struct BoardPage<'a> {
     installed: Option<Installation>,
     /// It may be served again, installed and forgotten.
     may_rearm: bool,
+    /// It gets nothing before somebody says so.
+    spent: bool,
+    /// Where it is claimed, and where allowed; empty = that is not what it lacks, or for others to do.
+    claim: String,
+    allow: String,
     history: String,
     draft: &'a InstallForm,
     releases: Vec<Choice>,
@@ -129,6 +133,13 @@ async fn shown(
         ctx.now,
     );
     page.may_rearm = may_rearm;
+    let nameless = matches!(board.row.reason.as_deref(), Some("not_claimed" | "serial_only"));
+    if nameless && viewer.may(Right::Operate) {
+        page.claim = address("/claims/new", &[("mac", board.row.mac.as_str())]);
+    }
+    if nameless && may_change(viewer) {
+        page.allow = address(ALLOWED, &[("kind", "mac"), ("value", board.row.mac.as_str())]);
+    }
     (page.releases, page.templates) = (offered.releases, offered.templates);
     page.history = match may_audit {
         true => address("/audit", &[("kind", "board"), ("object", board.row.mac.as_str())]),
@@ -180,6 +191,9 @@ fn board_page<'a>(
         next: String::new(),
         installed: installed(row, now),
         may_rearm: false,
+        spent: row.done || row.reason.as_deref() == Some("taken"),
+        claim: String::new(),
+        allow: String::new(),
         history: String::new(),
         draft,
         releases: Vec::new(),
@@ -196,9 +210,9 @@ fn times(row: &BoardRow, now: DateTime<Utc>) -> Vec<Fact> {
         Fact::new("Delivered", at(row.delivered_at)),
         Fact::new("Confirmed", at(row.confirmed_at)),
         Fact::new("It took", row.duration_ms.map(words::took).unwrap_or_default()),
-        Fact::new("Requests", grouped(row.requests.into())),
-        Fact::new("Sent again", grouped(row.retries.into())),
-        Fact::new("Deliveries", grouped(row.deliveries.into())),
+        Fact::new("Requests", words::number(row.requests.into())),
+        Fact::new("Sent again", words::number(row.retries.into())),
+        Fact::new("Deliveries", words::number(row.deliveries.into())),
     ]
 }
 
@@ -208,10 +222,7 @@ fn given(row: &BoardRow) -> Vec<Fact> {
     let sha256 = row.script_sha256.as_deref().map(hex);
     let all = vec![
         Fact::new("Template", words::given(row.template.as_deref(), row.template_version)),
-        Fact::new(
-            "Size",
-            row.size.map(|size| words::of_most(size.into(), MAX_SCRIPT)).unwrap_or_default(),
-        ),
+        Fact::new("Size", words::size_of(row)),
         Fact::new("It gets", strategy.map(words::strategy).unwrap_or_default()),
         Fact::new("Address", row.address.map(|net| net.addr().to_string()).unwrap_or_default()),
         Fact::new("Keyed hash", sha256.unwrap_or_default()),
@@ -222,12 +233,12 @@ fn given(row: &BoardRow) -> Vec<Fact> {
 fn facts(board: &Board) -> Vec<Linked> {
     let row = &board.row;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let free = row.free_bytes.map(|free| format!("{} bytes", grouped(free.into())));
+    let free = row.free_bytes.map(|free| format!("{} bytes", words::number(free.into())));
     let claim = row.claim_id.map(|id| format!("/claims/{id}")).unwrap_or_default();
     let device = row.device_id.map(|id| format!("/devices/{id}")).unwrap_or_default();
     let called = board.serial.clone().unwrap_or_else(|| "its claim".to_owned());
     vec![
-        Linked::new("It is", words::kind(&row.kind), ""),
+        Linked::new("Asks for", words::kind(&row.kind), ""),
         Linked::new("Board", text(&row.board_id), ""),
         Linked::new("Boot loader", text(&row.vendor_class), ""),
         Linked::new("Architecture", text(&row.arch), ""),
@@ -263,7 +274,7 @@ fn options(options: &Value) -> Vec<BoardOption> {
 
 fn event(entry: &LogRow, now: DateTime<Utc>) -> Event {
     let (title, state) = match entry.state.as_str() {
-        "rearmed" => ("armed again", "idle"),
+        "rearmed" => ("to be served once more", "idle"),
         "install_armed" => ("armed for an installation", "warn"),
         "install_cancelled" => ("not to be installed any more", "idle"),
         "forgotten" => ("forgotten", "idle"),
@@ -295,7 +306,7 @@ fn more(detail: &Value) -> String {
     let parts = [
         by,
         Some(given).filter(|given| !given.is_empty()),
-        detail.size.map(|size| words::of_most(size.into(), MAX_SCRIPT)),
+        detail.size.map(|size| words::size(size, None, None)),
         detail.file.map(|file| format!("asked for {file}")),
         number(detail.requests, "requests"),
         number(detail.retries, "sent again"),
@@ -359,6 +370,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let page = |board: &Board, log: &[LogRow], may_rearm: bool, errors: Complaints| {
         let mut page = board_page(Shell::sample(), board, log, &draft, now);
         page.may_rearm = may_rearm;
+        (page.claim, page.allow) = (HOME.to_owned(), HOME.to_owned());
         page.history = if may_rearm { "/audit".to_owned() } else { String::new() };
         page.releases = vec![choice(evil(), evil())];
         page.templates = vec![choice(evil(), evil())];

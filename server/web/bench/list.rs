@@ -3,9 +3,7 @@
 use axum::extract::{Query, State};
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use muster_netboot::payload::MAX_SCRIPT;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::words::{self, Standing, Surety};
@@ -17,7 +15,7 @@ use crate::netboot::bench::Other;
 use crate::service::bench::{self as service, Board, BoardFilter, Place, Status};
 use crate::web::failure::Failure;
 use crate::web::form::Complaints;
-use crate::web::format::{When, grouped, relative};
+use crate::web::format::When;
 use crate::web::manage::{Fact, address, answer, cut, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
@@ -219,7 +217,7 @@ fn bench(status: &Status, now: DateTime<Utc>) -> BenchView {
         Some(Count {
             state: words::standing(state),
             href: address(HOME, &[("state", state), ("bench", id.as_str())]),
-            value: grouped(count),
+            value: words::number(count),
         })
     };
     BenchView {
@@ -231,7 +229,7 @@ fn bench(status: &Status, now: DateTime<Utc>) -> BenchView {
         problem: bench.problem.clone().unwrap_or_default(),
         late: !status.alive,
         heard: When::new(bench.heard_at, now),
-        others: others(&bench.others, now),
+        others: others(&status.others, now),
         armed: armed(status, now),
         counts: words::states().filter_map(count).collect(),
     }
@@ -242,7 +240,7 @@ fn standing(status: &Status) -> Standing {
     let (word, label) = match (&status.bench.problem, status.alive, status.remaining) {
         (_, false, _) => ("late", "its node is silent"),
         (Some(_), ..) => ("failed", "cannot serve"),
-        (None, _, Some(_)) if any => ("warn", "armed, for any board"),
+        (None, _, Some(_)) if any => ("warn", "armed, for unclaimed boards, too"),
         (None, _, Some(_)) => ("busy", "armed"),
         (None, _, None) => ("idle", "disarmed"),
     };
@@ -268,16 +266,19 @@ fn armed(status: &Status, now: DateTime<Utc>) -> Option<ArmedView> {
 fn facts(status: &Status, arming: &Arming, now: DateTime<Utc>) -> Vec<Fact> {
     let any = arming.any_until.filter(|_| arming.any).map(|until| {
         let until = When::new(until, now).both();
-        format!("at most {} a minute, until {until}", grouped(i64::from(arming.any_per_minute)))
+        format!("at most {} a minute, until {until}", words::number(arming.any_per_minute.into()))
     });
     let variables: Vec<&str> = arming.variables.0.keys().map(String::as_str).collect();
     let since = status.bench.armed_at.map(|at| When::new(at, now).both());
     let own = status.bench.address.map(|address| address.to_string());
     vec![
-        Fact::new("Template", arming.template.as_str()),
+        Fact::new(
+            "Template",
+            words::given(Some(arming.template.as_str()), arming.template_version),
+        ),
         Fact::new("Mode script", arming.mode_template.clone().unwrap_or_default()),
         Fact::new("A board gets", words::strategy(arming.strategy)),
-        Fact::new("Any board", any.unwrap_or_default()),
+        Fact::new("Boards that nobody claimed", any.unwrap_or_default()),
         Fact::new("DHCP", if arming.dhcp { "answered, too" } else { "" }),
         Fact::new("Variables", variables.join(", ")),
         Fact::new("Armed", since.unwrap_or_default()),
@@ -285,12 +286,12 @@ fn facts(status: &Status, arming: &Arming, now: DateTime<Utc>) -> Vec<Fact> {
     ]
 }
 
-/// Other servers of a segment. What another version of Muster wrote is not told.
-fn others(found: &Value, now: DateTime<Utc>) -> Vec<String> {
-    let found: Vec<Other> = serde_json::from_value(found.clone()).unwrap_or_default();
+/// Other servers of a segment.
+pub(super) fn others(found: &[Other], now: DateTime<Utc>) -> Vec<String> {
     let one = |other: &Other| {
         let by = if other.dhcp { "DHCP" } else { "BOOTP" };
-        format!("{} by {by}, heard {}", other.address, relative(other.heard_at, now))
+        let heard = When::new(other.heard_at, now).both();
+        format!("{} by {by}, heard {heard}", other.address)
     };
     found.iter().map(one).collect()
 }
@@ -307,15 +308,15 @@ fn row(board: &Board, now: DateTime<Utc>) -> Row {
         percent: words::so_far(row),
         why: row.words.clone().or_else(|| row.step.clone()).unwrap_or_default(),
         given: words::given(row.template.as_deref(), row.template_version),
-        size: row.size.map(|size| words::of_most(size.into(), MAX_SCRIPT)).unwrap_or_default(),
+        size: words::size_of(row),
         profile: text(&row.profile),
         status: row.profile_status.as_deref().map(words::surety),
         claim: row.claim_id.map(|id| format!("/claims/{id}")).unwrap_or_default(),
         device: row.device_id.map(|id| format!("/devices/{id}")).unwrap_or_default(),
         named: named.into_iter().flatten().collect::<Vec<_>>().join(", "),
         site: text(&row.site),
-        requests: grouped(row.requests.into()),
-        retries: grouped(row.retries.into()),
+        requests: words::number(row.requests.into()),
+        retries: words::number(row.retries.into()),
         time: row.duration_ms.map(words::took).unwrap_or_default(),
         seen: When::new(row.seen_at, now),
     }

@@ -1,8 +1,11 @@
+use std::net::Ipv4Addr;
+
 use chrono::DateTime;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::netboot::bench::Other;
 use crate::service::bench as service;
 use crate::store::bench::{Bench, BoardRow};
 
@@ -50,6 +53,7 @@ pub(super) fn sample_board(state: &str) -> BoardRow {
         install: None,
         install_until: None,
         updated_at: DateTime::UNIX_EPOCH,
+        decided: false,
     }
 }
 
@@ -57,7 +61,7 @@ pub(super) fn sample_board(state: &str) -> BoardRow {
 pub(super) fn sample_bench(armed: bool) -> service::Status {
     let evil = || "<x-evil>".to_owned();
     let arming = json!({
-        "template": "<x-evil>", "profile": "<x-evil>", "strategy": "flashfig-direct", "any": true,
+        "template": "<x-evil>", "template_version": 3, "profile": "<x-evil>", "strategy": "flashfig-direct", "any": true,
         "any_per_minute": 30, "any_until": "1970-01-01T01:00:00Z", "dhcp": true,
         "variables": { "note": "<x-evil>", "count": 7, "ppp_password": "********" },
         "mode_template": "<x-evil>", "accept_unverified": true,
@@ -70,10 +74,7 @@ pub(super) fn sample_bench(armed: bool) -> service::Status {
             address: "192.0.2.1/24".parse().ok(),
             problem: (!armed).then(evil),
             heard_at: DateTime::UNIX_EPOCH,
-            others: json!([{
-                "address": "192.0.2.9", "dhcp": true, "times": 7,
-                "heard_at": "1970-01-01T00:00:00Z",
-            }]),
+            others: json!([]),
             armed_until: armed.then_some(DateTime::UNIX_EPOCH),
             armed_at: armed.then_some(DateTime::UNIX_EPOCH),
             armed_by: armed.then(evil),
@@ -85,6 +86,12 @@ pub(super) fn sample_bench(armed: bool) -> service::Status {
         remaining: armed.then_some(chrono::TimeDelta::minutes(7)),
         profile_status: Some("unverified".to_owned()),
         counts: [("refused".to_owned(), 1), ("delivered".to_owned(), 37)].into(),
+        others: vec![Other {
+            address: Ipv4Addr::new(192, 0, 2, 9),
+            dhcp: true,
+            times: 7,
+            heard_at: DateTime::UNIX_EPOCH,
+        }],
     }
 }
 

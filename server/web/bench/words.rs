@@ -1,8 +1,8 @@
 //! What the bench says, as people read it. Pure.
 
-use serde::Serialize;
-
+use muster_netboot::payload::MAX_SCRIPT;
 use muster_netboot::profile::{Status, Strategy};
+use serde::Serialize;
 
 use crate::store::bench::BoardRow;
 use crate::web::chart::percent;
@@ -51,8 +51,8 @@ static KNOWN: [Known; 11] = [
         "delivered",
         "done",
         "delivered",
-        "It has fetched all of its script and may be switched off. Whether it runs the script is seen \
-         when its device informs: then it is confirmed.",
+        "It has fetched all of its script. Leave it on: it stores it, beeps and blinks, then starts \
+         and runs it. Whether it did is seen when its device informs: then it is confirmed.",
     ),
     known(
         "redirected",
@@ -83,7 +83,8 @@ static KNOWN: [Known; 11] = [
         "failed",
         "failed",
         "failed",
-        "It began and did not come to the end. Switch it off and on; it is served anew.",
+        "It began and did not come to the end. Unless it says that it may have its script, switch it \
+         off and on: it is served anew.",
     ),
     known(
         "confirmed",
@@ -95,6 +96,9 @@ static KNOWN: [Known; 11] = [
 
 /// How a claim stands whose board no bench has seen.
 pub(super) const UNSEEN: Standing = Standing { word: "none", label: "not seen" };
+/// How a claim stands that no bench can tell the board of.
+pub(super) const NAMELESS: Standing =
+    Standing { word: "none", label: "no MAC address in its claim" };
 
 /// A state as it is shown; one that nobody knows stays as it is written elsewhere.
 pub(super) fn standing(state: &str) -> Standing {
@@ -177,6 +181,13 @@ pub(super) fn reason(code: &str) -> String {
         "template" => "the template gives nothing for them",
         "variables" => "variables that the template needs are missing",
         "no_image" => "there is no boot image for them",
+        "no_package" => "a package is not stored for them, or does not go onto them",
+        "cannot_serve" => "nothing could be sent on that interface",
+        "no_address" => "all addresses of the bench were lent",
+        "undecided" => "what they get could not be found out in time",
+        "taken" => "a device has taken their claim already",
+        "interrupted" => "Muster stopped, or the interface changed, while they were served",
+        "unacknowledged" => "they did not acknowledge the last block: they may have their script",
         "relay" => "they came by a relay",
         "no_tftp" => "they did not fetch what they were offered (no TFTP request)",
         "no_etherboot" => "they did not come back in Etherboot",
@@ -189,28 +200,37 @@ pub(super) fn reason(code: &str) -> String {
     words.to_owned()
 }
 
-/// What a board is at the moment, by how it asks.
+/// What a board asks for, by how it does.
 pub(super) fn kind(kind: &str) -> &'static str {
     match kind {
-        "flashboot" => "in flash-boot, asks for a script",
-        "etherboot" => "in Etherboot, asks for a boot image",
-        "dhcp" => "asks by DHCP",
-        _ => "asks by BOOTP, and is no boot loader that Muster knows",
+        "flashboot" => "a script, in flash-boot",
+        "etherboot" => "a boot image, in Etherboot",
+        "dhcp" => "an address, by DHCP",
+        _ => "an address, by BOOTP: no boot loader that Muster knows",
     }
 }
 
-/// A number with commas, as boot loaders and their manuals write it.
-fn commas(number: i64) -> String {
+/// A number with commas, as boot loaders and their manuals write it: all numbers of the bench.
+pub(super) fn number(number: i64) -> String {
     grouped(number).replace('\u{202f}', ",")
 }
 
-/// `3,412 of 4,000 bytes`; of what goes by another way, which has no such limit, the size alone.
-pub(super) fn of_most(size: i64, most: usize) -> String {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    match size <= most {
-        true => format!("{} of {} bytes", commas(size), commas(most)),
-        false => format!("{} bytes", commas(size)),
+/// `3,412 of 4,000 bytes`: of a script that a board in flash-boot is given, beside what it has room
+/// for. What goes by another way has no such limit.
+pub(super) fn size(bytes: i32, strategy: Option<&str>, free: Option<i32>) -> String {
+    if strategy != Some(Strategy::FlashfigDirect.word()) {
+        return format!("{} bytes", number(bytes.into()));
     }
+    let most = i32::try_from(MAX_SCRIPT).unwrap_or(i32::MAX);
+    let room = free.map_or(most, |free| free.min(most));
+    format!("{} of {} bytes", number(bytes.into()), number(room.into()))
+}
+
+/// The size of what a board was given; empty = nothing. An installation has the limits of its disk.
+pub(super) fn size_of(board: &BoardRow) -> String {
+    let installs = matches!(board.state.as_str(), "redirected" | "installing" | "installed");
+    let strategy = board.strategy.as_deref().filter(|_| !installs && board.kind != "etherboot");
+    board.size.map(|bytes| size(bytes, strategy, board.free_bytes)).unwrap_or_default()
 }
 
 /// How long something took: `2.4 s`, or `850 ms`.
@@ -267,13 +287,32 @@ mod tests {
     fn a_reason_is_told_also_where_it_is_new() {
         assert_eq!(reason("disarmed"), "the bench was not armed");
         assert_eq!(reason("odd_thing"), "odd thing");
+        for code in [
+            "no_package",
+            "cannot_serve",
+            "no_address",
+            "undecided",
+            "taken",
+            "interrupted",
+            "unacknowledged",
+        ] {
+            assert_ne!(reason(code), code.replace('_', " "));
+        }
     }
 
     #[test]
     fn a_size_stands_beside_what_there_is_room_for() {
-        assert_eq!(of_most(3_412, 4_000), "3,412 of 4,000 bytes");
-        assert_eq!(of_most(7, 4_000), "7 of 4,000 bytes");
-        assert_eq!(of_most(9_000, 4_000), "9,000 bytes");
+        let direct = Some("flashfig-direct");
+        assert_eq!(size(3_412, direct, None), "3,412 of 4,000 bytes");
+        assert_eq!(size(3_412, direct, Some(8_000)), "3,412 of 4,000 bytes");
+        assert_eq!(size(7, direct, Some(3_900)), "7 of 3,900 bytes");
+        assert_eq!(size(9_000, Some("etherboot-redirect"), Some(3_900)), "9,000 bytes");
+        let mut one = sample_board("delivered");
+        assert_eq!(size_of(&one), "3,412 of 4,000 bytes");
+        one.state = "installed".to_owned();
+        assert_eq!(size_of(&one), "3,412 bytes");
+        one.size = None;
+        assert_eq!(size_of(&one), "");
     }
 
     #[test]

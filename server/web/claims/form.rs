@@ -34,7 +34,7 @@ pub(super) struct ClaimForm {
     /// The version of the claim for which it was filled in; empty for a new one.
     pub(super) version: String,
     serial: String,
-    mac: String,
+    pub(super) mac: String,
     model: String,
     site: String,
     pub(super) profile: String,

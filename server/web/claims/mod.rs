@@ -217,7 +217,7 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(&self) -> Filter {
-        Filter { state: said(&self.state), site: said(&self.site), text: said(&self.q) }
+        Filter { state: said(&self.state), site: said(&self.site), text: said(&self.q), mac: None }
     }
 
     fn filtered(&self) -> bool {

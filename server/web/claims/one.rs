@@ -29,6 +29,7 @@ use crate::web::views::View;
 #[serde(default)]
 pub(super) struct NewQuery {
     serial: String,
+    mac: String,
     site: String,
     profile: String,
 }
@@ -48,7 +49,8 @@ pub(super) async fn new(
     State(app): State<Shared>,
     Query(query): Query<NewQuery>,
 ) -> Result<Response, Failure> {
-    let draft = ClaimForm::blank(query.serial, query.site, query.profile);
+    let mut draft = ClaimForm::blank(query.serial, query.site, query.profile);
+    draft.mac = query.mac;
     blank(&app, &viewer, &draft, Complaints::default()).await
 }
 

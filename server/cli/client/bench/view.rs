@@ -84,8 +84,12 @@ impl Bench {
         };
         let status = self.profile_status.as_deref().unwrap_or("unknown");
         let (template, profile) = (compact(&arming["template"]), compact(&arming["profile"]));
-        let any = if arming["any"] == true { ", to any board" } else { "" };
-        format!("{template} by {profile} ({status}){any}")
+        let any = if arming["any"] == true { ", also to boards that nobody claimed" } else { "" };
+        let version = match arming["template_version"].as_i64() {
+            Some(version) => format!(", version {version},"),
+            None => String::new(),
+        };
+        format!("{template}{version} by {profile} ({status}){any}")
     }
 
     fn boards(&self) -> String {
@@ -307,7 +311,11 @@ pub(super) struct BatchRow {
 
 impl BatchRow {
     pub(super) fn row(self) -> Vec<String> {
-        let state = self.state.map_or_else(|| "not seen".to_owned(), |state| spaced(&state));
+        let unseen = match self.mac {
+            Some(_) => "not seen",
+            None => "no MAC address in its claim",
+        };
+        let state = self.state.map_or_else(|| unseen.to_owned(), |state| spaced(&state));
         vec![
             maybe(self.serial),
             maybe(self.mac),
@@ -346,7 +354,7 @@ pub(super) mod tests {
             "bench_id": Uuid::nil(), "host": "lab", "interface": "eth1", "alive": true,
             "heard_at": "2030-01-01T00:00:00Z", "armed": remaining.is_some(),
             "remaining_seconds": remaining, "profile_status": "unverified",
-            "arming": { "template": "bench", "profile": "mikrotik-flashboot", "any": true },
+            "arming": { "template": "bench", "template_version": 3, "profile": "mikrotik-flashboot", "any": true },
             "counts": { "delivered": 37, "timed_out": 1 }, "others": [{ "address": "192.0.2.7", "dhcp": true }],
         }))
         .unwrap()
@@ -356,7 +364,10 @@ pub(super) mod tests {
     fn a_bench_says_what_it_serves_and_how_sure_that_is() {
         let armed = bench(Some(3_605)).row();
         assert_eq!(armed[3], "60:05 left");
-        assert_eq!(armed[4], "bench by mikrotik-flashboot (unverified), to any board");
+        assert_eq!(
+            armed[4],
+            "bench, version 3, by mikrotik-flashboot (unverified), also to boards that nobody claimed"
+        );
         assert_eq!(armed[5], "37 delivered, 1 timed out");
         assert_eq!(armed.len(), BENCH.len());
         let not = bench(None).row();

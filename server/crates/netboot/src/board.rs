@@ -23,12 +23,15 @@ pub use stage::{Gives, Offer, Stage, Step, Verdict};
 
 /// A pause of more than this between two requests begins a new coming.
 pub const PAUSE: Duration = Duration::from_secs(10);
-/// After this, one who was refused is asked about again: somebody may have armed meanwhile.
+/// After this, one who was refused is asked about again: somebody may have armed meanwhile. Until then
+/// all that it asks is one coming, whatever mode it asks in.
 pub const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A question that has no answer after this is asked again.
 pub const VERDICT_DUE: Duration = Duration::from_secs(10);
 /// How long an offered board may take to its first TFTP request.
 pub const READ_DUE: Duration = Duration::from_secs(15);
+/// How long one who read too late, or whose transfer broke, may still read what it was offered.
+pub const OFFER_KEPT: Duration = Duration::from_secs(60);
 /// How long a board that was sent into Etherboot mode may take to come back.
 pub const REDIRECT_DUE: Duration = Duration::from_secs(15);
 /// How long a boot image may take from its last byte to its first announcement.
@@ -36,6 +39,9 @@ pub const ANNOUNCE_DUE: Duration = Duration::from_secs(120);
 
 /// What MikroTik's own server says of a board that was offered something and never fetched it.
 pub const NO_TFTP_REQUEST: &str = "no TFTP request";
+/// What is said of a board that may have its script all the same.
+pub const UNACKNOWLEDGED: &str = "all of its script was sent, and it did not acknowledge the last block: \
+                                  it may have it";
 
 /// One board at one bench.
 #[derive(Debug, Clone)]
@@ -54,7 +60,8 @@ pub struct Board {
     pending: Option<Request>,
     /// The open question: about which kind, since when.
     asked: Option<(Kind, Duration)>,
-    refused: Duration,
+    /// When one who was refused is asked about again.
+    again: Duration,
     offer: Option<Offer>,
     /// When this stage has taken too long.
     due: Option<Duration>,
@@ -79,7 +86,7 @@ impl Board {
             ended: None,
             pending: None,
             asked: None,
-            refused: now,
+            again: now,
             offer: None,
             due: None,
             reason: None,
@@ -94,8 +101,7 @@ impl Board {
     /// A request of the board. [`Step::Ask`] of a board that was answered before means that it begins
     /// anew: a transfer or an installation of it that is still open is over.
     pub fn request(&mut self, request: Request, kind: Kind, now: Duration) -> Step {
-        let pause = now.saturating_sub(self.heard);
-        let begins = self.pending.is_none() || kind != self.kind || pause > PAUSE;
+        let begins = self.begins(kind, now);
         self.heard = now;
         self.touched = now;
         self.pending = Some(request);
@@ -105,9 +111,7 @@ impl Board {
         self.requests = self.requests.saturating_add(1);
         match self.stage {
             Stage::Seen => self.ask(now),
-            Stage::Refused if now.saturating_sub(self.refused) >= ASK_AGAIN => self.ask(now),
-            // Its last transfer broke, and it tries again.
-            Stage::Failed if self.offer.is_some() => self.offered(now),
+            Stage::Refused if now >= self.again => self.ask(now),
             Stage::Offered | Stage::Transferring | Stage::TimedOut => Step::Answer,
             Stage::Refused
             | Stage::Failed
@@ -128,7 +132,7 @@ impl Board {
         match verdict {
             Verdict::Refuse { code, words } => {
                 self.offer = None;
-                self.refused = now;
+                self.again = now + ASK_AGAIN;
                 self.go(Stage::Refused, None);
                 self.reason = Some(code);
                 self.words = Some(words);
@@ -139,6 +143,17 @@ impl Board {
                 self.offered(now)
             }
         }
+    }
+
+    /// Whether somebody is to decide about it.
+    pub fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Nobody could decide, whatever was said of that: its next request is a question again.
+    pub fn undecided(&mut self, now: Duration) {
+        self.asked = None;
+        self.again = now;
     }
 
     /// The board reads its file.
@@ -181,6 +196,16 @@ impl Board {
         }
     }
 
+    /// The board was sent all of its file, and has not acknowledged the last block.
+    pub fn unacknowledged(&mut self, now: Duration) {
+        let is_script = self.offer.as_ref().is_some_and(|offer| offer.gives == Gives::Script);
+        if self.stage == Stage::Transferring && is_script {
+            self.fail(Stage::Failed, "unacknowledged", UNACKNOWLEDGED, now);
+        } else {
+            self.read_failed("all was sent, and the last block was not acknowledged", now);
+        }
+    }
+
     /// The board has announced itself, and its installation begins; whoever says so has decided that.
     pub fn install_began(&mut self, now: Duration) {
         self.touched = now;
@@ -209,7 +234,8 @@ impl Board {
         }
     }
 
-    /// Time passes: whether something has taken too long.
+    /// Time passes: whether something has taken too long. An offer that nobody may read any more is
+    /// dropped, which is no news.
     pub fn tick(&mut self, now: Duration) -> bool {
         if self.due.is_none_or(|due| now < due) {
             return false;
@@ -224,18 +250,20 @@ impl Board {
                 self.fail(Stage::TimedOut, "no_announcement", words, now);
             }
             Stage::Offered => self.fail(Stage::TimedOut, "no_tftp", NO_TFTP_REQUEST, now),
+            Stage::TimedOut | Stage::Failed => {
+                (self.offer, self.due) = (None, None);
+                return false;
+            }
             Stage::Seen
             | Stage::Refused
             | Stage::Transferring
             | Stage::Delivered
-            | Stage::Installed
-            | Stage::TimedOut
-            | Stage::Failed => return false,
+            | Stage::Installed => return false,
         }
         true
     }
 
-    /// When [`Board::tick`] has something to say, if nothing happens before.
+    /// When [`Board::tick`] has something to do, if nothing happens before.
     pub fn deadline(&self) -> Option<Duration> {
         self.due
     }
@@ -305,6 +333,20 @@ impl Board {
         self.touched
     }
 
+    /// Whether a request is the first of a new coming.
+    fn begins(&self, kind: Kind, now: Duration) -> bool {
+        let pause = now.saturating_sub(self.heard);
+        let turned_away = self.stage == Stage::Refused && now < self.again;
+        let is_over = match self.stage {
+            // Who asks again is not where its transfer broke any more.
+            Stage::Failed => true,
+            Stage::TimedOut => self.offer.is_none(),
+            _ => false,
+        };
+        let turns = kind != self.kind && !turned_away;
+        self.pending.is_none() || turns || is_over || pause > PAUSE
+    }
+
     fn begin(&mut self, kind: Kind, now: Duration) {
         self.kind = kind;
         // A board that comes back in the mode it was sent into goes on.
@@ -348,6 +390,7 @@ impl Board {
 
     fn fail(&mut self, stage: Stage, reason: &'static str, words: &str, now: Duration) {
         self.end(stage, now);
+        self.due = self.offer.as_ref().map(|_| now + OFFER_KEPT);
         self.reason = Some(reason);
         self.words = Some(words.to_owned());
     }

@@ -22,6 +22,8 @@ use fields::Fields;
 pub const MIN_BYTES: usize = 300;
 /// The longest message that is read: more than any frame of Ethernet carries.
 pub const MAX_BYTES: usize = 2048;
+/// Most bytes of options that nothing is known of that are kept, all of them together.
+pub const MAX_UNKNOWN: usize = 512;
 /// Most characters of a vendor class that are kept.
 pub const MAX_VENDOR_CLASS: usize = 64;
 
@@ -142,10 +144,12 @@ impl Request {
     }
 
     /// The options that nothing is known of, as hexadecimal digits by number; one that comes in several
-    /// parts is put together.
+    /// parts is put together. What is beyond [`MAX_UNKNOWN`] bytes is cut off.
     pub fn unknown(&self) -> BTreeMap<u8, String> {
-        let mut unknown = BTreeMap::new();
+        let (mut unknown, mut room) = (BTreeMap::new(), MAX_UNKNOWN);
         for (code, value) in self.options.iter().filter(|(code, _)| !KNOWN.contains(code)) {
+            let value = &value[..value.len().min(room)];
+            room -= value.len();
             let digits: &mut String = unknown.entry(*code).or_default();
             for byte in value {
                 write!(digits, "{byte:02x}").expect("a string takes what is written to it");

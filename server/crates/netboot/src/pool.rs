@@ -1,7 +1,7 @@
 //! The addresses that boards borrow while they are served.
 //!
-//! A board keeps its address as long as it uses it and [`HOLD`] beyond. Nothing is kept over a restart:
-//! a board asks anew.
+//! A board keeps its address as long as it uses it and [`HOLD`] beyond, and one that was told for how long
+//! it has it keeps it for so long. Nothing is kept over a restart: a board asks anew.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Pool {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     address: Ipv4Addr,
-    /// Whose it is or last was, and when it was used last.
+    /// Whose it is or last was, and until when nobody else gets it.
     lent: Option<(Mac, Duration)>,
 }
 
@@ -62,8 +62,20 @@ impl Pool {
         let own = self.slots.iter().position(|slot| slot.lent.is_some_and(|(who, _)| who == mac));
         let at = own.or_else(|| self.free(now))?;
         let slot = self.slots.get_mut(at)?;
-        slot.lent = Some((mac, now));
+        let until = slot.lent.filter(|(who, _)| *who == mac).map_or(now, |(_, until)| until);
+        slot.lent = Some((mac, until.max(now + HOLD)));
         Some(slot.address)
+    }
+
+    /// The board was told that its address is its own for so long; [`HOLD`] at least. Nothing where it has
+    /// none.
+    pub fn lease(&mut self, mac: Mac, lease: Duration, now: Duration) {
+        let until = now + lease.max(HOLD);
+        for (who, held) in self.slots.iter_mut().filter_map(|slot| slot.lent.as_mut()) {
+            if *who == mac {
+                *held = until;
+            }
+        }
     }
 
     /// The board needs its address no more.
@@ -86,9 +98,9 @@ impl Pool {
     fn free(&self, now: Duration) -> Option<usize> {
         let unused = self.slots.iter().position(|slot| slot.lent.is_none());
         unused.or_else(|| {
-            let lent = |(at, slot): (usize, &Slot)| slot.lent.map(|(_, used)| (used, at));
-            let (used, at) = self.slots.iter().enumerate().filter_map(lent).min()?;
-            (now.saturating_sub(used) >= HOLD).then_some(at)
+            let lent = |(at, slot): (usize, &Slot)| slot.lent.map(|(_, until)| (until, at));
+            let (until, at) = self.slots.iter().enumerate().filter_map(lent).min()?;
+            (until <= now).then_some(at)
         })
     }
 }
@@ -166,6 +178,22 @@ mod tests {
         assert_eq!(pool.take(mac(1), seconds(120)), None);
         pool.release(mac(2));
         assert_eq!(pool.take(mac(1), seconds(120)), address);
+    }
+
+    #[test]
+    fn who_was_told_for_how_long_it_has_its_address_has_it_for_so_long() {
+        let mut pool = Pool::new(SERVER, 30, None);
+        let address = pool.take(mac(1), seconds(0));
+        pool.lease(mac(1), seconds(600), seconds(10));
+        // Neither its next use nor another board's lease makes that shorter.
+        assert_eq!(pool.take(mac(1), seconds(20)), address);
+        pool.lease(mac(2), seconds(1), seconds(30));
+        assert_eq!(pool.take(mac(2), seconds(609)), None);
+        assert_eq!(pool.take(mac(2), seconds(610)), address);
+        // A lease is never shorter than any other use.
+        pool.lease(mac(2), seconds(1), seconds(620));
+        assert_eq!(pool.take(mac(1), seconds(679)), None);
+        assert_eq!(pool.take(mac(1), seconds(680)), address);
     }
 
     #[test]

@@ -30,6 +30,10 @@ fn a_form_is_an_arming() {
     assert_eq!(arming.variables.0["vlan"], "7");
     assert_eq!((arming.mode_template, arming.strategy), (None, Strategy::FlashfigDirect));
     assert_eq!(form.rows().len(), 1 + BLANK);
+    assert_eq!(form.consent(), Consent::default());
+    let form = ArmForm { confirm: " eth1 ".to_owned(), accept_others: true, ..form };
+    let consent = Consent { confirm: Some("eth1".to_owned()), accept_others: true };
+    assert_eq!(form.consent(), consent);
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn to_arm_again_is_to_say_again_what_is_dangerous_and_what_is_secret() {
     let arming = sample_bench(true).arming.unwrap();
     let form = ArmForm::of(&arming);
     assert!(arming.any && arming.accept_unverified && arming.dhcp);
-    assert!(!form.any && !form.accept_unverified && form.dhcp);
+    assert!(!form.any && !form.accept_unverified && !form.dhcp && !form.accept_others);
     assert!(!json!(form).to_string().contains(MASK));
     assert_eq!(pointer(&form), "/variables", "the secret is to be written again");
     let kept: Vec<(String, String)> =

@@ -61,6 +61,8 @@ fn a_claim_leads_to_its_board_once_that_was_seen() {
     assert_eq!(row(&claim, now).board, "/bench/boards/E4:8D:8C:00:00:01");
     claim.state = None;
     assert_eq!((row(&claim, now).board.as_str(), row(&claim, now).state), ("", UNSEEN));
+    claim.mac = None;
+    assert_eq!(row(&claim, now).state.label, "no MAC address in its claim");
 }
 
 #[test]

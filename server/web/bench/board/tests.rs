@@ -53,9 +53,8 @@ fn what_it_is_armed_for_is_said_while_it_is() {
 fn what_happened_is_told_in_words() {
     let now = DateTime::UNIX_EPOCH;
     let told = event(&sample_entry("rearmed"), now);
-    assert_eq!((told.title.as_str(), told.state), ("armed again", "idle"));
-    let expected = "served as it is claimed, <x-evil>, version 3, 3,412 of 4,000 bytes, asked for \
-                    <x-evil>, 13 requests, after 2.4 s, <x-evil>";
+    assert_eq!((told.title.as_str(), told.state), ("to be served once more", "idle"));
+    let expected = "served as it is claimed, <x-evil>, version 3, 3,412 bytes, asked for <x-evil>, 13 requests, after 2.4 s, <x-evil>";
     assert_eq!(told.more, expected);
     let told = event(&sample_entry("timed_out"), now);
     assert_eq!((told.title.as_str(), told.state), ("timed out", "late"));

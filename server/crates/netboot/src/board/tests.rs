@@ -1,8 +1,8 @@
 //! A board's way, with the repeats of a boot loader and without.
 
-use std::net::Ipv4Addr;
+mod random;
 
-use proptest::prelude::*;
+use std::net::Ipv4Addr;
 
 use super::*;
 use crate::profile;
@@ -121,9 +121,39 @@ fn a_pause_or_another_mode_begins_a_new_coming() {
     assert_eq!(board.request(request(3, &[]), Kind::Flashboot, at(20_001)), Step::Ask);
     assert_eq!((board.stage(), board.requests(), board.sent()), (Stage::Seen, 1, 0));
     assert_eq!((board.offer(), board.duration()), (None, None));
-    assert_eq!(board.verdict(refusal(), at(20_002)), Step::Nothing);
-    assert_eq!(board.request(request(4, &[]), ARM64, at(20_100)), Step::Ask);
-    assert_eq!((board.stage(), board.kind(), board.reason()), (Stage::Seen, ARM64, None));
+    assert_eq!(board.request(request(4, &[]), ARM64, at(20_100)), Step::Nothing);
+    assert_eq!((board.stage(), board.kind(), board.requests()), (Stage::Seen, ARM64, 1));
+}
+
+#[test]
+fn who_was_refused_just_now_is_not_asked_about_for_another_mode() {
+    let mut board = Board::new(MAC, at(0));
+    assert_eq!(board.request(request(1, &[]), Kind::Flashboot, at(0)), Step::Ask);
+    assert_eq!(board.verdict(refusal(), at(100)), Step::Nothing);
+    for (n, kind) in [ARM64, Kind::Dhcp, Kind::Flashboot, Kind::Other].into_iter().enumerate() {
+        let now = at(200 + 1_000 * n as u64);
+        assert_eq!(board.request(request(2, &[]), kind, now), Step::Nothing, "{kind:?}");
+    }
+    assert_eq!((board.kind(), board.requests()), (Kind::Flashboot, 5));
+    assert_eq!(board.request(request(2, &[]), ARM64, at(5_100)), Step::Ask);
+    assert_eq!((board.stage(), board.kind(), board.requests()), (Stage::Seen, ARM64, 1));
+}
+
+#[test]
+fn a_question_that_nobody_could_decide_is_asked_again_at_once() {
+    let mut board = Board::new(MAC, at(0));
+    assert_eq!(board.request(request(1, &[]), Kind::Flashboot, at(0)), Step::Ask);
+    assert!(board.is_asking());
+    board.undecided(at(100));
+    assert!(!board.is_asking());
+    assert_eq!((board.stage(), board.reason()), (Stage::Seen, None));
+    assert_eq!(board.request(request(1, &[]), Kind::Flashboot, at(200)), Step::Ask);
+    assert_eq!(board.verdict(refusal(), at(300)), Step::Nothing);
+    board.undecided(at(300));
+    assert_eq!((board.stage(), board.reason()), (Stage::Refused, Some("disarmed")));
+    assert_eq!(board.request(request(1, &[]), Kind::Flashboot, at(400)), Step::Ask);
+    assert_eq!(board.verdict(offer(Gives::Script), at(500)), Step::Answer);
+    assert!(!board.is_asking());
 }
 
 #[test]
@@ -156,18 +186,25 @@ fn who_is_offered_something_and_never_reads_it_times_out() {
     assert!(!board.tick(at(15_001)), "it is told once");
     assert_eq!((board.stage(), board.words()), (Stage::TimedOut, Some("no TFTP request")));
     assert_eq!((board.reason(), board.duration()), (Some("no_tftp"), Some(at(15_000))));
-    assert_eq!(board.deadline(), None);
+    assert_eq!(board.deadline(), Some(at(75_000)));
     // Etherboot asks for 40 seconds: it may still come.
     let mut late = offered(ARM64, Gives::Image);
     assert_eq!(late.request(request(1, &[]), ARM64, at(9_000)), Step::Answer);
     assert!(late.tick(at(15_000)));
     assert_eq!(late.request(request(1, &[]), ARM64, at(15_200)), Step::Answer);
+    let mut asks = late.clone();
+    for seconds in 16..75 {
+        assert_eq!(asks.request(request(1, &[]), ARM64, at(seconds * 1_000)), Step::Answer);
+    }
+    assert!(!asks.tick(at(75_000)), "that its offer is dropped is no news");
+    assert_eq!((asks.stage(), asks.offer(), asks.deadline()), (Stage::TimedOut, None, None));
+    assert_eq!(asks.request(request(1, &[]), ARM64, at(75_100)), Step::Ask);
     late.read_began(at(15_300));
     assert_eq!((late.stage(), late.words()), (Stage::Transferring, None));
 }
 
 #[test]
-fn a_broken_transfer_is_tried_again_with_the_same_offer() {
+fn a_broken_transfer_may_begin_again_for_a_while_and_who_asks_is_asked_about() {
     let mut board = offered(Kind::Dhcp, Gives::Script);
     board.read_failed("nothing is read yet", at(100));
     assert_eq!(board.stage(), Stage::Offered);
@@ -175,9 +212,32 @@ fn a_broken_transfer_is_tried_again_with_the_same_offer() {
     board.read_failed("it fell silent", at(900));
     assert_eq!((board.stage(), board.reason()), (Stage::Failed, Some("transfer")));
     assert_eq!((board.words(), board.duration()), (Some("it fell silent"), Some(at(900))));
-    assert_eq!(board.request(request(2, &[]), Kind::Dhcp, at(5_000)), Step::Answer);
-    assert_eq!((board.stage(), board.words()), (Stage::Offered, None));
-    assert_eq!(board.deadline(), Some(at(20_000)));
+    assert_eq!(board.deadline(), Some(at(60_900)));
+    board.read_began(at(1_000));
+    assert_eq!((board.stage(), board.words(), board.deadline()), (Stage::Transferring, None, None));
+    board.read_failed("it fell silent", at(2_000));
+    let mut other = board.clone();
+    assert!(!other.tick(at(62_000)));
+    other.read_began(at(62_100));
+    assert_eq!((other.stage(), other.offer()), (Stage::Failed, None));
+    assert_eq!(board.request(request(2, &[]), Kind::Dhcp, at(2_100)), Step::Ask);
+    assert_eq!((board.stage(), board.offer(), board.requests()), (Stage::Seen, None, 1));
+}
+
+#[test]
+fn who_does_not_acknowledge_the_last_block_of_a_script_may_have_it() {
+    let mut board = offered(Kind::Flashboot, Gives::Script);
+    board.unacknowledged(at(50));
+    assert_eq!(board.stage(), Stage::Offered, "nothing is read yet");
+    board.read_began(at(100));
+    board.unacknowledged(at(30_100));
+    assert_eq!((board.stage(), board.reason()), (Stage::Failed, Some("unacknowledged")));
+    assert_eq!(board.words(), Some(UNACKNOWLEDGED));
+    // Of a boot image that says nothing.
+    let mut board = offered(ARM64, Gives::Image);
+    board.read_began(at(100));
+    board.unacknowledged(at(30_100));
+    assert_eq!((board.stage(), board.reason()), (Stage::Failed, Some("transfer")));
 }
 
 #[test]
@@ -258,85 +318,5 @@ fn words_are_those_of_the_table() {
     ];
     for (stage, word) in stages {
         assert_eq!(stage.word(), word);
-    }
-}
-
-/// Anything that can happen to a board.
-#[derive(Debug, Clone)]
-enum Happens {
-    Request(u8),
-    Verdict(u8),
-    Read,
-    Delivered,
-    ReadFailed,
-    Install(u8),
-    Tick,
-}
-
-fn happens() -> impl Strategy<Value = Happens> {
-    prop_oneof![
-        4 => (0..3_u8).prop_map(Happens::Request),
-        3 => (0..4_u8).prop_map(Happens::Verdict),
-        2 => Just(Happens::Read),
-        2 => Just(Happens::Delivered),
-        1 => Just(Happens::ReadFailed),
-        2 => (0..4_u8).prop_map(Happens::Install),
-        2 => Just(Happens::Tick),
-    ]
-}
-
-fn play(board: &mut Board, event: &Happens, now: Duration) -> Step {
-    match event {
-        Happens::Request(n) => {
-            let kind = [Kind::Flashboot, ARM64, Kind::Dhcp][usize::from(*n)];
-            return board.request(request(1, &[]), kind, now);
-        }
-        Happens::Verdict(0) => return board.verdict(refusal(), now),
-        Happens::Verdict(n) => {
-            let gives = [Gives::Script, Gives::Redirect, Gives::Image][usize::from(*n) - 1];
-            return board.verdict(offer(gives), now);
-        }
-        Happens::Read => board.read_began(now),
-        Happens::Delivered => board.delivered(1, now),
-        Happens::ReadFailed => board.read_failed("it fell silent", now),
-        Happens::Install(0) => board.install_began(now),
-        Happens::Install(1) => board.install_step("a step", now),
-        Happens::Install(2) => board.installed(now),
-        Happens::Install(_) => board.install_failed("it fell silent", now),
-        Happens::Tick => {
-            board.tick(now);
-        }
-    }
-    Step::Nothing
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_nothing_is_answered_that_was_not_granted(
-        events in prop::collection::vec((happens(), 0..12_000_u64), 0..60),
-    ) {
-        let mut board = Board::new(MAC, at(0));
-        let mut now = 0;
-        let mut open = false;
-        for (event, pause) in events {
-            now += pause;
-            let step = play(&mut board, &event, at(now));
-            let decided = matches!(event, Happens::Verdict(_));
-            prop_assert!(open || !decided || step == Step::Nothing, "nobody had asked");
-            open = step == Step::Ask || (open && !decided);
-            if step == Step::Answer {
-                prop_assert!(board.pending().is_some() && board.offer().is_some());
-                prop_assert!(!matches!(board.stage(), Stage::Seen | Stage::Refused));
-            }
-            if board.stage() == Stage::Refused {
-                prop_assert!(board.offer().is_none() && board.words().is_some());
-            }
-            let failed = matches!(board.stage(), Stage::TimedOut | Stage::Failed);
-            prop_assert!(!failed || (board.words().is_some() && board.duration().is_some()));
-            prop_assert_eq!(
-                board.deadline().is_some_and(|due| due <= at(now)),
-                board.clone().tick(at(now)),
-            );
-        }
     }
 }

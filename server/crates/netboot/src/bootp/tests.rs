@@ -212,6 +212,11 @@ fn what_nothing_is_known_of_is_kept_for_people() {
     let options = vec![(60, b"x".to_vec()), (43, vec![1, 0xab]), (93, vec![0, 11]), (43, vec![2])];
     let unknown = request(options).unknown();
     assert_eq!(unknown, BTreeMap::from([(43, "01ab02".to_owned()), (93, "000b".to_owned())]));
+    // Not whatever somebody fills a message with.
+    let many = (200..210).map(|code| (code, vec![0xab; 100])).collect();
+    let unknown = request(many).unknown();
+    assert_eq!((unknown.len(), unknown[&204].len(), unknown[&205].len()), (10, 200, 24));
+    assert_eq!(unknown.values().map(String::len).sum::<usize>(), 2 * MAX_UNKNOWN);
 }
 
 #[test]

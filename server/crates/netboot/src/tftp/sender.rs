@@ -16,6 +16,9 @@ use super::{BLKSIZE, number, option};
 const MIN_BLKSIZE: u16 = 8;
 /// Most blocks that are under way at once, whatever the limits say: each call gives as many packets.
 const MAX_WINDOW: u16 = 1024;
+/// The longest time between two repeats, unless the client asks for another: some clients begin their own
+/// timer anew with each packet, also one that they have already, and repeat nothing before it ends.
+const SLOWEST: Duration = Duration::from_secs(8);
 /// Whoever acknowledged something this short a time ago does not begin anew.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -49,7 +52,9 @@ impl Default for Limits {
 pub enum Outcome {
     /// The last block was acknowledged.
     Done,
-    /// It was not; why, in words.
+    /// All was sent, and the last block never acknowledged: the client may have all of it.
+    Unacknowledged,
+    /// It was not all sent, or the client ended it; why, in words.
     Failed(String),
 }
 
@@ -106,7 +111,7 @@ impl Sender {
             base,
             end: base,
             retransmit: limits.retransmit,
-            slowest: agreed.timeout.map_or(limits.retransmit, |asked| asked.max(limits.retransmit)),
+            slowest: agreed.timeout.unwrap_or(SLOWEST).max(limits.retransmit),
             give_up: limits.give_up,
             repeats: 0,
             said_at: now,
@@ -161,7 +166,7 @@ impl Sender {
             return Vec::new();
         }
         if now >= self.progress_at + self.give_up {
-            self.outcome = Some(Outcome::Failed(self.silence()));
+            self.outcome = Some(self.silence());
             return Vec::new();
         }
         if now < self.said_at + self.pause() {
@@ -186,6 +191,12 @@ impl Sender {
     /// Bytes of the file that were acknowledged.
     pub fn sent_bytes(&self) -> u64 {
         let whole = self.base.saturating_sub(1) * length(self.blksize);
+        whole.min(length(self.content.len()))
+    }
+
+    /// Bytes of the file that went out, acknowledged or not.
+    pub fn out_bytes(&self) -> u64 {
+        let whole = self.end.saturating_sub(1) * length(self.blksize);
         whole.min(length(self.content.len()))
     }
 
@@ -234,19 +245,21 @@ impl Sender {
         Packet::Data { block: number(block), bytes: &self.content[from..to] }.write()
     }
 
-    /// Why nothing is waited for any more.
-    fn silence(&self) -> String {
+    /// How it has ended where nothing is waited for any more.
+    fn silence(&self) -> Outcome {
+        if self.end > self.last {
+            return Outcome::Unacknowledged;
+        }
         let seconds = self.give_up.as_secs();
         if !self.heard {
-            return format!("the client asked for the file, and then said nothing for {seconds} s");
-        }
-        if self.base == self.last {
-            return format!(
-                "the last block was not acknowledged within {seconds} s: the client may have all of it"
-            );
+            return Outcome::Failed(format!(
+                "the client asked for the file, and then said nothing for {seconds} s"
+            ));
         }
         let (sent, total) = (self.sent_bytes(), self.content.len());
-        format!("the client acknowledged nothing for {seconds} s, at {sent} of {total} bytes")
+        Outcome::Failed(format!(
+            "the client acknowledged nothing for {seconds} s, at {sent} of {total} bytes"
+        ))
     }
 }
 

@@ -127,8 +127,9 @@ fn the_timer_runs_from_the_last_progress() {
     assert!(sender.tick(249 * MS).is_empty());
     assert!(ack(&mut sender, 1, 249 * MS).is_empty());
     assert_eq!(blocks(&sender.tick(250 * MS)), [(2, 512)]);
-    assert_eq!(sender.deadline(), Some(450 * MS));
-    assert_eq!(blocks(&sender.tick(500 * MS)), [(2, 512)]);
+    // More and more slowly.
+    assert_eq!(sender.deadline(), Some(650 * MS));
+    assert_eq!(blocks(&sender.tick(700 * MS)), [(2, 512)]);
     assert_eq!(sender.resent(), 2);
 }
 
@@ -151,14 +152,15 @@ fn who_asks_for_a_time_is_repeated_to_more_and_more_slowly() {
 #[test]
 fn silence_ends_it_with_the_place_in_words() {
     let second = Duration::from_secs(1);
-    let words = |sender: &mut Sender, now: Duration| {
+    let end = |sender: &mut Sender, now: Duration| {
         assert!(sender.tick(now).is_empty());
         assert!(sender.deadline().is_none());
         assert!(sender.tick(now + second).is_empty());
-        match sender.outcome() {
-            Some(Outcome::Failed(words)) => words,
-            other => panic!("{other:?}"),
-        }
+        sender.outcome()
+    };
+    let words = |sender: &mut Sender, now: Duration| match end(sender, now) {
+        Some(Outcome::Failed(words)) => words,
+        other => panic!("{other:?}"),
     };
     let (mut sender, _) = begin(1000, &[]);
     assert_eq!(sender.tick(29 * second).len(), 1);
@@ -167,10 +169,31 @@ fn silence_ends_it_with_the_place_in_words() {
     let (mut sender, _) = begin(2000, &[]);
     ack(&mut sender, 1, second);
     assert!(words(&mut sender, 31 * second).contains("at 512 of 2000 bytes"));
+    assert_eq!((sender.sent_bytes(), sender.out_bytes()), (512, 1024));
+}
 
+#[test]
+fn who_was_sent_all_of_it_and_falls_silent_may_have_it() {
+    let end = |mut sender: Sender| {
+        assert!(sender.tick(Duration::from_secs(60)).is_empty());
+        (sender.outcome(), sender.out_bytes())
+    };
     let (mut sender, _) = begin(600, &[]);
-    ack(&mut sender, 1, second);
-    assert!(words(&mut sender, 31 * second).contains("may have all of it"));
+    ack(&mut sender, 1, MS);
+    assert_eq!(end(sender), (Some(Outcome::Unacknowledged), 600));
+    // Of a file of one block nothing is acknowledged before.
+    assert_eq!(end(begin(500, &[]).0), (Some(Outcome::Unacknowledged), 500));
+    // Nor of one that goes out in one window.
+    let (mut sender, _) = begin(2000, &[("windowsize", "4")]);
+    ack(&mut sender, 0, MS);
+    assert_eq!(end(sender), (Some(Outcome::Unacknowledged), 2000));
+    // Whoever says that it ends it has not taken it.
+    let (mut sender, _) = begin(600, &[]);
+    ack(&mut sender, 1, MS);
+    sender.packet(&Packet::Error { code: 0, words: "no room".to_owned() }.write(), 2 * MS);
+    assert!(matches!(end(sender), (Some(Outcome::Failed(_)), 600)));
+    // The answer to the options alone is none of it.
+    assert_eq!(begin(600, &[("blksize", "8")]).0.out_bytes(), 0);
 }
 
 #[test]
