@@ -31,8 +31,8 @@ use crate::net::{self, ServeOptions};
 use crate::render::Renderer;
 use crate::store::pg::{self, EmbeddedPostgres};
 use crate::{
-    access, acs, api, clock, desired, files, fleet, jobs, netboot, notify, render, rollout, service, store,
-    telemetry, web,
+    access, acs, api, clock, desired, files, fleet, jobs, netboot, notify, render, rollout,
+    service, store, telemetry, web,
 };
 
 /// How long requests under way may take when the process stops.

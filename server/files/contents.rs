@@ -215,7 +215,8 @@ mod tests {
         let log = UploadFile::Log;
         let of = |rollout_id, key| Purpose::of(&log, rollout_id, key);
         assert_eq!(of(Some(Uuid::nil()), None), Purpose::Inspection);
-        let order = Order::own(Uuid::nil(), JobSpec::Reboot, &inspection::key_of(Uuid::from_u128(2)));
+        let order =
+            Order::own(Uuid::nil(), JobSpec::Reboot, &inspection::key_of(Uuid::from_u128(2)));
         assert_eq!(of(None, order.idempotency_key.as_deref()), Purpose::Inspection);
         // People may choose such a key.
         for key in [None, Some(""), Some("inspect:1"), Some("muster:log"), Some("my inspect:1")] {

@@ -28,7 +28,7 @@ use muster_netboot::mac::Mac;
 use muster_netboot::pool::Pool;
 
 use super::bench::{Other, Others};
-use super::decide::{Asks, Decision, Question};
+use super::decide::{Asks, Decision};
 use install::Running;
 use known::Known;
 use transfer::Transfer;

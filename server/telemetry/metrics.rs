@@ -51,7 +51,8 @@ const METRICS: [(Kind, &str, &str); 22] = [
     (
         Kind::Counter,
         "muster_bench_requests_dropped_total",
-        "BOOTP and DHCP requests left alone: too many new boards at once.",
+        "BOOTP and DHCP requests left alone, by reason: too many new boards, a relay, another network, an \
+         installation under way.",
     ),
     (
         Kind::Counter,

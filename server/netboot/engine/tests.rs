@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::netboot::decide::{Gift, Given, Reading, Stored};
+use crate::netboot::decide::{Gift, Given, Question, Reading, Stored};
 use crate::netboot::policy::{By, Refusal};
 use crate::netboot::record;
 

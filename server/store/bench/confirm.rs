@@ -24,8 +24,8 @@ pub struct Confirmable {
 
 /// Boards that wait for the first inform of their device, and whose device has informed and is in: the
 /// one that took their claim since, or began anew since; and with `by_address`, which takes longer, one
-/// that began anew and has their address. A board that may have its script without having said so waits
-/// from its offer on. Of those that were served last, so many at most are looked at.
+/// that began anew and has their address. Since = since they were offered what they got, whether they have
+/// said that they have it or not. Of those that were served last, so many at most are looked at.
 pub async fn confirmable(
     pool: &PgPool,
     by_address: bool,
@@ -36,12 +36,15 @@ pub async fn confirmable(
         Confirmable,
         r#"with waiting as materialized (
              select w.mac, w.bench_id, w.since
-             from (select mac, bench_id, delivered_at as since from bench_boards
+             -- While it was offered something it ran its boot loader. It may have started again before its
+             -- delivery was seen to have ended.
+             from (select mac, bench_id, coalesce(offered_at, delivered_at) as since from bench_boards
                    where state in ('delivered', 'installed') and delivered_at > $2
                    union all
                    select mac, bench_id, offered_at from bench_boards
                    -- Written at its end, so after its offer: there is an index.
-                   where state = 'failed' and reason = 'unacknowledged' and updated_at > $2
+                   where state = 'failed' and reason in ('unacknowledged', 'interrupted')
+                     and updated_at > $2
                      and offered_at > $2) as w
              order by w.since desc limit $1
          ), newcomers as materialized (
@@ -103,7 +106,7 @@ pub async fn confirm(
              site = coalesce((select f.site from device_facts f where f.device_id = $2), b.site)
          where b.mac = $1
            and (b.state in ('delivered', 'installed')
-                or (b.state = 'failed' and b.reason = 'unacknowledged'))",
+                or (b.state = 'failed' and b.reason in ('unacknowledged', 'interrupted')))",
         mac,
         device_id,
         now
