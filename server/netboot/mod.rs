@@ -5,7 +5,7 @@
 //! could be offered another; and none is formatted that was not armed for that by its name. The
 //! machines of the wire are in `muster_netboot`.
 //!
-//! - [`bench`]: what a bench is. [`arming`]: for what one is armed, and a board; pure.
+//! - [`mod@bench`]: what a bench is. [`arming`]: for what one is armed, and a board; pure.
 //! - [`policy`]: who is served; pure. [`decide`]: one decision, from what is stored at that moment.
 //!   [`prepare`]: the script of a board. [`images`]: the large things that boards read.
 //! - [`engine`]: all that happens at a bench, as one machine; pure. [`socket`]: its sockets.

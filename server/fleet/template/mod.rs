@@ -1,7 +1,7 @@
 //! Templates: RouterOS scripts with typed variables. Pure.
 //!
 //! Owns what a variable may be and what a value must be to be one. A template is a program of
-//! whoever wrote it: it is never rendered in this process, but by `render`. [`bench`]: what more a
+//! whoever wrote it: it is never rendered in this process, but by `render`. [`mod@bench`]: what more a
 //! script must be to be the first of a board. [`builtin`]: the templates that come with Muster.
 
 use std::collections::BTreeMap;

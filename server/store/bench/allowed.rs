@@ -35,13 +35,13 @@ pub async fn allowed(pool: &PgPool) -> Result<Vec<Allowed>, sqlx::Error> {
 /// One of them.
 pub async fn get_allowed(
     db: impl PgExecutor<'_>,
-    allowed_id: Uuid,
+    id: Uuid,
 ) -> Result<Option<Allowed>, sqlx::Error> {
     sqlx::query_as!(
         Allowed,
         "select allowed_id, kind, value, note, created_by, created_at from bench_allowed
          where allowed_id = $1",
-        allowed_id
+        id
     )
     .fetch_optional(db)
     .await
@@ -72,19 +72,16 @@ pub async fn allowed_count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> 
 }
 
 /// Stores one; false = it is there already.
-pub async fn insert_allowed(
-    conn: &mut PgConnection,
-    allowed: &Allowed,
-) -> Result<bool, sqlx::Error> {
+pub async fn insert_allowed(conn: &mut PgConnection, entry: &Allowed) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "insert into bench_allowed (allowed_id, kind, value, note, created_by, created_at)
          values ($1, $2, $3, $4, $5, $6) on conflict (kind, value) do nothing",
-        allowed.allowed_id,
-        allowed.kind,
-        allowed.value,
-        allowed.note,
-        allowed.created_by,
-        allowed.created_at
+        entry.allowed_id,
+        entry.kind,
+        entry.value,
+        entry.note,
+        entry.created_by,
+        entry.created_at
     )
     .execute(conn)
     .await?;
@@ -92,9 +89,7 @@ pub async fn insert_allowed(
 }
 
 /// Removes one.
-pub async fn delete_allowed(conn: &mut PgConnection, allowed_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from bench_allowed where allowed_id = $1", allowed_id)
-        .execute(conn)
-        .await?;
+pub async fn delete_allowed(conn: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from bench_allowed where allowed_id = $1", id).execute(conn).await?;
     Ok(())
 }

@@ -41,7 +41,6 @@ mod session;
 pub mod sickness;
 mod transfer;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

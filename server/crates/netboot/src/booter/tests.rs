@@ -196,7 +196,8 @@ fn an_answer_is_taken_only_as_a_boot_loader_takes_it() {
     }
     let stored = Outcome::Stored(b"x\n".to_vec());
     assert_eq!(spoiled(|answer| answer), stored);
-    let spoilt: [(&str, fn(Vec<u8>) -> Vec<u8>); 6] = [
+    type Spoilt = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+    let spoilt: [Spoilt; 6] = [
         ("another question's", |mut answer| {
             answer[7] ^= 1;
             answer

@@ -85,7 +85,8 @@ fn a_request_may_end_after_its_fixed_fields() {
 
 #[test]
 fn options_end_where_they_are_cut_off() {
-    let cases: [(&[u8], Vec<(u8, Vec<u8>)>); 6] = [
+    type Case = (&'static [u8], Vec<(u8, Vec<u8>)>);
+    let cases: [Case; 6] = [
         (b"\0\0\x3c\x01a\0\xff\x3c\x01b", vec![(60, b"a".to_vec())]),
         (b"\x3c\x01a\x35", vec![(60, b"a".to_vec())]),
         (b"\x3c\x01a\x35\x02\x01", vec![(60, b"a".to_vec())]),

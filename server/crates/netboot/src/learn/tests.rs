@@ -67,7 +67,7 @@ fn capture(file: &[u8]) -> Frames {
     let agreed = Packet::Options(pair("1400")).write();
     add(&mut frames, "10.5.0.1:5555", "10.5.0.20:1030", &agreed);
     let mut blocks: Vec<&[u8]> = file.chunks(1400).collect();
-    if file.len() % 1400 == 0 {
+    if file.len().is_multiple_of(1400) {
         blocks.push(&[]);
     }
     for (block, bytes) in (1..).zip(blocks) {

@@ -44,6 +44,11 @@ impl Socket {
         })
     }
 
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, for descriptors that are closed or replaced meanwhile; this \
+                  one is owned until the end"
+    )]
     fn try_open(interface: &str) -> Result<Self, Errno> {
         let address = getifaddrs()?
             .filter(|found| found.interface_name == interface)

@@ -29,7 +29,7 @@ fn routerboot_asks_again_for_smaller_blocks() {
     assert_eq!(request, b"\x00\x01vmlinux\0octet\0blksize\x001452\0");
     assert!(receiver.tick(99 * MS).is_empty());
     let again = b"\x00\x01vmlinux\0octet\0blksize\x00512\0".to_vec();
-    assert_eq!(receiver.tick(100 * MS), [again.clone()]);
+    assert_eq!(receiver.tick(100 * MS), std::slice::from_ref(&again));
     assert_eq!(receiver.deadline(), Some(200 * MS));
     assert_eq!(receiver.tick(200 * MS), [again]);
     // The answer to the first request: the one to the last one is on its way.
