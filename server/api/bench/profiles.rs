@@ -105,7 +105,7 @@ pub(super) async fn get_netboot_profile(
     path = "/api/v1/bench/profiles/{name}",
     tag = "bench",
     params(NetbootProfilePath),
-    request_body(description = "The profile", content_type = "application/toml"),
+    request_body(description = "The profile", content_type = "text/plain"),
     responses((status = 200, description = "The profile as it is now", body = NetbootProfileView), Problem),
     security(("token" = ["bench"]))
 )]

@@ -242,7 +242,7 @@ async fn put_profile(api: &Api, name: &str, file: &Path) -> anyhow::Result<()> {
     };
     let request = api
         .request(Method::PUT, &["bench", "profiles", name], &[])
-        .header(header::CONTENT_TYPE, "application/toml")
+        .header(header::CONTENT_TYPE, "text/plain")
         .body(text.with_context(place)?);
     show(api, &answer(api.send(request).await?).await?, |profile: Profile| {
         fields(&[
