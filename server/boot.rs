@@ -1,14 +1,12 @@
 //! From configuration to a running process, and down again in the order that loses nothing:
-//! listeners first, then sessions, then the database.
+//! listeners first, then sessions, then the database. `listeners`: the ports, and what stands behind each.
+
+mod listeners;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
-use hyper::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -21,22 +19,17 @@ use crate::access::throttle::Attempts;
 use crate::acs::registry::Sessions;
 use crate::acs::transcript::Transcripts;
 use crate::acs::writer::InformWriter;
-use crate::config::{AuthMode, Config, TlsMode};
+use crate::config::{AuthMode, Config};
 use crate::ctx::{App, Shared};
 use crate::files::FileStore;
 use crate::fleet::credentials::Enrolment;
 use crate::fleet::secret::Keys;
-use crate::net::tls::{self, CertificateFiles};
-use crate::net::{self, ServeOptions};
 use crate::render::Renderer;
 use crate::store::pg::{self, EmbeddedPostgres};
 use crate::{
-    access, acs, api, clock, desired, files, fleet, jobs, netboot, notify, render, rollout,
-    service, store, telemetry, web,
+    access, acs, clock, desired, files, fleet, jobs, netboot, notify, render, rollout, service,
+    store,
 };
-
-/// How long requests under way may take when the process stops.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Ended rollouts are kept this long: as events are.
 const KEEP_ROLLOUTS: chrono::TimeDelta = chrono::TimeDelta::days(400);
@@ -142,7 +135,7 @@ async fn serve_with(
         .map_err(|e| anyhow::anyhow!("{}", e.private()))?;
     warn_of_an_open_lab(&app.config);
     let mut tasks = JoinSet::new();
-    listeners(&app, metrics, &stop, &mut tasks).await?;
+    listeners::open(&app, metrics, &stop, &mut tasks).await?;
     tasks.spawn(background(app.clone(), stop.clone()));
     tasks.spawn(expire_sessions(app.clone(), stop.clone()));
     tasks.spawn(endless(service::sampler::run(app.clone(), stop.clone())));
@@ -153,6 +146,7 @@ async fn serve_with(
     tasks.spawn(endless(netboot::run(app.clone(), stop.clone())));
     tasks.spawn(endless(notify::run(app.clone(), stop.clone())));
     tasks.spawn(endless(notify::presence::run(app.clone(), stop.clone())));
+    tasks.spawn(endless(files::sealed::run(app.clone(), stop.clone())));
     announce(&app);
     // Whatever ends first ends the rest: a node that lost a listener must not look alive.
     let mut outcome = Ok(());
@@ -201,7 +195,12 @@ fn shared(
         benches: service::bench::News::default(),
         render: Renderer::start(render::Settings::of(&config.zero_touch)),
         desired: desired::world::Cache::default(),
+        pace: desired::pace::Pace::new(
+            config.zero_touch.reconcile_per_second,
+            std::time::Instant::now(),
+        ),
         throttle: files::throttle::Throttle::default(),
+        incoming: files::sealed::Incoming::default(),
         stop,
         oidc,
         attempts: Attempts::default(),
@@ -214,117 +213,6 @@ fn shared(
         files,
         node,
     }))
-}
-
-async fn listeners(
-    app: &Shared,
-    metrics: PrometheusHandle,
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
-    let config = &app.config;
-    let certificate = certificate(config)?;
-    let web_certificate = web_certificate(config)?;
-    let cwmp = files::serve::router()
-        .merge(files::receive::router())
-        .with_state(app.clone())
-        .merge(acs::route::router(app.clone()));
-    let health = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(app.clone());
-    let people =
-        api::router(app).merge(web::router(app)).with_state(app.clone()).merge(health.clone());
-    let people = web::compressed(people);
-    let numbers = telemetry::metrics_router(metrics).merge(health);
-    for (addr, tls, router, options) in [
-        (config.acs.listen, certificate, cwmp, cwmp_options(config)),
-        (config.web.listen, web_certificate, people, people_options("web")),
-        (config.metrics.listen, None, numbers, people_options("metrics")),
-    ] {
-        let name = options.name;
-        let tcp = net::bind(addr).await.with_context(|| format!("the {name} port {addr}"))?;
-        let stop = stop.clone();
-        tasks.spawn(async move {
-            net::serve(tcp, tls, router, options, stop)
-                .await
-                .with_context(|| format!("the {name} listener"))
-        });
-    }
-    Ok(())
-}
-
-fn certificate(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    let acs = &config.acs;
-    let files = match acs.tls {
-        TlsMode::Off => return Ok(None),
-        TlsMode::Files => CertificateFiles {
-            certificate: acs.tls_cert.clone().context("acs.tls_cert is not set")?,
-            key: acs.tls_key.clone().context("acs.tls_key is not set")?,
-        },
-        TlsMode::SelfMade => {
-            let url = acs.public_url.as_deref().and_then(|u| url::Url::parse(u).ok());
-            let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("localhost");
-            tls::self_made(&config.data_dir, &[host.to_owned()])?
-        }
-    };
-    Ok(Some(tls::server_config(&files, acs.tls_client_ca.as_deref())?))
-}
-
-fn web_certificate(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    let web = &config.web;
-    let files = match web.tls {
-        TlsMode::Off => return Ok(None),
-        TlsMode::Files => CertificateFiles {
-            certificate: web.tls_cert.clone().context("web.tls_cert is not set")?,
-            key: web.tls_key.clone().context("web.tls_key is not set")?,
-        },
-        TlsMode::SelfMade => {
-            let names = tls::web_names(web.public_url.as_deref(), web.listen.ip());
-            tls::self_made_web(&config.data_dir, &names)?
-        }
-    };
-    Ok(Some(tls::server_config(&files, None)?))
-}
-
-fn cwmp_options(config: &Config) -> ServeOptions {
-    let acs = &config.acs;
-    ServeOptions {
-        name: "cwmp",
-        max_connections: acs.max_connections,
-        max_connections_per_address: acs.max_connections_per_address,
-        header_read_timeout: Duration::from_secs(10),
-        // A session may wait this long between two messages; file transfers move bytes.
-        idle_timeout: Duration::from_secs(acs.session_timeout_seconds + 5),
-        tls_handshake_timeout: Duration::from_secs(20),
-        title_case_headers: true,
-        half_close: true,
-        drain: DRAIN,
-    }
-}
-
-fn people_options(name: &'static str) -> ServeOptions {
-    ServeOptions {
-        name,
-        max_connections: 2_000,
-        max_connections_per_address: 1_000,
-        header_read_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(120),
-        tls_handshake_timeout: Duration::from_secs(10),
-        title_case_headers: false,
-        half_close: false,
-        drain: DRAIN,
-    }
-}
-
-/// 200 while the database answers: a load balancer sends devices elsewhere otherwise.
-async fn ready(State(app): State<Shared>) -> (StatusCode, &'static str) {
-    let asked =
-        tokio::time::timeout(Duration::from_secs(2), sqlx::query("select 1").execute(&app.pool));
-    match asked.await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
-    }
 }
 
 /// Ends sessions whose device fell silent, each second: alone, so that nothing else holds it up.
@@ -348,6 +236,12 @@ async fn background(app: Shared, stop: CancellationToken) -> anyhow::Result<()> 
             && let Err(e) = store::events::make_partitions(&app.pool, clock::now()).await
         {
             tracing::error!("partitions for events were not made: {e}");
+        }
+        // One that an armed bench uses was left as it is.
+        if ticks.is_multiple_of(720)
+            && let Err(e) = service::bench::profiles::ensure_builtin(&app, clock::now()).await
+        {
+            tracing::error!("the netboot profiles were not brought up to date: {}", e.private());
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use crate::acs::writer::InformWriter;
 use crate::config::Config;
 use crate::error::Error;
 use crate::files::FileStore;
+use crate::files::sealed::Incoming;
 use crate::fleet::credentials::Enrolment;
 use crate::fleet::secret::Keys;
 use crate::service::live::Live;
@@ -33,6 +34,8 @@ pub struct App {
     pub keys: Keys,
     /// Bytes of artifacts.
     pub files: FileStore,
+    /// Configurations that devices send at this moment.
+    pub incoming: Incoming,
     /// This node's name, as rows show it.
     pub node: String,
     /// CWMP sessions open on this node.
@@ -55,6 +58,8 @@ pub struct App {
     pub render: crate::render::Renderer,
     /// What is wanted, as it was read last.
     pub desired: crate::desired::world::Cache,
+    /// How many devices this node compares in a second.
+    pub pace: crate::desired::pace::Pace,
     /// Who follows what happens on this node.
     pub live: Live,
     /// Tells those who follow the benches on this node.

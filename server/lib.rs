@@ -8,6 +8,7 @@
 //! - [`acs`]: the CWMP endpoint. [`files`]: what devices fetch and send.
 //! - [`jobs`]: work on devices. [`fleet`]: who devices are and what is known of them. [`desired`]:
 //!   what they are to be. [`render`]: templates, in processes of their own. [`notify`]: who is told.
+//! - [`direct`]: a device asked itself, over REST.
 //! - [`access`]: who may do what. [`service`]: what people and programs may ask for, each call with
 //!   its [`ctx::Ctx`].
 //! - [`api`]: REST. [`web`]: the dashboard.
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod ctx;
 pub mod desired;
+pub mod direct;
 pub mod doctor;
 pub mod error;
 pub mod files;

@@ -2,21 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::cpe::{Cpe, inform, inform_with};
-use crate::harness::kit::{Api, device_path, files_in};
+use crate::harness::cpe::{inform, inform_with, meet};
+use crate::harness::kit::{device_path, files_in, server};
 use crate::harness::session::{ADMIN, Session};
-use crate::harness::{LAB, Muster};
-
-async fn server() -> (Muster, Api) {
-    let mut muster = Muster::start(LAB).await;
-    let api = Api::of(&mut muster);
-    (muster, api)
-}
-
-async fn meet(muster: &Muster, message: &str) {
-    let reply = Cpe::connect(muster.cwmp).await.post(message).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-}
 
 fn serials(page: &Value) -> Vec<String> {
     let items = page["items"].as_array().unwrap();
@@ -27,10 +15,10 @@ fn serials(page: &Value) -> Vec<String> {
 async fn lists_are_paged_and_filtered() {
     let (muster, api) = server().await;
     for n in 1..=5 {
-        meet(&muster, &inform(&format!("API{n}"), &["2 PERIODIC"])).await;
+        meet(muster.cwmp, &inform(&format!("API{n}"), &["2 PERIODIC"])).await;
     }
     let version = ("Device.DeviceInfo.SoftwareVersion", "6.49.10");
-    meet(&muster, &inform_with("OLD", &["2 PERIODIC"], &[version])).await;
+    meet(muster.cwmp, &inform_with("OLD", &["2 PERIODIC"], &[version])).await;
 
     let mut path = "/api/v1/devices?limit=4".to_owned();
     let mut pages = Vec::new();
@@ -72,7 +60,7 @@ async fn lists_are_paged_and_filtered() {
 #[tokio::test]
 async fn a_devices_jobs_events_and_parameters_are_listed() {
     let (muster, api) = server().await;
-    meet(&muster, &inform("ONE", &["0 BOOTSTRAP", "1 BOOT"])).await;
+    meet(muster.cwmp, &inform("ONE", &["0 BOOTSTRAP", "1 BOOT"])).await;
     let path = device_path("ONE");
     let device = api.get(&path).await;
     let by_id =
@@ -118,7 +106,7 @@ async fn a_devices_jobs_events_and_parameters_are_listed() {
 async fn jobs_are_found_by_when_they_were_made_and_when_they_ended() {
     let (muster, api) = server().await;
     for serial in ["ONE", "TWO"] {
-        meet(&muster, &inform(serial, &["2 PERIODIC"])).await;
+        meet(muster.cwmp, &inform(serial, &["2 PERIODIC"])).await;
     }
     let reboot = || json!({ "kind": "reboot" });
     let mut jobs = Vec::new();
@@ -204,7 +192,7 @@ async fn problem(request: reqwest::RequestBuilder, status: u16) -> Value {
 #[tokio::test]
 async fn every_failure_is_a_problem() {
     let (muster, api) = server().await;
-    meet(&muster, &inform("P1", &["2 PERIODIC"])).await;
+    meet(muster.cwmp, &inform("P1", &["2 PERIODIC"])).await;
     let none = "00000000-0000-7000-8000-000000000000";
     for path in [
         "/api/v1/devices/serial:P2".to_owned(),
@@ -257,7 +245,7 @@ async fn every_failure_is_a_problem() {
 #[tokio::test]
 async fn a_token_opens_what_its_scope_says_until_it_is_revoked() {
     let (muster, api) = server().await;
-    meet(&muster, &inform("T1", &["2 PERIODIC"])).await;
+    meet(muster.cwmp, &inform("T1", &["2 PERIODIC"])).await;
     let make = |scope: &str| {
         let (api, body) = (api.clone(), json!({ "name": scope, "scopes": [scope] }));
         async move {
@@ -359,7 +347,7 @@ async fn the_description_is_true() {
 #[tokio::test]
 async fn files_are_stored_fetched_and_removed() {
     let (muster, api) = server().await;
-    meet(&muster, &inform("F1", &["2 PERIODIC"])).await;
+    meet(muster.cwmp, &inform("F1", &["2 PERIODIC"])).await;
     let request = api.request("POST", "/api/v1/artifacts?name=tornis%207.rsc");
     let response = request.header("content-type", "text/plain").body("hello").send().await.unwrap();
     assert_eq!(response.status(), 201);
@@ -393,7 +381,7 @@ async fn files_are_stored_fetched_and_removed() {
 #[tokio::test]
 async fn enrolment_can_be_opened_to_a_device_again() {
     let (muster, api) = server().await;
-    meet(&muster, &inform("E1", &["2 PERIODIC"])).await;
+    meet(muster.cwmp, &inform("E1", &["2 PERIODIC"])).await;
     let path = format!("{}/allow-enrolment", device_path("E1"));
     let (status, body) = api.call("POST", &path, Some(json!({ "hours": 2 }))).await;
     assert_eq!(status, 200, "{body}");

@@ -438,6 +438,23 @@ async fn a_device_is_given_its_configuration_back_when_the_words_are_said() {
 }
 
 #[tokio::test]
+async fn nothing_is_given_back_where_what_is_there_could_not_be_kept() {
+    let site = Site::start(&[SERIAL]).await;
+    site.send(SERIAL, &export(20, "9.9.9.9")).await;
+    let restore = site.path(&site.backups(SERIAL).await[0], "/restore");
+    let (status, ordered) =
+        site.api.call("POST", &restore, Some(json!({ "confirm": WORDS }))).await;
+    assert_eq!(status, 201, "{ordered}");
+    let mut talk = Talk::open(site.muster.cwmp, SERIAL, PERIODIC).await;
+    assert!(matches!(talk.asked(), Request::Upload(_)), "{:?}", talk.request);
+    talk.fault(9000).await;
+    assert_eq!(talk.request, None);
+    let job = site.api.job(ordered["job"]["job_id"].as_str().unwrap()).await;
+    assert_eq!(job["state"], "cancelled", "{job}");
+    assert!(job["note"].as_str().unwrap().contains("could not be kept first"), "{job}");
+}
+
+#[tokio::test]
 async fn what_a_device_says_of_its_script_is_kept() {
     let site = Site::start(&[SERIAL]).await;
     site.settled().await;

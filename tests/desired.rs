@@ -1,7 +1,8 @@
 //! Desired state against boards that are slow, broken or away: scripts that fail, jobs that are
 //! called back or cancelled, drift that falls between two stools.
 
-mod board;
+pub mod board;
+mod scripts;
 
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use nix::unistd::{Pid, geteuid};
 
-use crate::harness::cpe::{Cpe, inform};
+use crate::harness::cpe::{inform, meet};
 use crate::harness::embedded::Embedded;
 use crate::harness::kit::{Api, device_path};
 use crate::harness::{LAB, Muster};
@@ -39,11 +39,6 @@ fn exists(pid: Pid) -> bool {
     std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok()
 }
 
-async fn meet(muster: &Muster, serial: &str) {
-    let reply = Cpe::connect(muster.cwmp).await.post(&inform(serial, &["2 PERIODIC"])).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-}
-
 #[tokio::test]
 async fn it_runs_unseen_stops_clean_and_finds_its_data_again() {
     let mut embedded = Embedded::start(LAB).await;
@@ -55,7 +50,7 @@ async fn it_runs_unseen_stops_clean_and_finds_its_data_again() {
         true => assert_ne!(owner(postmaster), 0, "PostgreSQL has no business being root"),
         false => assert_eq!(owner(postmaster), geteuid().as_raw()),
     }
-    meet(&embedded.muster, "EMBEDDED1").await;
+    meet(embedded.muster.cwmp, &inform("EMBEDDED1", &["2 PERIODIC"])).await;
 
     let second = embedded.muster.command().arg("serve").stdout(Stdio::null()).output().unwrap();
     assert!(!second.status.success());
@@ -76,7 +71,7 @@ async fn it_runs_unseen_stops_clean_and_finds_its_data_again() {
 #[tokio::test]
 async fn it_recovers_from_a_kill_and_ends_what_was_left_behind() {
     let mut embedded = Embedded::start(LAB).await;
-    meet(&embedded.muster, "EMBEDDED2").await;
+    meet(embedded.muster.cwmp, &inform("EMBEDDED2", &["2 PERIODIC"])).await;
     let orphan = embedded.postmaster().unwrap();
     embedded.muster.kill();
     assert_eq!(embedded.postmaster(), Some(orphan), "it lost its master and lives on");
@@ -85,7 +80,7 @@ async fn it_recovers_from_a_kill_and_ends_what_was_left_behind() {
     assert_ne!(embedded.postmaster(), Some(orphan));
     let api = Api::of(&mut embedded.muster);
     api.get(&device_path("EMBEDDED2")).await;
-    meet(&embedded.muster, "EMBEDDED3").await;
+    meet(embedded.muster.cwmp, &inform("EMBEDDED3", &["2 PERIODIC"])).await;
     assert!(embedded.muster.stop());
     assert_eq!(embedded.postmaster(), None);
 }

@@ -10,15 +10,21 @@
 //! at the other end of a pair of interfaces. Where the kernel gives no namespaces, or a client is not
 //! installed, a test says so on standard error (`SKIPPED netboot: ...`), and `tests/run` counts it.
 
+mod agreed;
 mod boards;
 mod clients;
 mod console;
 mod installs;
 mod lab;
+mod learn;
 mod lossy;
 mod machines;
+mod modes;
 mod oracle;
+mod others;
 mod pipe;
 mod policy;
 mod transfers;
+mod turns;
+mod two;
 mod wire;

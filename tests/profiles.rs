@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::cpe::{Cpe, inform};
+use crate::harness::cpe::{inform, meet};
 use crate::harness::kit::{Api, Fleet, Lab, device_path};
 use crate::harness::{LAB, Muster, eventually};
 
@@ -10,37 +10,16 @@ const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
 const PASSPHRASE: &str = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
 
-/// Makes a thing; gives where it is.
-async fn make(api: &Api, path: &str, body: Value) -> String {
-    let response = api.request("POST", path).json(&body).send().await.unwrap();
-    let (status, headers) = (response.status(), response.headers().clone());
-    assert_eq!(status, 201, "{}", response.text().await.unwrap());
-    headers["location"].to_str().unwrap().to_owned()
-}
-
 /// Makes a profile that wants these values; gives where it is.
 async fn profile(api: &Api, name: &str, parameters: &[(&str, &str)]) -> String {
     let wanted = |(n, v): &(&str, &str)| ((*n).to_owned(), json!({ "value": v }));
     let parameters: serde_json::Map<String, Value> = parameters.iter().map(wanted).collect();
     let body = json!({ "name": name, "desired": { "parameters": parameters } });
-    make(api, "/api/v1/profiles", body).await
-}
-
-async fn send(api: &Api, method: &str, path: &str, body: Value) -> Value {
-    let (status, answer) = api.call(method, path, Some(body)).await;
-    assert_eq!(status, 200, "{method} {path}: {answer}");
-    answer
+    api.make_at("/api/v1/profiles", body).await
 }
 
 async fn bind(api: &Api, profile: &str, place: Value) -> Value {
-    send(api, "PUT", &format!("{profile}/bindings"), place).await
-}
-
-/// Sends what must be refused; gives status and words.
-async fn refused(api: &Api, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
-    let (status, problem) = api.call(method, path, body).await;
-    assert!(status >= 400, "{method} {path}: {problem}");
-    (status, problem["detail"].as_str().unwrap_or_default().to_owned())
+    api.send("PUT", &format!("{profile}/bindings"), place).await
 }
 
 fn desired_path(serial: &str) -> String {
@@ -99,24 +78,18 @@ async fn known(api: &Api, serial: &str, name: &str) -> String {
     api.known(serial, name).await.first().map(|(_, value)| value.clone()).unwrap_or_default()
 }
 
-/// A device that is known, and never comes again.
-async fn meet(muster: &Muster, serial: &str) {
-    let reply = Cpe::connect(muster.cwmp).await.post(&inform(serial, &["2 PERIODIC"])).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-}
-
 #[tokio::test]
 async fn the_nearer_layer_wins_and_says_who_it_is() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
-    meet(&muster, "L1").await;
-    make(&api, "/api/v1/sites", json!({ "path": "eu" })).await;
-    make(&api, "/api/v1/sites", json!({ "path": "eu.lv", "variables": { "dns": "9.9.9.9" } }))
+    meet(muster.cwmp, &inform("L1", &["2 PERIODIC"])).await;
+    api.make_at("/api/v1/sites", json!({ "path": "eu" })).await;
+    api.make_at("/api/v1/sites", json!({ "path": "eu.lv", "variables": { "dns": "9.9.9.9" } }))
         .await;
-    let group = make(&api, "/api/v1/groups", json!({ "name": "vip" })).await;
+    let group = api.make_at("/api/v1/groups", json!({ "name": "vip" })).await;
     let member = format!("{group}/devices/serial:L1");
     assert_eq!(api.call("PUT", &member, None).await.0, 204);
-    send(&api, "PATCH", &device_path("L1"), json!({ "site": "eu.lv" })).await;
+    api.send("PATCH", &device_path("L1"), json!({ "site": "eu.lv" })).await;
 
     let layers = [
         ("everyone", json!({ "fleet": true }), "fleet"),
@@ -132,33 +105,33 @@ async fn the_nearer_layer_wins_and_says_who_it_is() {
         assert_eq!(desired["effective"]["parameters"][CODE]["from"]["profile"], name);
     }
     profile(&api, "alone", &[(CODE, "alone")]).await;
-    let desired = send(&api, "PATCH", &desired_path("L1"), json!({ "profile": "alone" })).await;
+    let desired = api.send("PATCH", &desired_path("L1"), json!({ "profile": "alone" })).await;
     assert_eq!(wanted(&desired, CODE), ("alone".to_owned(), "device".to_owned()));
     let own =
         json!({ "overrides": { CODE: { "value": "own" } }, "variables": { "dns": "1.1.1.1" } });
-    let desired = send(&api, "PATCH", &desired_path("L1"), own).await;
+    let desired = api.send("PATCH", &desired_path("L1"), own).await;
     assert_eq!(wanted(&desired, CODE), ("own".to_owned(), "device".to_owned()));
     let dns = &desired["effective"]["variables"]["dns"];
     assert_eq!((&dns["value"], &dns["from"]["layer"]), (&json!("1.1.1.1"), &json!("device")));
 
     let back =
         json!({ "profile": null, "overrides": { CODE: null }, "variables": { "dns": null } });
-    let desired = send(&api, "PATCH", &desired_path("L1"), back).await;
+    let desired = api.send("PATCH", &desired_path("L1"), back).await;
     assert_eq!(wanted(&desired, CODE), ("friends".to_owned(), "group".to_owned()));
     let dns = &desired["effective"]["variables"]["dns"];
     assert_eq!((&dns["value"], &dns["from"]["site"]), (&json!("9.9.9.9"), &json!("eu.lv")));
 
     let unknown = json!({ "profile": "nobody" });
-    assert_eq!(refused(&api, "PATCH", &desired_path("L1"), Some(unknown)).await.0, 422);
+    assert_eq!(api.refused("PATCH", &desired_path("L1"), Some(unknown)).await.0, 422);
     let bad = json!({ "overrides": { CODE: { "value": "1", "variable": "x" } } });
-    assert_eq!(refused(&api, "PATCH", &desired_path("L1"), Some(bad)).await.0, 422);
+    assert_eq!(api.refused("PATCH", &desired_path("L1"), Some(bad)).await.0, 422);
 }
 
 #[tokio::test]
 async fn of_two_profiles_in_one_place_the_higher_rank_wins() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
-    meet(&muster, "R1").await;
+    meet(muster.cwmp, &inform("R1", &["2 PERIODIC"])).await;
     let first = profile(&api, "a", &[(CODE, "a")]).await;
     let second = profile(&api, "b", &[(CODE, "b")]).await;
     bind(&api, &first, json!({ "fleet": true })).await;
@@ -175,7 +148,7 @@ async fn of_two_profiles_in_one_place_the_higher_rank_wins() {
     assert_eq!(value().await, "b");
     for body in [json!({}), json!({ "fleet": true, "site": "eu" }), json!({ "site": "gone" })] {
         let path = format!("{first}/bindings");
-        assert_eq!(refused(&api, "PUT", &path, Some(body)).await.0, 422);
+        assert_eq!(api.refused("PUT", &path, Some(body)).await.0, 422);
     }
 }
 
@@ -186,10 +159,10 @@ async fn a_change_reaches_exactly_its_devices_and_sends_nothing_where_nothing_di
     let fleet = Fleet::start(&muster, 3, |_| {}).await;
     let serials = [fleet.serial(0), fleet.serial(1), fleet.serial(2)];
     for (path, site) in [("eu", None), ("eu.lv", Some(0..2)), ("us", Some(2..3))] {
-        make(&api, "/api/v1/sites", json!({ "path": path })).await;
+        api.make_at("/api/v1/sites", json!({ "path": path })).await;
         for serial in &serials[site.unwrap_or(0..0)] {
             api.ready(serial).await;
-            send(&api, "PATCH", &device_path(serial), json!({ "site": path })).await;
+            api.send("PATCH", &device_path(serial), json!({ "site": path })).await;
         }
     }
     let home = profile(&api, "home", &[(CODE, "gold")]).await;
@@ -202,7 +175,7 @@ async fn a_change_reaches_exactly_its_devices_and_sends_nothing_where_nothing_di
         assert_eq!(known(&api, serial, CODE).await, "gold");
     }
     let change = json!({ "desired": { "parameters": { CODE: { "value": "silver" } } } });
-    send(&api, "PATCH", &home, change).await;
+    api.send("PATCH", &home, change).await;
     for serial in &serials[..2] {
         written(&api, serial, 2).await;
         assert_eq!(known(&api, serial, CODE).await, "silver");
@@ -224,7 +197,7 @@ async fn a_change_reaches_exactly_its_devices_and_sends_nothing_where_nothing_di
     let before = all().await;
     let same = json!({ "desired": { "parameters": {
         CODE: { "value": "SILVER", "tolerance": { "is": "any_case" } } } } });
-    send(&api, "PATCH", &home, same).await;
+    api.send("PATCH", &home, same).await;
     eventually("the second sweep has ended", || async {
         let sweeps = api.get("/api/v1/sweeps").await;
         let newest = &sweeps["items"][0];
@@ -235,32 +208,32 @@ async fn a_change_reaches_exactly_its_devices_and_sends_nothing_where_nothing_di
     assert_eq!(all().await, before);
     assert!(jobs(&api, &serials[2], "set").await.is_empty());
     let ended = format!("/api/v1/sweeps/{}", newest["sweep_id"].as_str().unwrap());
-    assert_eq!(refused(&api, "PATCH", &ended, Some(json!({ "state": "paused" }))).await.0, 409);
+    assert_eq!(api.refused("PATCH", &ended, Some(json!({ "state": "paused" }))).await.0, 409);
 }
 
 #[tokio::test]
 async fn a_variable_of_a_site_reaches_its_devices() {
     let lab = Lab::start().await;
     let body = json!({ "path": "eu", "variables": { "code": "one", "ppp_password": "hunter22" } });
-    let site = make(&lab.api, "/api/v1/sites", body).await;
-    send(&lab.api, "PATCH", &device_path(&lab.serial), json!({ "site": "eu" })).await;
+    let site = lab.api.make_at("/api/v1/sites", body).await;
+    lab.api.send("PATCH", &device_path(&lab.serial), json!({ "site": "eu" })).await;
     let desired = json!({ "parameters": { CODE: { "variable": "code" } } });
     let body = json!({ "name": "by variable", "desired": desired });
-    let made = make(&lab.api, "/api/v1/profiles", body).await;
+    let made = lab.api.make_at("/api/v1/profiles", body).await;
     bind(&lab.api, &made, json!({ "site": "eu" })).await;
     written(&lab.api, &lab.serial, 1).await;
     assert_eq!(lab.value(CODE).await, "one");
-    let view = send(&lab.api, "PATCH", &site, json!({ "variables": { "code": "two" } })).await;
+    let view = lab.api.send("PATCH", &site, json!({ "variables": { "code": "two" } })).await;
     assert_eq!(view["variables"], json!({ "code": "two", "ppp_password": "********" }));
     written(&lab.api, &lab.serial, 2).await;
     assert_eq!(lab.value(CODE).await, "two");
-    assert!(!whole_database(&lab.muster).await.contains("hunter22"));
+    assert!(!lab.muster.whole_database().await.contains("hunter22"));
     // The mask leaves it as it is, and is nothing of its own.
     let back = json!({ "variables": view["variables"] });
-    let view = send(&lab.api, "PATCH", &site, back).await;
+    let view = lab.api.send("PATCH", &site, back).await;
     assert_eq!(view["variables"]["ppp_password"], "********");
     let other = json!({ "variables": { "other_password": "********" } });
-    assert_eq!(refused(&lab.api, "PATCH", &site, Some(other)).await.0, 422);
+    assert_eq!(lab.api.refused("PATCH", &site, Some(other)).await.0, 422);
 }
 
 #[tokio::test]
@@ -315,7 +288,7 @@ async fn what_is_only_told_is_sent_to_nobody_and_is_ignored_or_accepted() {
     let wanted_values = json!({ CODE: { "value": "gold" }, IDENTITY: { "value": "another" } });
     let body =
         json!({ "name": "watch", "enforce": false, "desired": { "parameters": wanted_values } });
-    let made = make(api, "/api/v1/profiles", body).await;
+    let made = api.make_at("/api/v1/profiles", body).await;
     bind(api, &made, json!({ "fleet": true })).await;
     let desired = in_state(api, serial, "drifted").await;
     let differences = desired["differences"].as_array().unwrap();
@@ -329,7 +302,7 @@ async fn what_is_only_told_is_sent_to_nobody_and_is_ignored_or_accepted() {
     let none = api.get("/api/v1/drift?name=template").await;
     assert_eq!(none["items"], json!([]));
     assert_eq!(api.get("/api/v1/drift/count").await["states"]["drifted"], 1);
-    assert_eq!(refused(api, "GET", "/api/v1/drift?state=in_sync", None).await.0, 422);
+    assert_eq!(api.refused("GET", "/api/v1/drift?state=in_sync", None).await.0, 422);
 
     say(api, serial, "ignore", &[CODE]).await;
     let desired =
@@ -338,7 +311,7 @@ async fn what_is_only_told_is_sent_to_nobody_and_is_ignored_or_accepted() {
     assert_eq!(desired["wants"]["ignored"], json!([CODE]));
     assert_eq!(desired["differences"][0]["name"], IDENTITY);
     let accept = format!("{}/accept", desired_path(serial));
-    let (status, why) = refused(api, "POST", &accept, Some(json!({ "names": [CODE] }))).await;
+    let (status, _, why) = api.refused("POST", &accept, Some(json!({ "names": [CODE] }))).await;
     assert!(status == 409 && why.contains("does not differ"), "{why}");
     say(api, serial, "accept", &[IDENTITY]).await;
     let desired = in_state(api, serial, "in_sync").await;
@@ -346,9 +319,9 @@ async fn what_is_only_told_is_sent_to_nobody_and_is_ignored_or_accepted() {
     assert!(jobs(api, serial, "set").await.is_empty());
 
     let heed = json!({ "ignored": [], "overrides": { IDENTITY: null } });
-    send(api, "PATCH", &desired_path(serial), heed).await;
+    api.send("PATCH", &desired_path(serial), heed).await;
     in_state(api, serial, "drifted").await;
-    send(api, "PATCH", &made, json!({ "enforce": true })).await;
+    api.send("PATCH", &made, json!({ "enforce": true })).await;
     written(api, serial, 1).await;
     assert_eq!(lab.value(CODE).await, "gold");
     assert_eq!(lab.value(IDENTITY).await, "another");
@@ -373,21 +346,20 @@ async fn secrets_are_set_and_shown_to_nobody() {
         "parameters": { PASSPHRASE: { "value": "hunter2-passphrase" } },
         "variables": { "pppoe_password": "hunter2-variable" },
     } });
-    let made = make(&api, "/api/v1/profiles", body).await;
+    let made = api.make_at("/api/v1/profiles", body).await;
     let view = api.get(&made).await;
     assert_eq!(view["desired"]["parameters"][PASSPHRASE]["value"], "********");
     assert_eq!(view["desired"]["variables"]["pppoe_password"], "********");
     let own = json!({ "profile": "secret", "variables": { "own_password": "hunter2-own" } });
-    let desired = send(&api, "PATCH", &desired_path(&serial), own).await;
+    let desired = api.send("PATCH", &desired_path(&serial), own).await;
     assert_eq!(desired["wants"]["variables"]["own_password"], "********");
     written(&api, &serial, 1).await;
     in_state(&api, &serial, "in_sync").await;
     assert_eq!(api.get(&format!("{made}/impact")).await["themselves"], 1);
     // What comes back masked changes nothing: not for the profile, not for the device.
     let back = json!({ "desired": view["desired"], "description": "masked" });
-    send(&api, "PATCH", &made, back).await;
-    send(
-        &api,
+    api.send("PATCH", &made, back).await;
+    api.send(
         "PATCH",
         &desired_path(&serial),
         json!({ "variables": desired["wants"]["variables"] }),
@@ -396,7 +368,7 @@ async fn secrets_are_set_and_shown_to_nobody() {
     say(&api, &serial, "compare", &[]).await;
     in_state(&api, &serial, "in_sync").await;
     let reveal = format!("{}/reveal", device_path(&serial));
-    let told = send(&api, "POST", &reveal, json!({ "name": PASSPHRASE })).await;
+    let told = api.send("POST", &reveal, json!({ "name": PASSPHRASE })).await;
     assert_eq!(told["value"], "hunter2-passphrase", "the device took it");
 
     let mut shown = String::new();
@@ -412,7 +384,7 @@ async fn secrets_are_set_and_shown_to_nobody() {
         shown.push_str(&api.get(&path).await.to_string());
     }
     assert!(!shown.contains("hunter2"), "a secret is shown");
-    assert!(!whole_database(&muster).await.contains("hunter2"), "a secret is stored in clear");
+    assert!(!muster.whole_database().await.contains("hunter2"), "a secret is stored in clear");
     assert!(!muster.log().contains("hunter2"), "a secret is logged");
     assert_eq!(jobs(&api, &serial, "set").await.len(), 1);
 }
@@ -421,51 +393,33 @@ async fn secrets_are_set_and_shown_to_nobody() {
 async fn what_is_in_use_stays() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
-    meet(&muster, "U1").await;
-    let site = make(&api, "/api/v1/sites", json!({ "path": "eu" })).await;
-    let group = make(&api, "/api/v1/groups", json!({ "name": "vip" })).await;
+    meet(muster.cwmp, &inform("U1", &["2 PERIODIC"])).await;
+    let site = api.make_at("/api/v1/sites", json!({ "path": "eu" })).await;
+    let group = api.make_at("/api/v1/groups", json!({ "name": "vip" })).await;
     let made = profile(&api, "home", &[(CODE, "gold")]).await;
     let taken = Some(json!({ "name": "home" }));
-    assert_eq!(refused(&api, "POST", "/api/v1/profiles", taken).await.0, 409);
+    assert_eq!(api.refused("POST", "/api/v1/profiles", taken).await.0, 409);
     for (thing, place, query) in [
         (&site, json!({ "site": "eu" }), "site=eu"),
         (&group, json!({ "group": "vip" }), "group=vip"),
     ] {
         bind(&api, &made, place).await;
-        let (status, why) = refused(&api, "DELETE", thing, None).await;
+        let (status, _, why) = api.refused("DELETE", thing, None).await;
         assert!(status == 409 && why.contains("`home`"), "{why}");
-        let (status, why) = refused(&api, "DELETE", &made, None).await;
+        let (status, _, why) = api.refused("DELETE", &made, None).await;
         assert!(status == 409 && why.contains("1 binding"), "{why}");
         let unbind = format!("{made}/bindings?{query}");
         assert_eq!(api.call("DELETE", &unbind, None).await.0, 204);
         assert_eq!(api.call("DELETE", thing, None).await.0, 204);
     }
-    send(&api, "PATCH", &desired_path("U1"), json!({ "profile": "home" })).await;
-    let (status, why) = refused(&api, "DELETE", &made, None).await;
+    api.send("PATCH", &desired_path("U1"), json!({ "profile": "home" })).await;
+    let (status, _, why) = api.refused("DELETE", &made, None).await;
     assert!(status == 409 && why.contains("1 device"), "{why}");
-    send(&api, "PATCH", &desired_path("U1"), json!({ "profile": null })).await;
+    api.send("PATCH", &desired_path("U1"), json!({ "profile": null })).await;
     assert_eq!(api.call("DELETE", &made, None).await.0, 204);
-    assert_eq!(refused(&api, "GET", &made, None).await.0, 404);
+    assert_eq!(api.refused("GET", &made, None).await.0, 404);
     let template = json!({ "name": "x", "desired": {
         "template": { "template_id": "0193f6a1-0000-7000-8000-000000000002" } } });
-    let (status, why) = refused(&api, "POST", "/api/v1/profiles", Some(template)).await;
+    let (status, _, why) = api.refused("POST", "/api/v1/profiles", Some(template)).await;
     assert!(status == 422 && why.contains("no template"), "{why}");
-}
-
-/// Every column of every table as one text.
-async fn whole_database(muster: &Muster) -> String {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select c.oid::regclass::text from pg_class c \
-         where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace",
-    )
-    .fetch_all(&muster.pool)
-    .await
-    .unwrap();
-    let mut all = String::new();
-    for table in tables {
-        let rows = sqlx::AssertSqlSafe(format!("select t::text from {table} t"));
-        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&muster.pool).await.unwrap();
-        all.extend(rows);
-    }
-    all
 }

@@ -7,34 +7,6 @@ use crate::harness::cpe::{Cpe, inform};
 use crate::harness::kit::{Api, device_path};
 use crate::harness::{LAB, Muster};
 
-/// Makes a thing; gives where it is.
-async fn make(api: &Api, path: &str, body: Value) -> String {
-    let response = api.request("POST", path).json(&body).send().await.unwrap();
-    let (status, headers) = (response.status(), response.headers().clone());
-    assert_eq!(status, 201, "{}", response.text().await.unwrap());
-    headers["location"].to_str().unwrap().to_owned()
-}
-
-/// What must be taken.
-async fn sent(api: &Api, method: &str, path: &str, body: Value) -> Value {
-    let (status, answer) = api.call(method, path, Some(body)).await;
-    assert_eq!(status, 200, "{method} {path}: {answer}");
-    answer
-}
-
-/// Sends what must be refused; gives status, pointer and words.
-async fn refused(
-    api: &Api,
-    method: &str,
-    path: &str,
-    body: Option<Value>,
-) -> (u16, String, String) {
-    let (status, problem) = api.call(method, path, body).await;
-    let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    assert!(status >= 400 && problem["status"] == status, "{method} {path}: {problem}");
-    (status, text("pointer"), text("detail"))
-}
-
 fn wifi() -> Value {
     json!({
         "name": "home wifi",
@@ -51,20 +23,20 @@ fn wifi() -> Value {
 async fn a_template_is_kept_with_its_versions() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
-    let path = make(&api, "/api/v1/templates", wifi()).await;
+    let path = api.make_at("/api/v1/templates", wifi()).await;
     let made = api.get(&path).await;
     assert_eq!((&made["version"], &made["builtin"]), (&json!(1), &json!(false)));
     assert_eq!(made["variables"][0]["max"], 32);
-    assert_eq!(refused(&api, "POST", "/api/v1/templates", Some(wifi())).await.0, 409);
+    assert_eq!(api.refused("POST", "/api/v1/templates", Some(wifi())).await.0, 409);
 
     // Only what is rendered makes a version.
     let change = json!({ "description": "for homes" });
-    assert_eq!(sent(&api, "PATCH", &path, change).await["version"], 1);
+    assert_eq!(api.send("PATCH", &path, change).await["version"], 1);
     let note = Some(json!({ "note": "why" }));
-    assert_eq!(refused(&api, "PATCH", &path, note).await.1, "/note");
+    assert_eq!(api.refused("PATCH", &path, note).await.1, "/note");
     let body = "/interface/wifi/set [find name=a] ssid={{ ssid | upper }}\r\n\
                 /interface/wifi/security/set [find] passphrase={{ wifi_password }}\n";
-    let changed = sent(&api, "PATCH", &path, json!({ "body": body, "note": "in capitals" })).await;
+    let changed = api.send("PATCH", &path, json!({ "body": body, "note": "in capitals" })).await;
     assert_eq!((&changed["version"], &changed["note"]), (&json!(2), &json!("in capitals")));
     assert_eq!(changed["body"], body.replace('\r', ""));
     let versions = api.get(&format!("{path}/versions")).await;
@@ -73,9 +45,9 @@ async fn a_template_is_kept_with_its_versions() {
     assert_eq!(versions, [2, 1]);
     let first = api.get(&format!("{path}/versions/1")).await;
     assert_eq!(first["body"], wifi()["body"]);
-    assert_eq!(refused(&api, "GET", &format!("{path}/versions/3"), None).await.0, 404);
+    assert_eq!(api.refused("GET", &format!("{path}/versions/3"), None).await.0, 404);
 
-    let copy = make(&api, &format!("{path}/copy"), json!({ "name": "mine" })).await;
+    let copy = api.make_at(&format!("{path}/copy"), json!({ "name": "mine" })).await;
     let copied = api.get(&copy).await;
     assert_eq!((&copied["version"], &copied["body"]), (&json!(1), &changed["body"]));
 
@@ -83,16 +55,16 @@ async fn a_template_is_kept_with_its_versions() {
     let id = changed["template_id"].as_str().unwrap();
     let desired = json!({ "template": { "template_id": id } });
     let profile = json!({ "name": "homes", "desired": desired });
-    let profile = make(&api, "/api/v1/profiles", profile).await;
-    let (status, _, why) = refused(&api, "DELETE", &path, None).await;
+    let profile = api.make_at("/api/v1/profiles", profile).await;
+    let (status, _, why) = api.refused("DELETE", &path, None).await;
     assert!(status == 409 && why.contains("`homes`"), "{why}");
-    sent(&api, "PATCH", &path, json!({ "body": wifi()["body"] })).await;
+    api.send("PATCH", &path, json!({ "body": wifi()["body"] })).await;
     let sweeps = api.get("/api/v1/sweeps").await;
     let reason = sweeps["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("home wifi has a version 3"), "{sweeps}");
     assert_eq!(api.call("DELETE", &profile, None).await.0, 204);
     assert_eq!(api.call("DELETE", &path, None).await.0, 204);
-    assert_eq!(refused(&api, "GET", &path, None).await.0, 404);
+    assert_eq!(api.refused("GET", &path, None).await.0, 404);
     assert_eq!(api.get(&copy).await["name"], "mine");
 
     let entries = api.get("/api/v1/audit?limit=100").await.to_string();
@@ -117,21 +89,84 @@ async fn one_of_the_bench_is_kept_only_if_a_board_could_take_it() {
         (large.as_str(), "Not enough flash space, ignoring: at its smallest it has 4,"),
     ] {
         let draft = Some(of(body, true));
-        let (status, pointer, why) = refused(&api, "POST", "/api/v1/templates", draft).await;
+        let (status, pointer, why) = api.refused("POST", "/api/v1/templates", draft).await;
         assert!((status, pointer.as_str()) == (422, "/body") && why.contains(told), "{why}");
     }
 
     // For devices it will do; for the bench it is to be another.
-    let path = make(&api, "/api/v1/templates", of(early, false)).await;
-    let (status, _, why) = refused(&api, "PATCH", &path, Some(json!({ "bench": true }))).await;
+    let path = api.make_at("/api/v1/templates", of(early, false)).await;
+    let (status, _, why) = api.refused("PATCH", &path, Some(json!({ "bench": true }))).await;
     assert!(status == 422 && why.contains("no wait"), "{why}");
-    let kept = sent(&api, "PATCH", &path, json!({ "bench": true, "body": good })).await;
+    let kept = api.send("PATCH", &path, json!({ "bench": true, "body": good })).await;
     assert_eq!((&kept["bench"], &kept["version"]), (&json!(true), &json!(2)));
-    assert_eq!(refused(&api, "PATCH", &path, Some(json!({ "body": early }))).await.0, 422);
-    let preview = sent(&api, "POST", &format!("{path}/preview"), json!({})).await;
+    assert_eq!(api.refused("PATCH", &path, Some(json!({ "body": early }))).await.0, 422);
+    let preview = api.send("POST", &format!("{path}/preview"), json!({})).await;
     assert_eq!((&preview["limit"], &preview["findings"]), (&json!(4_000), &json!([])));
     // Whether it is for the bench makes no version.
-    assert_eq!(sent(&api, "PATCH", &path, json!({ "bench": false })).await["version"], 2);
+    assert_eq!(api.send("PATCH", &path, json!({ "bench": false })).await["version"], 2);
+}
+
+#[tokio::test]
+async fn what_is_sent_or_may_be_sent_keeps_its_template() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    let body = ":delay 10s\n/system/identity/set name=a\n";
+    let make = async |name: &str| {
+        let fields = json!({ "name": name, "body": body, "bench": true });
+        api.make_at("/api/v1/templates", fields).await
+    };
+    let (home, bare) = (make("home").await, make("bare").await);
+    let refused = async |path: &str, holder: &str| {
+        let rename = Some(json!({ "name": "another" }));
+        for (method, body) in [("DELETE", None), ("PATCH", rename)] {
+            let (status, _, why) = api.refused(method, path, body).await;
+            assert!(status == 409 && why.contains(holder), "{method}: {status} {why}");
+        }
+    };
+    let run = async |sql: &'static str| {
+        sqlx::query(sql).execute(&muster.pool).await.unwrap();
+    };
+
+    run(
+        "insert into benches (bench_id, host, interface, heard_at, armed_until, arming, updated_at)
+         values (gen_random_uuid(), 'lab', 'eth9', now(), now() + interval '1 hour',
+                 '{ \"template\": \"home\", \"mode_template\": \"bare\" }', now())",
+    )
+    .await;
+    refused(&home, "the bench eth9 on lab").await;
+    refused(&bare, "the bench eth9 on lab").await;
+    run("update benches set armed_until = now() - interval '1 second'").await;
+    run("insert into bench_boards (mac, bench_id, kind, state, first_seen_at, seen_at, updated_at,
+                                   install, install_until)
+         select 'E4:8D:8C:00:00:01', bench_id, 'etherboot', 'seen', now(), now(), now(),
+                '{ \"release\": \"7.16.1\", \"packages\": [], \"template\": \"home\" }',
+                now() + interval '1 hour'
+         from benches")
+    .await;
+    refused(&home, "the board E4:8D:8C:00:00:01").await;
+    run("update bench_boards set install_until = now() - interval '1 second'").await;
+
+    let change = json!({ "kind": "template", "template": "home", "undo": { "template": "bare" } });
+    let rollout = json!({ "name": "spring", "change": change,
+                          "audience": { "selector": "serial = NOBODY" } });
+    api.make("/api/v1/rollouts", rollout).await;
+    for (state, stays) in [("draft", true), ("completed", false), ("aborted", false)] {
+        sqlx::query("update rollouts set state = $1")
+            .bind(state)
+            .execute(&muster.pool)
+            .await
+            .unwrap();
+        let (status, _, why) = api.refused("DELETE", &bare, None).await;
+        assert!(status == 409 && why.contains("the rollout `spring`"), "{state}: {why}");
+        if stays {
+            assert_eq!(api.refused("DELETE", &home, None).await.0, 409, "{state}");
+        }
+    }
+    // A rollout knows a template by its id.
+    assert_eq!(api.send("PATCH", &home, json!({ "name": "house" })).await["version"], 1);
+    assert_eq!(api.call("DELETE", &home, None).await.0, 204);
+    run("update rollouts set state = 'rolled_back'").await;
+    assert_eq!(api.call("DELETE", &bare, None).await.0, 204);
 }
 
 #[tokio::test]
@@ -144,15 +179,15 @@ async fn what_comes_with_muster_is_copied_and_not_changed() {
     for template in builtin {
         let path = format!("/api/v1/templates/{}", template["template_id"].as_str().unwrap());
         assert_eq!(template["builtin"], true, "{template}");
-        assert_eq!(refused(&api, "DELETE", &path, None).await.0, 409);
+        assert_eq!(api.refused("DELETE", &path, None).await.0, 409);
         let change = Some(json!({ "description": "mine" }));
-        assert_eq!(refused(&api, "PATCH", &path, change).await.0, 409);
+        assert_eq!(api.refused("PATCH", &path, change).await.0, 409);
         // Each can be rendered, and has nothing that a script must not have.
         let whole = api.get(&path).await;
         let draft = json!({
             "body": whole["body"], "variables": whole["variables"], "bench": whole["bench"],
         });
-        let lint = sent(&api, "POST", "/api/v1/templates/lint", draft).await;
+        let lint = api.send("POST", "/api/v1/templates/lint", draft).await;
         let errors: Vec<&Value> = lint["findings"]
             .as_array()
             .unwrap()
@@ -161,11 +196,8 @@ async fn what_comes_with_muster_is_copied_and_not_changed() {
             .collect();
         assert!(errors.is_empty() && lint["size"].is_u64(), "{}: {errors:?}", whole["name"]);
         let name = format!("copy of {}", template["name"].as_str().unwrap());
-        let copy = make(&api, &format!("{path}/copy"), json!({ "name": name })).await;
-        assert_eq!(
-            sent(&api, "PATCH", &copy, json!({ "description": "mine" })).await["version"],
-            1
-        );
+        let copy = api.make_at(&format!("{path}/copy"), json!({ "name": name })).await;
+        assert_eq!(api.send("PATCH", &copy, json!({ "description": "mine" })).await["version"], 1);
     }
     // Started again it makes no further versions.
     muster.kill();
@@ -190,14 +222,13 @@ async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
         (" ", "/body", "a body"),
     ] {
         let template = json!({ "name": "bad", "body": body, "variables": variables });
-        let (status, pointer, why) =
-            refused(&api, "POST", "/api/v1/templates", Some(template)).await;
+        let (status, pointer, why) = api.refused("POST", "/api/v1/templates", Some(template)).await;
         assert_eq!((status, pointer.as_str()), (422, place), "{body}: {why}");
         assert!(why.contains(words), "{body}: {why}");
     }
     let secret = json!({ "name": "bad", "body": "x", "variables": [
         { "name": "wifi_password", "type": "string" }] });
-    let (status, place, _) = refused(&api, "POST", "/api/v1/templates", Some(secret)).await;
+    let (status, place, _) = api.refused("POST", "/api/v1/templates", Some(secret)).await;
     assert_eq!((status, place.as_str()), (422, "/variables/0/name"));
     let all = api.get("/api/v1/templates?limit=1000").await;
     assert!(!all["items"].as_array().unwrap().iter().any(|t| t["name"] == "bad"), "{all}");
@@ -207,7 +238,7 @@ async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
         "body": "/ip/dns/set servers={{ dns }}\n/system/reset-configuration\n",
         "variables": [{ "name": "dns", "type": "ip" }, { "name": "idle", "type": "bool" }],
     });
-    let lint = sent(&api, "POST", "/api/v1/templates/lint", draft.clone()).await;
+    let lint = api.send("POST", "/api/v1/templates/lint", draft.clone()).await;
     let findings = lint["findings"].as_array().unwrap();
     let found = |code: &str| findings.iter().find(|f| f["code"] == code);
     assert_eq!(found("dangerous").unwrap()["line"], 2, "{lint}");
@@ -216,7 +247,7 @@ async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
     assert_eq!(found("render").unwrap()["severity"], "warning", "{lint}");
     let mut kept = draft;
     kept["name"] = json!("warned of");
-    make(&api, "/api/v1/templates", kept).await;
+    api.make_at("/api/v1/templates", kept).await;
 }
 
 #[tokio::test]
@@ -226,15 +257,15 @@ async fn a_preview_is_for_a_device_and_has_no_secret() {
     Cpe::connect(muster.cwmp).await.post(&inform("S1", &["2 PERIODIC"])).await;
     let site = json!({ "path": "eu", "name": "Europe", "variables": {
         "ssid": "Site \"$net\"", "wifi_password": "hunter2-hunter2" } });
-    make(&api, "/api/v1/sites", site).await;
-    sent(&api, "PATCH", &device_path("S1"), json!({ "site": "eu" })).await;
+    api.make_at("/api/v1/sites", site).await;
+    api.send("PATCH", &device_path("S1"), json!({ "site": "eu" })).await;
     let mut template = wifi();
     let more = "/system/identity/set name={{ device.serial ~ \" \" ~ site.name }}\n";
     template["body"] = json!(format!("{}{more}", template["body"].as_str().unwrap()));
-    let path = make(&api, "/api/v1/templates", template.clone()).await;
+    let path = api.make_at("/api/v1/templates", template.clone()).await;
     let preview = format!("{path}/preview");
 
-    let shown = sent(&api, "POST", &preview, json!({ "device": "serial:S1" })).await;
+    let shown = api.send("POST", &preview, json!({ "device": "serial:S1" })).await;
     let script = shown["script"].as_str().unwrap();
     assert!(script.contains(r#"ssid="Site \"\$net\"""#), "{script}");
     assert!(script.contains(r#"passphrase="********""#), "{script}");
@@ -244,7 +275,7 @@ async fn a_preview_is_for_a_device_and_has_no_secret() {
 
     // A value that is said goes before; one that is missing or does not fit is named.
     let values = json!({ "ssid": "x".repeat(33), "wifi_password": "short" });
-    let shown = sent(&api, "POST", &preview, json!({ "values": values })).await;
+    let shown = api.send("POST", &preview, json!({ "values": values })).await;
     let missing: Vec<&str> = shown["missing"]
         .as_array()
         .unwrap()
@@ -255,24 +286,21 @@ async fn a_preview_is_for_a_device_and_has_no_secret() {
     assert_eq!(missing, ["ssid"]);
     assert!(!shown.to_string().contains("short"), "{shown}");
     assert_eq!(shown["rescue"], Value::Null, "there is no device");
-    assert_eq!(
-        refused(&api, "POST", &preview, Some(json!({ "device": "serial:S9" }))).await.0,
-        404
-    );
+    assert_eq!(api.refused("POST", &preview, Some(json!({ "device": "serial:S9" }))).await.0, 404);
     let nothing = Some(json!({ "version": 2 }));
-    assert_eq!(refused(&api, "POST", &preview, nothing).await.0, 404);
+    assert_eq!(api.refused("POST", &preview, nothing).await.0, 404);
 
     // One that is not stored.
     let draft = json!({ "body": template["body"], "variables": template["variables"],
                         "device": "serial:S1" });
-    let shown = sent(&api, "POST", "/api/v1/templates/preview", draft).await;
+    let shown = api.send("POST", "/api/v1/templates/preview", draft).await;
     assert_eq!(shown["script"], script);
     // That a device cannot undo a script is said before it is sent one; RouterOS 7.16 has no device-mode
     // that would forbid it.
     assert_eq!(shown["rescue"], Value::Null);
     let newer = inform("S2", &["2 PERIODIC"]).replace("7.16.1", "7.20.1");
     Cpe::connect(muster.cwmp).await.post(&newer).await;
-    let other = sent(&api, "POST", &preview, json!({ "device": "serial:S2" })).await;
+    let other = api.send("POST", &preview, json!({ "device": "serial:S2" })).await;
     let why = other["rescue"].as_str().unwrap();
     assert!(why.contains("device-mode"), "{why}");
     for (serial, rescue) in [("S1", &Value::Null), ("S2", &other["rescue"])] {
@@ -286,7 +314,7 @@ async fn a_preview_is_for_a_device_and_has_no_secret() {
         let mut draft = json!({ "body": template["body"], "variables": template["variables"],
                                 "device": "serial:S1" });
         draft["variables"][1][rule] = value;
-        assert_eq!(sent(&api, "POST", "/api/v1/templates/preview", draft).await, shown);
+        assert_eq!(api.send("POST", "/api/v1/templates/preview", draft).await, shown);
     }
     assert!(!muster.log().contains("hunter2"), "{}", muster.log());
 }
@@ -321,16 +349,16 @@ async fn a_template_that_loops_or_eats_memory_is_stopped_and_the_next_one_is_ren
         (deep, "render"),
     ] {
         let (status, place, why) =
-            refused(&api, "POST", preview, Some(json!({ "body": body }))).await;
+            api.refused("POST", preview, Some(json!({ "body": body }))).await;
         assert_eq!((status, place.as_str()), (422, "/body"), "{why}");
         assert!(why.contains(words), "{why}");
-        let shown = sent(&api, "POST", preview, good.clone()).await;
+        let shown = api.send("POST", preview, good.clone()).await;
         assert_eq!(shown["script"], "/system/identity/set name=\"SAMPLE000001\"\n");
     }
 
     // It is known now, and takes nobody's time any more.
     let begin = std::time::Instant::now();
-    let again = refused(&api, "POST", preview, Some(json!({ "body": endless }))).await;
+    let again = api.refused("POST", preview, Some(json!({ "body": endless }))).await;
     assert!(again.0 == 422 && again.2.contains("zero_touch.render_seconds"), "{again:?}");
     assert!(begin.elapsed() < std::time::Duration::from_secs(1), "{:?}", begin.elapsed());
 

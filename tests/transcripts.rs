@@ -119,7 +119,7 @@ async fn a_fault_and_the_link_of_a_file_are_shown_without_what_opens_it() {
 
     let artifact = api.store("change.rsc", b"/system/identity/print").await;
     let file = json!({ "type": "alter" });
-    let job = json!({ "kind": "download", "artifact_id": artifact, "file": file });
+    let job = json!({ "kind": "download", "artifact_id": artifact, "file": file, "backup": false });
     api.queue("FAULTY", job).await;
     let mut talk = Talk::open(muster.cwmp, "FAULTY", &["2 PERIODIC"]).await;
     let Request::Download(download) = talk.asked().clone() else { panic!("{:?}", talk.request) };

@@ -1,22 +1,15 @@
 //! The dashboard: what it shows, what it never does, and that it lives in a real browser.
 
-use std::net::SocketAddr;
-
 use serde_json::json;
 
 use crate::harness::browser::Browser;
-use crate::harness::cpe::{Cpe, inform};
+use crate::harness::cpe::{inform, meet};
 use crate::harness::kit::{Api, Lab};
 use crate::harness::session::{ADMIN, Session};
 use crate::harness::{LAB, Muster};
 
 /// What would be done by a page that takes names for markup.
 const EVIL: &str = "<script>alert(1)</script>\"'";
-
-async fn meet(to: SocketAddr, serial: &str) {
-    let reply = Cpe::connect(to).await.post(&inform(serial, &["2 PERIODIC"])).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-}
 
 #[tokio::test]
 async fn pages_show_the_devices() {
@@ -54,7 +47,11 @@ async fn pages_show_the_devices() {
 async fn what_somebody_says_is_text_not_markup() {
     let mut muster = Muster::start(LAB).await;
     let api = Api::of(&mut muster);
-    meet(muster.cwmp, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&apos;").await;
+    meet(
+        muster.cwmp,
+        &inform("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&apos;", &["2 PERIODIC"]),
+    )
+    .await;
     let list = api.get("/api/v1/devices").await;
     assert_eq!(list["items"][0]["serial"], EVIL);
     let own = format!("/devices/{}", list["items"][0]["device_id"].as_str().unwrap());
@@ -140,7 +137,7 @@ async fn only_its_own_names_are_served_and_browsers_are_kept_strict() {
 #[tokio::test]
 async fn a_browser_shows_a_device_that_appears_while_it_looks() {
     let muster = Muster::start(LAB).await;
-    meet(muster.cwmp, "EARLYBIRD").await;
+    meet(muster.cwmp, &inform("EARLYBIRD", &["2 PERIODIC"])).await;
     let given = std::fs::read_to_string(muster.data_dir().join("admin-password")).unwrap();
     let (given, own) = (given.trim(), "three-quiet-lighthouses");
     let browser = Browser::start(muster.web).await;
@@ -156,7 +153,7 @@ async fn a_browser_shows_a_device_that_appears_while_it_looks() {
     browser.sees("h1", "Overview").await;
     browser.open("/devices").await;
     browser.sees("#devices", "EARLYBIRD").await;
-    meet(muster.cwmp, "LATECOMER").await;
+    meet(muster.cwmp, &inform("LATECOMER", &["2 PERIODIC"])).await;
     browser.sees("#devices", "LATECOMER").await;
     assert_eq!(browser.complaints().await, [""; 0]);
     browser.close().await;

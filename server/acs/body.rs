@@ -1,4 +1,5 @@
-//! A request's body: read within caps, a deadline and a memory budget that all requests share.
+//! A request's body: read within caps, a deadline and a memory budget that all requests share. The
+//! budget's [`Memory`] also bounds what others must hold whole.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bodies up to this size, nearly all, are read without asking for a share of the budget.
 const FREE: usize = 16 * 1024;
@@ -18,6 +19,8 @@ const FREE: usize = 16 * 1024;
 const UNIT: usize = 64 * 1024;
 /// A whole body must have come within this time: a trickle must not hold memory for ever.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Who finds no memory waits so long for others to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A body that was not taken: the HTTP status, and why in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,17 +36,51 @@ fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
     Refused { status, why: why.into() }
 }
 
-/// The memory that bodies may take together.
+/// Memory that many take together, each a share that grows.
+#[derive(Clone)]
+pub struct Memory {
+    permits: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Memory {
+    /// `total` bytes for all; who finds too little waits for others to end, but not longer than this.
+    pub fn new(total: usize, patience: Duration) -> Self {
+        Self { permits: Arc::new(Semaphore::new(total.div_ceil(UNIT))), patience }
+    }
+
+    /// Grows a share to `bytes`; `None` = others had too much for too long, and the share is gone. It
+    /// returns when it is dropped.
+    pub async fn reserve(
+        &self,
+        held: Option<OwnedSemaphorePermit>,
+        bytes: usize,
+    ) -> Option<OwnedSemaphorePermit> {
+        let have = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let want = u32::try_from(bytes.div_ceil(UNIT).saturating_sub(have)).ok()?;
+        let wait = self.permits.clone().acquire_many_owned(want);
+        let more = timeout(self.patience, wait).await.ok()?.ok()?;
+        Some(match held {
+            None => more,
+            Some(mut held) => {
+                held.merge(more);
+                held
+            }
+        })
+    }
+}
+
+/// What bodies may take: each, and together.
 #[derive(Clone)]
 pub struct Budget {
-    permits: Arc<Semaphore>,
+    memory: Memory,
     max: usize,
 }
 
 impl Budget {
     /// `max` bytes for one body, `total` for all that are in flight.
     pub fn new(max: usize, total: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(total.div_ceil(UNIT))), max }
+        Self { memory: Memory::new(total, PATIENCE), max }
     }
 
     /// Reads a body to its end and undoes its content coding (H10). The permits return when the
@@ -106,28 +143,13 @@ impl Budget {
         Ok((gathered.whole(), permit))
     }
 
-    /// Grows a share of the budget to `bytes`; waits for others to end, but not for ever.
     async fn reserve(
         &self,
         held: Option<OwnedSemaphorePermit>,
         bytes: usize,
     ) -> Result<OwnedSemaphorePermit, Refused> {
         let busy = || refused(StatusCode::SERVICE_UNAVAILABLE, "too many large messages at once");
-        let have = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let want = bytes.div_ceil(UNIT).saturating_sub(have);
-        let want = u32::try_from(want).map_err(|_| self.too_large())?;
-        let wait = self.permits.clone().acquire_many_owned(want);
-        let more = tokio::time::timeout(Duration::from_secs(10), wait)
-            .await
-            .map_err(|_| busy())?
-            .map_err(|_| busy())?;
-        Ok(match held {
-            None => more,
-            Some(mut held) => {
-                held.merge(more);
-                held
-            }
-        })
+        self.memory.reserve(held, bytes).await.ok_or_else(busy)
     }
 
     fn unfold(&self, coding: Coding, bytes: &[u8]) -> Result<Bytes, Refused> {
@@ -244,7 +266,7 @@ mod tests {
         assert_eq!(error.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
         let error = budget.read(&headers("gzip"), "no gzip".into()).await.unwrap_err();
         assert_eq!(error.status, StatusCode::BAD_REQUEST);
-        assert_eq!(budget.permits.available_permits(), 128, "all shares came back");
+        assert_eq!(budget.memory.permits.available_permits(), 128, "all shares came back");
     }
 
     #[test]

@@ -344,6 +344,12 @@ impl Session {
             }
             JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
                 context.transfer = self.download_url(app, tx, spec, d.artifact_id).await?;
+                if let Some(url) = &mut context.transfer
+                    && queue::is_framed(tx, job).await?
+                {
+                    // It is longer by its frame, which is made when it is fetched.
+                    url.size = 0;
+                }
             }
             JobSpec::Upgrade { version, packages: wanted } => {
                 let stored = packages::by_ids(&mut *tx, wanted).await?;

@@ -171,7 +171,11 @@ async fn news(
     }
     read_anew(app, &mut tx, a, start_over, now).await?;
     if is_in {
-        if bootstrapped {
+        // RouterOS bootstraps, too, when its ACS has another name; a reset takes a boot. Either way
+        // it gets its script again.
+        if bootstrapped && a.inform.has(EventCode::Boot) && !first {
+            desired::was_reset(&mut tx, a.device_id, now).await?;
+        } else if bootstrapped {
             desired::forget_script(&mut tx, a.device_id).await?;
         }
         desired::touch(&mut tx, a.device_id, now).await?;

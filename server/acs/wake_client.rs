@@ -80,7 +80,8 @@ impl Default for WakePolicy {
 }
 
 impl WakePolicy {
-    fn permits(&self, address: IpAddr) -> bool {
+    /// Whether a device at this address may be called.
+    pub fn permits(&self, address: IpAddr) -> bool {
         // An IPv4 address in IPv6 clothes is judged as what it is.
         let address = address.to_canonical();
         let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&address));

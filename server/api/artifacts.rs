@@ -17,7 +17,7 @@ use crate::ctx::{Ctx, Shared};
 use crate::service::artifacts as service;
 use crate::store::artifacts::Artifact;
 
-pub(super) use crate::files::attachment::{attachment, hex};
+pub(super) use crate::files::attachment::attachment;
 
 /// A page of files.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,7 +66,7 @@ impl ArtifactView {
             artifact_id: a.artifact_id,
             name: a.name,
             size: a.size,
-            sha256: hex(&a.sha256),
+            sha256: hex::encode(&a.sha256),
             content_type: a.content_type,
             created_by: a.created_by,
             created_at: a.created_at,

@@ -140,7 +140,10 @@ pub(super) async fn change_devices(
 }
 
 /// The devices of a request.
-fn which(selector: Option<String>, device_ids: Option<Vec<Uuid>>) -> Result<Which, Error> {
+pub(super) fn which(
+    selector: Option<String>,
+    device_ids: Option<Vec<Uuid>>,
+) -> Result<Which, Error> {
     match (selector, device_ids) {
         (Some(selector), None) => Ok(Which::Found(selector)),
         (None, Some(ids)) => Ok(Which::Chosen(ids)),
@@ -160,7 +163,8 @@ fn job(body: Value, wake: Option<bool>) -> Result<NewOrder, Error> {
     Ok(NewOrder { wake, ..request.into() })
 }
 
-fn interrupted(stopped: Stopped, count: usize) -> Problem {
+/// What says how far an order for so many devices came.
+pub(super) fn interrupted(stopped: Stopped, count: usize) -> Problem {
     let Stopped { made, error } = stopped;
     let mut problem = Problem::from(error);
     if made != Made::default() {

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::artifacts::{self, ArtifactPage, hex};
+use super::artifacts::{self, ArtifactPage};
 use super::devices::DevicePath;
 use super::extract::{PathArgs, QueryArgs};
 use super::page::{Limit, Page};
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
+use crate::files::sealed;
 use crate::service::devices;
 use crate::store::artifacts::DeviceArtifact;
 
@@ -44,7 +45,7 @@ impl DeviceArtifactView {
             file_type: a.file_type,
             name: a.name,
             size: a.size,
-            sha256: hex(&a.sha256),
+            sha256: hex::encode(&a.sha256),
             created_at: a.created_at,
         }
     }
@@ -111,6 +112,6 @@ pub(super) async fn get_device_artifact_content(
     PathArgs(path): PathArgs<DeviceArtifactPath>,
 ) -> Result<Response, Problem> {
     let file = devices::file(&app, &ctx, &path.device_id, path.artifact_id).await?;
-    let bytes = app.files.read(file.artifact_id, None).await?;
+    let bytes = sealed::stream(&app, &file).await?;
     Ok(artifacts::attachment(&file.name, file.size, &file.sha256, bytes))
 }

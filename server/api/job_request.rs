@@ -26,6 +26,10 @@ pub(super) struct JobRequest {
     pub idempotency_key: Option<String>,
     /// Whether the device is woken for it; true when absent.
     pub wake: Option<bool>,
+    /// Whether the device's configuration is kept before it is changed, and the job is called back where
+    /// that fails. Of scripts, configurations and factory resets; when absent it is, unless a profile
+    /// says otherwise.
+    pub backup: Option<bool>,
 }
 
 impl JobRequest {
@@ -38,6 +42,7 @@ impl JobRequest {
         let expires_at = take(&mut fields, "expires_at")?;
         let idempotency_key = take(&mut fields, "idempotency_key")?;
         let wake = take(&mut fields, "wake")?;
+        let backup = take(&mut fields, "backup")?;
         let asked = Value::Object(fields);
         let spec: JobSpec =
             serde_json::from_value(asked.clone()).map_err(|e| Error::invalid("", e.to_string()))?;
@@ -45,14 +50,14 @@ impl JobRequest {
         if let Some(pointer) = unread(&asked, &taken) {
             return Err(Error::invalid(pointer, "unknown field"));
         }
-        Ok(Self { spec, not_before, expires_at, idempotency_key, wake })
+        Ok(Self { spec, not_before, expires_at, idempotency_key, wake, backup })
     }
 }
 
 impl From<JobRequest> for NewOrder {
     fn from(request: JobRequest) -> Self {
-        let JobRequest { spec, not_before, expires_at, idempotency_key, wake } = request;
-        Self { spec, not_before, expires_at, idempotency_key, wake }
+        let JobRequest { spec, not_before, expires_at, idempotency_key, wake, backup } = request;
+        Self { spec, not_before, expires_at, idempotency_key, wake, backup }
     }
 }
 
@@ -140,6 +145,7 @@ mod tests {
         assert!(refused(json!({ "kind": "explode" })).1.contains("unknown variant `explode`"));
         assert!(refused(json!({ "kind": "get" })).1.contains("missing field `names`"));
         assert_eq!(refused(json!({ "kind": "reboot", "wake": "no" })).0, "/wake");
+        assert_eq!(refused(json!({ "kind": "factory_reset", "backup": "no" })).0, "/backup");
         assert_eq!(
             refused(json!({ "kind": "reboot", "idempotency_key": 7 })).0,
             "/idempotency_key"

@@ -126,6 +126,7 @@ mod tests {
             fault: None,
             note: None,
             rollout_id: None,
+            unkept: false,
         }
     }
 

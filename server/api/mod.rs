@@ -159,6 +159,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(bulk::change_devices))
         .routes(routes!(inspect::list_device_packages))
         .routes(routes!(inspect::inspect_device))
+        .routes(routes!(inspect::inspect_devices))
         .routes(routes!(jobs::create_job))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job))

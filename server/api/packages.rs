@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::extract::{PathArgs, QueryArgs};
 use super::problem::Problem;
 use crate::ctx::{Ctx, Shared};
-use crate::files::attachment::hex;
 use crate::service::releases as service;
 use crate::service::releases::upload::{NewFile, Outcome, Verdict, add};
 use crate::store::releases::Package;
@@ -54,7 +53,7 @@ impl PackageView {
             name: p.name,
             file_name: p.file_name,
             size: p.size,
-            sha256: hex(&p.sha256),
+            sha256: hex::encode(&p.sha256),
             built_at: p.built_at,
             created_by: p.created_by,
             created_at: p.created_at,

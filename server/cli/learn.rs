@@ -1,17 +1,15 @@
 //! `muster bench learn`: what an official server gives boards, from a capture or by asking it as a board
 //! would, and a netboot profile of it. Runs on any machine, without a server of ours.
 
-mod capture;
-
-use std::fs;
+use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use muster_netboot::booter::Outcome;
-use muster_netboot::learn::{Learned, Read, conversation, infer, profile};
+use muster_netboot::learn::{Learned, Read, capture, conversation, infer, profile};
 use muster_netboot::mac::Mac;
 use muster_sim::boards::probe::{ProbeOptions, probe};
 use tokio_util::sync::CancellationToken;
@@ -76,7 +74,7 @@ pub struct Probe {
 pub async fn learn(command: Learn) -> anyhow::Result<()> {
     match command {
         Learn::Pcap { capture, target } => {
-            let learned = conversation(capture::frames(&capture)?);
+            let learned = conversation(frames(&capture)?);
             let name = capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
             conclude(&learned, &format!("capture {name}"), &target)
         }
@@ -98,6 +96,17 @@ pub async fn learn(command: Learn) -> anyhow::Result<()> {
             conclude(&learned, &format!("probe as {}", asked.board_id), &asked.target)
         }
     }
+}
+
+/// The frames of a file, each with its time.
+fn frames(path: &Path) -> anyhow::Result<Vec<(Duration, Vec<u8>)>> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let read = capture::frames(file).map_err(|wrong| anyhow!("{name}: {wrong}"))?;
+    if read.broke_off {
+        eprintln!("{name} breaks off: what is before that is read");
+    }
+    Ok(read.frames)
 }
 
 /// What a board would make of it, where that is worth a word.
@@ -208,7 +217,7 @@ mod tests {
     }
 
     /// What is on the wire when a server gives a board this file.
-    fn frames(file: &[u8]) -> Vec<(Duration, Vec<u8>)> {
+    fn told(file: &[u8]) -> Vec<(Duration, Vec<u8>)> {
         let board = Mac([0xe4, 0x8d, 0x8c, 0, 0, 1]);
         let (none, own) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 5, 0, 20));
         let (server, mask) = (Ipv4Addr::new(10, 5, 0, 1), Ipv4Addr::new(255, 255, 255, 0));
@@ -256,7 +265,7 @@ mod tests {
             name: "learned".to_owned(),
         };
         let file = [b"123 ".as_slice(), script].concat();
-        let learned = conversation(frames(&file));
+        let learned = conversation(told(&file));
         conclude(&learned, "capture x.pcap", &target).unwrap();
         assert_eq!(fs::read(at("learned.bin")).unwrap(), file);
         let made = profile::read(&fs::read_to_string(at("learned.toml")).unwrap()).unwrap();
@@ -264,7 +273,7 @@ mod tests {
         assert_eq!(muster_netboot::payload::build(&made, script, None), Ok(file));
 
         let other = Target { out: Some(at("other.toml")), ..target };
-        let learned = conversation(frames(b"123 \x99\x98"));
+        let learned = conversation(told(b"123 \x99\x98"));
         let refused = conclude(&learned, "capture x.pcap", &other).unwrap_err().to_string();
         assert!(refused.contains("not present verbatim"), "{refused}");
         assert!(at("other.bin").exists() && !at("other.toml").exists());
@@ -273,7 +282,7 @@ mod tests {
     #[test]
     fn where_nothing_was_heard_it_is_said_why() {
         let target = Target { script: None, out: None, name: "x".to_owned() };
-        let all = frames(&[b'x'; 600]);
+        let all = told(&[b'x'; 600]);
         for (count, words) in [
             (0, "no frames"),
             (1, "nobody has answered"),

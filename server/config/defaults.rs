@@ -190,6 +190,7 @@ impl Default for ZeroTouchConfig {
     fn default() -> Self {
         Self {
             unknown: UnknownDevices::Quarantine,
+            claims_own_credential: false,
             reconcile_per_second: 200,
             render_workers: 2,
             render_seconds: 2,

@@ -344,7 +344,11 @@ pub struct BenchConfig {
 pub struct ZeroTouchConfig {
     /// What becomes of a device that nobody claimed and no rule lets in.
     pub unknown: UnknownDevices,
-    /// Devices a second that a change of what is wanted comes to, unless who makes it says otherwise.
+    /// A new claim is taken only with its own credential, unless who makes it says otherwise.
+    pub claims_own_credential: bool,
+    /// Devices a second that are compared with what is wanted of them, on all nodes together, whether
+    /// they came by themselves or their time has come; and the pace of each sweep, unless who makes
+    /// the change says otherwise.
     pub reconcile_per_second: u32,
     /// Processes that render templates.
     pub render_workers: u32,

@@ -74,7 +74,8 @@ pub struct Seen<'a> {
     pub secrets: &'a BTreeMap<String, String>,
     /// Differences that nobody wants to hear of.
     pub ignored: &'a [String],
-    /// It came for the first time, or was reset, within a day.
+    /// It is given what is given once: it is new, or was reset within a day, and has not been as it
+    /// should be since.
     pub is_new: bool,
     /// How often values were put back.
     pub memory: &'a Memory,
@@ -299,7 +300,7 @@ fn items(list: &str) -> Vec<&str> {
 
 /// Half of a keyed SHA-256, in hex.
 fn hash(key: &[u8; 32], text: &str) -> String {
-    keyed(key, text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+    hex::encode(&keyed(key, text.as_bytes())[..16])
 }
 
 /// A keyed SHA-256.

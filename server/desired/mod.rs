@@ -3,6 +3,7 @@
 //! - [`effective`]: how the layers fleet < site < group < device become one. Pure.
 //! - [`differ`]: what differs, and what is to be done about it. Pure.
 //! - [`world`]: profiles, bindings, sites and templates, read once for many devices.
+//! - [`pace`]: how many are compared in a second. Pure.
 //! - [`reconcile`]: compares devices and makes their jobs. [`mod@sweep`]: brings a change of what is
 //!   wanted through the fleet, at the pace that the operator sets.
 //!
@@ -17,6 +18,7 @@ use uuid::Uuid;
 pub mod differ;
 pub mod effective;
 mod orders;
+pub mod pace;
 pub mod reconcile;
 mod release;
 pub(crate) mod script;

@@ -1,13 +1,17 @@
 //! What is to be done about a device; `carry_out` does it. `hear`: what became of what was done before.
-//! `regular`: what is done by the clock.
+//! `newness`: who is new. `upgrade`: the release. `before`: what is kept before a change. `regular`: what
+//! is done by the clock.
 //!
 //! The order of things: what is known of the device, then its release, then its script, then single
 //! parameters. Each may change what comes after it, so a device is compared again when the jobs of one
 //! of them have ended.
 
+mod before;
 mod carry_out;
 mod hear;
+mod newness;
 mod regular;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +20,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use before::{before_change, may_cut_off};
 pub(super) use carry_out::carry_out;
 use hear::{changes, hear};
 use regular::{is_old, regular};
 
 use super::KEY;
 use super::differ::{self, Difference, Seen, earlier};
-use super::effective::{Layered, Source};
+use super::effective::Source;
 use super::reconcile::Subject;
-use super::release::{self, Step};
 use super::script::{self, Script};
 use super::world::World;
 use crate::ctx::App;
@@ -48,8 +52,6 @@ const RELEASE: &str = "release";
 const TEMPLATE: &str = "template";
 /// A device that a rollout is at is looked at again.
 const IN_ROLLOUT: TimeDelta = TimeDelta::minutes(5);
-/// A device is new until it was as it should be, but no longer than this.
-const NEW_FOR: TimeDelta = TimeDelta::days(1);
 /// One whose script cannot be made is looked at again.
 const BLOCKED_FOR: TimeDelta = TimeDelta::hours(1);
 
@@ -170,6 +172,9 @@ pub(super) async fn decide(
         decision.row.differences = Json(Vec::new());
         decision.row.drifted_at = None;
         decision.row.effective_hash = None;
+        if !facts.quarantined {
+            newness::unwanted(&mut decision, subject, now);
+        }
         return Ok(decision.ends("unmanaged", Some(why.to_owned())));
     }
     if facts.in_rollout {
@@ -180,10 +185,16 @@ pub(super) async fn decide(
     let script = script::wanted(app, world, subject).await?;
     let hash = intent(app, subject, script.as_ref());
     let is_changed = subject.row.effective_hash.as_deref() != Some(&hash);
-    let is_begun = open.iter().any(|job| job.state != "queued" || job.attempts > 0);
-    if is_begun || !(open.is_empty() || is_changed) {
+    let is_begun =
+        awaits_log(&open) || open.iter().any(|job| job.state != "queued" || job.attempts > 0);
+    let is_offered = !is_begun && upgrade::is_offered(&open);
+    let is_late = is_offered && upgrade::closed(world, subject, now).is_some();
+    if is_begun || !(open.is_empty() || is_changed || is_late) {
         // Whoever ends them has it compared.
         let is_changing = open.iter().any(|job| changes(&job.key));
+        if is_offered {
+            decision.row.due_at = upgrade::watched(world, subject, now);
+        }
         let words = "its jobs are under way".to_owned();
         return Ok(if is_changing { decision.pends(words) } else { decision.stays() });
     }
@@ -210,20 +221,29 @@ pub(super) async fn decide(
     let kept = before.iter().filter(|one| one.name == backup::CONFIGURATION);
     decision.row.differences.0.extend(kept.filter(|one| !is_ignored(&one.name)).cloned());
     let mut blocked = None;
-    if !release(&mut decision, world, subject, is_new(subject, now))
+    if !upgrade::release(&mut decision, world, subject, now)
         && !configure(&mut decision, subject, script, &mut blocked)
     {
         compare(app, &mut decision, subject, document, now).await?;
         regular(&mut decision, subject, now);
         decision.rotate = is_old(subject, now) && decision.jobs.is_empty();
     }
-    finish(&mut decision, &before, is_changed, blocked, now);
+    finish(&mut decision, subject, &before, is_changed, blocked, now);
     Ok(decision)
+}
+
+/// Whether the script of a device has ended, and its log is yet to say how: until then nobody knows what
+/// it is, and whoever called the log back would send the script again.
+fn awaits_log(open: &[&OwnJob]) -> bool {
+    let configure = format!("{KEY}{CONFIGURE}");
+    open.iter().any(|job| job.key.starts_with(queue::APPLY_LOG))
+        && !open.iter().any(|job| job.key == configure)
 }
 
 /// Its state, and what is told of it.
 fn finish(
     decision: &mut Decision,
+    subject: &Subject,
     before: &[Difference],
     is_changed: bool,
     blocked: Option<String>,
@@ -251,54 +271,8 @@ fn finish(
         true => None,
         false => Some(row.drifted_at.unwrap_or(now)),
     };
-    // One whose release or script could not be had yet is still to be brought there.
-    let lacks = row.differences.iter().any(|one| matches!(one.name.as_str(), RELEASE | TEMPLATE));
-    if matches!(state, "in_sync" | "drifted") && !lacks && row.settled_at.is_none() {
-        row.settled_at = Some(now);
-    }
-}
-
-/// It was let in a short while ago, and was not as it should be since. A device that only bootstraps is
-/// not new: RouterOS does so, too, when its ACS has another name.
-fn is_new(subject: &Subject, now: DateTime<Utc>) -> bool {
-    let settled = subject.row.settled_at;
-    subject.facts.admitted_at.is_some_and(|admitted| {
-        admitted + NEW_FOR > now && settled.is_none_or(|settled| settled < admitted)
-    })
-}
-
-/// The release; true = the rest waits for it.
-fn release(decision: &mut Decision, world: &World, subject: &Subject, is_new: bool) -> bool {
-    let Some(wanted) = &subject.effective.release else { return false };
-    let name = RELEASE;
-    if subject.row.ignored.iter().any(|ignored| ignored == name) {
-        return false;
-    }
-    match release::step(&subject.facts, &wanted.value, is_new, &world.catalogue) {
-        Step::There => false,
-        Step::Upgrade(_) if !wanted.enforce => {
-            decision.differs(name, &wanted.from, only_told(&wanted.from), false);
-            false
-        }
-        Step::Upgrade(spec) => {
-            before_change(decision, subject);
-            decision.order(spec, UPGRADE);
-            decision.differs(name, &wanted.from, wanted.from.words(), true);
-            tell(decision, wanted, subject);
-            true
-        }
-        Step::Tell(why) => {
-            decision.differs(name, &wanted.from, why, false);
-            tell(decision, wanted, subject);
-            false
-        }
-    }
-}
-
-fn tell(decision: &mut Decision, wanted: &Layered<String>, subject: &Subject) {
-    if let Some(difference) = decision.row.differences.0.last_mut() {
-        difference.wanted = Some(wanted.value.clone());
-        difference.seen.clone_from(&subject.facts.version);
+    if matches!(state, "in_sync" | "drifted") {
+        newness::settle(decision, subject, now);
     }
 }
 
@@ -358,13 +332,6 @@ fn configure(
     true
 }
 
-/// Its configuration is kept before Muster changes it, where that is wanted.
-fn before_change(decision: &mut Decision, subject: &Subject) {
-    if subject.effective.backup.as_ref().is_some_and(|backup| backup.value.before_changes) {
-        decision.keep_configuration(BEFORE);
-    }
-}
-
 /// The single parameters.
 async fn compare(
     app: &App,
@@ -388,15 +355,18 @@ async fn compare(
         document,
         secrets: &secrets,
         ignored: &subject.row.ignored,
-        is_new: is_new(subject, now),
+        is_new: newness::takes_once(subject, now),
         memory: &decision.row.undone,
         key: &app.keys.derive("desired values"),
     };
     let compared = differ::parameters(&effective, seen, now);
     decision.row.differences.0.extend(compared.differences);
     decision.row.undone = Json(compared.memory);
-    decision.row.due_at = compared.again_at;
+    decision.row.due_at = earlier(decision.row.due_at, compared.again_at);
     if !compared.set.is_empty() {
+        if compared.set.iter().any(|parameter| may_cut_off(&parameter.name)) {
+            before_change(decision, subject);
+        }
         decision.order(JobSpec::Set { parameters: compared.set }, SET);
     }
     Ok(())

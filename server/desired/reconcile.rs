@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -24,12 +25,14 @@ use crate::fleet::online;
 use crate::fleet::profile::Wanted;
 use crate::fleet::secret::{Keys, is_secret};
 use crate::store::desired::{self as store, Facts, OwnJob, Row};
-use crate::store::{jobs, selector};
+use crate::store::{jobs, nodes, selector};
 
 /// Between two looks at what is due.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a device that was taken is left to whoever took it.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// Nodes that were heard of since share the pace.
+const HEARD_OF: TimeDelta = TimeDelta::minutes(1);
 /// Devices that are read together.
 const BATCH: usize = 100;
 /// Devices that are worked on at a time.
@@ -62,21 +65,30 @@ pub async fn run(app: Shared, stop: CancellationToken) {
     }
 }
 
-/// Compares those that are due, as many as may be in a second.
+/// Compares those that are due, as many as may be in a second beside those that come by themselves.
 async fn due(app: &App) -> Result<(), Error> {
     let now = clock::now();
-    let limit = i64::from(app.config.zero_touch.reconcile_per_second);
-    let ids = store::take_due(&app.pool, now + LEASE, now, limit).await?;
+    let nodes = nodes::living(&app.pool, now - HEARD_OF).await?;
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+    app.pace.share(app.config.zero_touch.reconcile_per_second, nodes, Instant::now());
+    let limit = app.pace.left(Instant::now());
+    if limit == 0 {
+        return Ok(());
+    }
+    let ids = store::take_due(&app.pool, now + LEASE, now, i64::from(limit)).await?;
+    app.pace.spend(u32::try_from(ids.len()).unwrap_or(u32::MAX), Instant::now());
     compare(app, &ids, true).await?;
     Ok(())
 }
 
-/// Compares a device whose session is open and has nothing more to do; true = it has jobs now.
+/// Compares a device whose session is open and has nothing more to do; true = it has jobs now. Where
+/// as many as may be were compared in this second it stays due, and its turn comes without it.
 ///
 /// # Errors
 /// [`Error::Database`]; [`Error::Internal`].
 pub async fn in_session(app: &App, device_id: Uuid) -> Result<bool, Error> {
-    if !store::is_due(&app.pool, device_id, clock::now()).await? {
+    let is_due = store::is_due(&app.pool, device_id, clock::now()).await?;
+    if !is_due || !app.pace.take(Instant::now()) {
         return Ok(false);
     }
     Ok(compare(app, &[device_id], false).await? > 0)

@@ -38,9 +38,8 @@ pub(super) fn step(facts: &Facts, wanted: &str, is_new: bool, catalogue: &Catalo
         device_mode: facts.device_mode.as_deref(),
     };
     match hops::plan(&known, &target, false, catalogue) {
-        Err(Refusal::AlreadyThere(_)) => Step::There,
-        // Somebody wanted more for it than what is wanted at first.
-        Err(Refusal::Newer { .. }) if !is_new => Step::There,
+        // What runs something newer is left with it, also where it came so.
+        Err(Refusal::AlreadyThere(_) | Refusal::Newer { .. }) => Step::There,
         Err(refusal) => Step::Tell(refusal.to_string()),
         Ok(_) if !is_new => {
             Step::Tell("a device that is in use is brought there by a rollout".to_owned())

@@ -21,9 +21,6 @@ use crate::render::rendered;
 use crate::store::desired::Facts;
 use crate::store::templates::{self, Version};
 
-/// Minutes after which a device that lost its way to Muster undoes the script by itself.
-const RESCUE_MINUTES: u32 = 10;
-
 /// What a template gave.
 #[derive(Debug, Clone)]
 pub(super) enum Script {
@@ -51,7 +48,7 @@ pub(crate) struct Ready {
 impl Ready {
     /// What its lines in the device's log are called.
     pub(super) fn tag(&self) -> String {
-        hex(&self.hash)[..32].to_owned()
+        hex::encode(&self.hash)[..32].to_owned()
     }
 
     /// The job that brings it.
@@ -61,13 +58,13 @@ impl Ready {
 
     /// The same, its lines in the device's log called by this word.
     pub(crate) fn job_with(&self, facts: &Facts, tag: &str) -> JobSpec {
-        let rescue = can_rescue(facts).ok().map(|()| Rescue { minutes: RESCUE_MINUTES });
+        let rescue = can_rescue(facts).ok().map(|()| Rescue::default());
         JobSpec::Configure {
             template_id: self.template_id,
             version: self.version,
             name: self.name.clone(),
             script: apply::wrap(&self.text, tag, rescue),
-            sha256: hex(&self.hash),
+            sha256: hex::encode(&self.hash),
         }
     }
 }
@@ -76,10 +73,6 @@ impl Ready {
 pub(crate) fn can_rescue(facts: &Facts) -> Result<(), &'static str> {
     let version = facts.version.as_deref().and_then(|version| version.parse().ok());
     apply::can_rescue(facts.device_mode.as_deref(), version.as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The script that is wanted of a device, whether it is enforced, and who wants it; `None` = nobody.
@@ -169,7 +162,8 @@ pub(super) fn with_interval(subject: &Subject) -> Effective {
     effective
 }
 
-/// What a device said of a script that it did not run whole; `None` = it ran whole, or said nothing.
+/// What a device said of a script that it did not run whole, or that it said nothing when it was asked;
+/// `None` = it ran whole, or was not asked yet.
 pub(super) fn failures(report: Option<&Value>) -> Option<String> {
     serde_json::from_value::<Report>(report?.clone()).ok()?.failures()
 }
@@ -187,5 +181,7 @@ mod tests {
         assert!(failures(Some(&stopped)).is_some_and(|words| words.contains("its end")));
         let report = json!({ "done": true, "failed": [{ "line": 3, "words": "" }] });
         assert!(failures(Some(&report)).is_some_and(|words| words.contains("line 3")));
+        let silent = json!(Report::silent(apply::RESTARTED));
+        assert_eq!(failures(Some(&silent)).as_deref(), Some(apply::RESTARTED));
     }
 }

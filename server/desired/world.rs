@@ -17,6 +17,7 @@ use crate::fleet::profile::{Desired, Wanted};
 use crate::fleet::secret::Keys;
 use crate::fleet::selector::Expr;
 use crate::fleet::variables::Variables;
+use crate::fleet::window::{self, Hours};
 use crate::store::{groups, profiles, releases, sites, sweeps};
 
 /// A profile, opened.
@@ -27,11 +28,14 @@ struct Profile {
     desired: Desired,
 }
 
-/// A site's own variables.
+/// What a site says.
 #[derive(Debug)]
 struct Site {
     name: String,
+    /// Its own.
     variables: Variables,
+    /// Its own, or those of the nearest site above it that has windows.
+    hours: Hours,
 }
 
 /// A group for which profiles are bound.
@@ -130,7 +134,7 @@ async fn read(app: &App) -> Result<World, Error> {
 
 async fn all_sites(app: &App) -> Result<HashMap<String, Site>, Error> {
     const PAGE: i64 = 1_000;
-    let mut all = HashMap::new();
+    let mut all: HashMap<String, Site> = HashMap::new();
     let mut after: Option<String> = None;
     loop {
         let page = sites::list(&app.pool, None, None, after.as_deref(), PAGE).await?;
@@ -139,7 +143,13 @@ async fn all_sites(app: &App) -> Result<HashMap<String, Site>, Error> {
         for site in page {
             let context = format!("site {}", site.site_id);
             let variables = Variables::opened(&site.variables, &app.keys, &context)?;
-            all.insert(site.path, Site { name: site.name, variables });
+            // Sites come after those that they stand in.
+            let above = site.path.rsplit_once('.').and_then(|(above, _)| all.get(above));
+            let above = above.map_or_else(Hours::any_time, |above| above.hours.clone());
+            let (path, name) = (site.path.clone(), site.name.clone());
+            let hours =
+                if site.windows.is_empty() { above } else { window::effective(vec![site])? };
+            all.insert(path, Site { name, variables, hours });
         }
         if !full {
             return Ok(all);
@@ -192,6 +202,11 @@ impl World {
     /// What people call the site with this path.
     pub fn site_name(&self, path: &str) -> Option<&str> {
         self.sites.get(path).map(|site| site.name.as_str())
+    }
+
+    /// When what stands at this site may be changed; `None` = it stands nowhere, or the site is gone.
+    pub fn hours(&self, path: Option<&str>) -> Option<&Hours> {
+        self.sites.get(path?).map(|site| &site.hours)
     }
 
     fn add(&self, effective: &mut Effective, layer: &Layer, profiles: &[Uuid]) {

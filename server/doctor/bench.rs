@@ -1,5 +1,6 @@
 //! The interfaces on which boards are served, and the ports that this takes.
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 
 use super::{Finding, muster_runs};
@@ -60,12 +61,15 @@ fn range(interface: &str, link: &Link, range: Option<(Ipv4Addr, Ipv4Addr)>) -> O
     ))
 }
 
-/// Whether the ports can be opened; Muster itself has them where it runs, and shares them with nobody
-/// else.
+/// Whether the ports can be opened. Where Muster runs it may have them itself, while a bench is armed; who
+/// else has one then is said by the bench.
 fn ports(interface: &str, address: Ipv4Addr, held: bool) -> Finding {
     let any = Ipv4Addr::UNSPECIFIED;
-    for (at, port) in [(any, BOOTP), (address, TFTP), (any, NETINSTALL)] {
-        if let Err(e) = socket::open(interface, at, port) {
+    for (at, port, shared) in [(any, BOOTP, true), (address, TFTP, false), (any, NETINSTALL, false)]
+    {
+        if let Err(e) = socket::open(interface, at, port, shared)
+            && !(held && e.kind() == ErrorKind::AddrInUse)
+        {
             return Finding::error(
                 SUBJECT,
                 format!("{interface}: {}", socket::words(port, &e)),
@@ -79,7 +83,7 @@ fn ports(interface: &str, address: Ipv4Addr, held: bool) -> Finding {
 
 /// Whether answers of others are heard.
 fn replies(interface: &str) -> Option<Finding> {
-    let error = socket::open(interface, Ipv4Addr::UNSPECIFIED, REPLIES).err()?;
+    let error = socket::open(interface, Ipv4Addr::UNSPECIFIED, REPLIES, true).err()?;
     Some(Finding::warning(
         SUBJECT,
         format!(

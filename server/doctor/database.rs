@@ -18,9 +18,18 @@ const SKEW_SECONDS: f64 = 2.0;
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     match &config.database.url {
-        None => vec![embedded(config).await],
+        None => {
+            let mut findings = vec![embedded(config).await];
+            // Where it cannot be asked nothing is said of claims.
+            if let Some(running) = pg::running(&config.data_dir)
+                && let Ok(Ok(found)) = timeout(PATIENCE, look_at_claims(&running, config)).await
+            {
+                findings.extend(found);
+            }
+            findings
+        }
         Some(url) => match pg::parse_servers(url.expose()) {
-            Ok(servers) => external(&servers).await,
+            Ok(servers) => external(&servers, config).await,
             Err(error) => vec![Finding::error(SUBJECT, error.to_string(), "")],
         },
     }
@@ -38,7 +47,7 @@ async fn embedded(config: &Config) -> Finding {
     }
 }
 
-async fn external(servers: &[PgConnectOptions]) -> Vec<Finding> {
+async fn external(servers: &[PgConnectOptions], config: &Config) -> Vec<Finding> {
     let primary = match pg::find_primary(servers).await {
         Ok(primary) => primary,
         Err(error) => {
@@ -46,7 +55,7 @@ async fn external(servers: &[PgConnectOptions]) -> Vec<Finding> {
             return vec![Finding::error(SUBJECT, error.to_string(), mend)];
         }
     };
-    match timeout(PATIENCE, look(&primary)).await {
+    match timeout(PATIENCE, look(&primary, config)).await {
         Ok(Ok(findings)) => findings,
         Ok(Err(error)) => vec![Finding::error(
             SUBJECT,
@@ -57,15 +66,61 @@ async fn external(servers: &[PgConnectOptions]) -> Vec<Finding> {
     }
 }
 
-async fn look(primary: &PgConnectOptions) -> Result<Vec<Finding>, sqlx::Error> {
+async fn look(primary: &PgConnectOptions, config: &Config) -> Result<Vec<Finding>, sqlx::Error> {
     let mut connection = PgConnection::connect_with(primary).await?;
-    let findings = vec![
+    let mut findings = vec![
         version(&mut connection).await?,
         migrations(&mut connection).await?,
         skew(&mut connection).await?,
     ];
+    findings.extend(claims(&mut connection, config).await?);
     connection.close().await?;
     Ok(findings)
+}
+
+async fn look_at_claims(
+    running: &PgConnectOptions,
+    config: &Config,
+) -> Result<Option<Finding>, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(running).await?;
+    let found = claims(&mut connection, config).await?;
+    connection.close().await?;
+    Ok(found)
+}
+
+/// Whether somebody who has the enrolment credential, and lies about a serial number, is given secrets.
+async fn claims(
+    connection: &mut PgConnection,
+    config: &Config,
+) -> Result<Option<Finding>, sqlx::Error> {
+    if config.zero_touch.claims_own_credential {
+        return Ok(None);
+    }
+    let made: bool = sqlx::query_scalar("select to_regclass('claims') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !made {
+        return Ok(None);
+    }
+    let exposed: bool = sqlx::query_scalar(
+        "select exists (
+             select from claims c cross join lateral jsonb_each(c.variables) as v (name, value)
+             where c.device_id is null and not c.own_credential
+               and v.value -> '$sealed' is not null)",
+    )
+    .fetch_one(connection)
+    .await?;
+    let finding = || {
+        Finding::warning(
+            "claims",
+            "open claims hold secrets, and any new device that says the serial number of one is \
+             given them"
+                .to_owned(),
+            "Set zero_touch.claims_own_credential = true, and own_credential in the claims that are \
+             there.",
+        )
+    };
+    Ok(exposed.then(finding))
 }
 
 async fn version(connection: &mut PgConnection) -> Result<Finding, sqlx::Error> {

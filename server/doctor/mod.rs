@@ -11,6 +11,7 @@ mod tls;
 use std::fmt;
 
 use crate::config::{AuthMode, Config, ConfigError, OfferBasic, TlsMode};
+use crate::files::link;
 use crate::store::pg;
 
 /// How bad a finding is.
@@ -81,6 +82,13 @@ fn exposure(config: &Config) -> Vec<Finding> {
             "passwords",
             "Basic is allowed without TLS, which sends them readable".to_owned(),
             "Set acs.offer_basic = \"tls\" and wake.allow_basic = false.",
+        ));
+    }
+    if link::is_plain(&config.acs) {
+        findings.push(Finding::warning(
+            "files",
+            "devices fetch packages and scripts over plain HTTP".to_owned(),
+            "Set acs.tls, or acs.public_url to the https address of the proxy before it.",
         ));
     }
     let (web, metrics) = (&config.web, config.metrics.listen);

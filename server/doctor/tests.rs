@@ -49,9 +49,22 @@ async fn an_open_lab_and_an_unknown_name_are_said_aloud() {
     config.acs.tls_key = Some(dir.path().join("missing.key"));
     let report = run(Ok(config)).await;
     assert_eq!(find(&report, "device authentication").severity, Severity::Warning);
+    assert_eq!(find(&report, "files").severity, Severity::Warning);
     assert_eq!(find(&report, "public address").severity, Severity::Error);
     assert_eq!(find(&report, "TLS certificate").severity, Severity::Error);
     assert!(find(&report, "TLS certificate").message.contains("missing.pem"), "{report}");
+}
+
+#[tokio::test]
+async fn a_public_address_that_nobody_set_is_a_warning_that_says_what_to_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    config.acs.public_url = None;
+    let report = run(Ok(config)).await;
+    let finding = find(&report, "public address");
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.message.contains("acs.public_url is not set"), "{report}");
+    assert!(finding.mend.contains("http://acs.example:7547"), "{report}");
 }
 
 #[tokio::test]
@@ -64,6 +77,10 @@ async fn the_dashboards_way_out_is_looked_at() {
     config.web.tls_key = Some(dir.path().join("missing.key"));
     let report = run(Ok(config.clone())).await;
     assert_eq!(find(&report, "dashboard's TLS").severity, Severity::Error);
+    assert_eq!(find(&report, "files").severity, Severity::Warning);
+    config.acs.public_url = Some("https://192.0.2.1".to_owned());
+    assert!(!exposure(&config).iter().any(|finding| finding.subject == "files"));
+    config.acs.public_url = None;
     assert_eq!(find(&report, "dashboard's address").severity, Severity::Error);
     assert_eq!(find(&report, "TLS certificate").severity, Severity::Ok);
     // Set, but not to be used.

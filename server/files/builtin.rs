@@ -1,19 +1,24 @@
 //! The scripts that come with Muster, as stored files: a device fetches them like any other.
 //!
 //! Owns that they are stored, under ids that follow from their text: another version of Muster with
-//! another text stores another file, and nodes of both may run side by side.
+//! another text stores another file, and what was ordered fetches the text that it was ordered with. A
+//! nonce stands only in what the version serves that stored it: an inspection that is under way while
+//! nodes are updated may end without an answer, and is ordered again.
 
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream;
+use muster_routeros::inspect;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ctx::App;
 use crate::error::Error;
 use crate::firmware::scripts;
+use crate::fleet::inspection;
+use crate::fleet::secret::Keys;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
 use crate::store::artifacts::{self, Artifact};
 
@@ -48,6 +53,17 @@ impl Builtin {
         match self {
             Self::Inspect => scripts::INSPECT,
             Self::Routerboot => scripts::ROUTERBOOT,
+        }
+    }
+
+    /// The script as a device gets it for this job. That of an inspection has the nonce by which the
+    /// answer is known, and is as long as the stored one.
+    pub fn served(self, keys: &Keys, device_id: Uuid, job_id: Uuid) -> String {
+        match self {
+            Self::Inspect => {
+                self.text().replace(inspect::NONCE, &inspection::nonce(keys, device_id, job_id))
+            }
+            Self::Routerboot => self.text().to_owned(),
         }
     }
 
@@ -129,6 +145,18 @@ mod tests {
         assert_eq!(ids, Builtin::ALL.map(Builtin::artifact_id));
         assert_ne!(ids[0], ids[1]);
         assert_eq!(ids[0].get_version_num(), 5);
+    }
+
+    #[test]
+    fn an_inspection_is_served_with_the_nonce_of_its_job_and_keeps_its_size() {
+        let (keys, [device, job]) = (Keys::new([7; 32]), [1, 2].map(Uuid::from_u128));
+        let text = Builtin::Inspect.text();
+        assert_eq!(text.matches(inspect::NONCE).count(), 1);
+        let served = Builtin::Inspect.served(&keys, device, job);
+        assert_eq!(served.len(), text.len());
+        let line = format!(":local nonce \"{}\"", inspection::nonce(&keys, device, job));
+        assert_eq!(served.matches(&line).count(), 1, "{served}");
+        assert_eq!(Builtin::Routerboot.served(&keys, device, job), Builtin::Routerboot.text());
     }
 
     #[test]

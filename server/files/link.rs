@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{AcsConfig, Config, TlsMode};
 use crate::fleet::secret::Keys;
 
 /// Two ids and the expiry.
@@ -75,6 +75,14 @@ pub fn base(public_url: Option<&str>, tls: bool, host: Option<&str>, local: Sock
     match host.filter(plain_host) {
         Some(host) => format!("{scheme}://{host}"),
         None => format!("{scheme}://{local}"),
+    }
+}
+
+/// Whether devices fetch files without TLS, as far as the configuration tells.
+pub fn is_plain(acs: &AcsConfig) -> bool {
+    match &acs.public_url {
+        Some(url) => !url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")),
+        None => acs.tls == TlsMode::Off,
     }
 }
 

@@ -5,18 +5,22 @@
 //!
 //! - [`link`]: paths that are signed, expire and belong to one device.
 //! - [`serve`]: a device fetches what a download job names; `upgrade`: the list of packages that is
-//!   made for it, and the packages; [`throttle`]: how fast those of a rollout go.
+//!   made for it, and the packages; `framed`: a script in its frame; [`throttle`]: how fast those of a
+//!   rollout go.
 //! - [`receive`]: a device sends what an upload job asked for; `contents`: what stands in it, where
 //!   Muster wanted to know; `restore`: a configuration of its own that it gets back.
+//! - [`sealed`]: files that hold secrets, whose bytes are never stored as they are.
 //! - [`attachment`]: people fetch what is stored.
 //! - [`builtin`]: the scripts that come with Muster.
 
 pub mod attachment;
 pub mod builtin;
 mod contents;
+mod framed;
 pub mod link;
 pub mod receive;
 mod restore;
+pub mod sealed;
 pub mod serve;
 pub mod throttle;
 mod upgrade;
@@ -46,7 +50,7 @@ const PART: usize = 1 << 20;
 /// [`PART`]s that may be on their way to the disk.
 const PARTS_IN_FLIGHT: usize = 2;
 
-/// The bytes of artifacts, by id. Written once, never changed.
+/// The bytes of artifacts, by id. Written once and never changed, but to be sealed.
 #[derive(Debug, Clone)]
 pub struct FileStore {
     store: LocalFileSystem,

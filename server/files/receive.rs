@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{BodyDataStream, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use super::contents::{self, Purpose};
 use super::link::{self, Link, LinkKind};
-use super::{failed, refused, too_large};
+use super::{Stored, failed, refused, sealed, too_large};
 use crate::clock;
-use crate::ctx::Shared;
+use crate::ctx::{App, Shared};
 use crate::error::Error;
 use crate::jobs::spec::{JobSpec, UploadFile};
 use crate::store::artifacts::{self, DeviceArtifact};
@@ -31,6 +31,8 @@ use crate::store::{events, jobs};
 
 /// The longest a file may take: the largest one at some 600 kbit/s.
 const DEADLINE: Duration = Duration::from_secs(3_600);
+/// The longest of one that is sealed, which takes memory as long: the largest at some 900 kbit/s.
+const SEALED_DEADLINE: Duration = Duration::from_secs(300);
 /// Files a device may send for one job: it may repeat itself, but not fill the disk.
 const FILES_PER_JOB: i64 = 10;
 
@@ -56,13 +58,7 @@ async fn receive(
         tracing::warn!(device.id = %link.device_id, job.id = %link.subject, why, "file not taken");
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{why}\n")).into_response();
     }
-    let max = app.config.acs.max_upload_bytes;
-    let announced = request.body().size_hint().lower();
-    let taken = match announced > max {
-        true => Err(too_large(max)),
-        false => take(&app, link, request.into_body().into_data_stream(), max).await,
-    };
-    match taken {
+    match take(&app, link, request.into_body()).await {
         Ok(()) => created.into_response(),
         Err(error) => failed(&link, &error),
     }
@@ -84,24 +80,52 @@ fn unreadable(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-async fn take(app: &Shared, link: Link, body: BodyDataStream, max: u64) -> Result<(), Error> {
+async fn take(app: &Shared, link: Link, body: Body) -> Result<(), Error> {
     let (file, purpose) = expected(app, &link).await?;
+    let file_type = file.file_type();
+    let sealed = sealed::is_secret(&file_type);
+    let most = app.config.acs.max_upload_bytes;
+    let (max, deadline) = match sealed {
+        true => (most.min(sealed::MOST), SEALED_DEADLINE),
+        false => (most, DEADLINE),
+    };
+    if body.size_hint().lower() > max {
+        return Err(too_large(max));
+    }
+    let _coming = if sealed { Some(app.incoming.begin(link.subject)?) } else { None };
     let artifact_id = Uuid::now_v7();
-    let late = |_| Error::invalid("", format!("the file took more than {} s", DEADLINE.as_secs()));
-    let stored = timeout(DEADLINE, app.files.put(artifact_id, body, max)).await.map_err(late)??;
+    let late = |_| Error::invalid("", format!("the file took more than {} s", deadline.as_secs()));
+    let storing = store(app, artifact_id, sealed, body, max);
+    let stored = timeout(deadline, storing).await.map_err(late)??;
     let row = DeviceArtifact {
         artifact_id,
         job_id: link.subject,
-        file_type: file.file_type(),
+        file_type,
         name: file.file_name().to_owned(),
         size: i64::try_from(stored.size).map_err(|e| Error::Internal(e.to_string()))?,
         sha256: stored.sha256.to_vec(),
+        sealed,
         created_at: clock::now(),
     };
     // A task of its own: a device that hangs up now has sent its file, and must not stop this
     // between the bytes and the row.
     let recording = tokio::spawn(record(Arc::clone(app), link, row, purpose));
     recording.await.map_err(|e| Error::Internal(format!("recording a file: {e}")))?
+}
+
+/// Stores the bytes; what is stored is said of those that the device sent.
+async fn store(
+    app: &App,
+    artifact_id: Uuid,
+    sealed: bool,
+    body: Body,
+    max: u64,
+) -> Result<Stored, Error> {
+    let body = body.into_data_stream();
+    match sealed {
+        true => sealed::put(app, artifact_id, body, max).await,
+        false => app.files.put(artifact_id, body, max).await,
+    }
 }
 
 /// The file that the job of this link asks for, while the job is open; and what for.
@@ -156,11 +180,23 @@ async fn record(
     let (device, job, size) = (link.device_id, link.subject, row.size);
     tracing::info!(device.id = %device, job.id = %job, artifact.id = %row.artifact_id, size, "file received");
     if let Err(error) = contents::look(&app, &link, &row, purpose).await {
+        if purpose.is_awaited() {
+            // The device is to send it again: nobody else tells what stands in it.
+            forget(&app, &link, &row).await?;
+            return Err(error);
+        }
         // The file is there all the same; the next one will tell it again.
         let cause = error.private();
         tracing::warn!(device.id = %device, job.id = %job, %cause, "a file was not looked through");
     }
     Ok(())
+}
+
+/// Forgets a file that was made known. A file without a row is harmless.
+async fn forget(app: &Shared, link: &Link, row: &DeviceArtifact) -> Result<(), Error> {
+    let mut conn = app.pool.acquire().await?;
+    artifacts::delete_of_device(&mut conn, link.device_id, row.artifact_id).await?;
+    app.files.delete(row.artifact_id).await
 }
 
 async fn insert(

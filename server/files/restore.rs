@@ -2,10 +2,10 @@
 //! sent itself, and with its credentials, which therefore lie in no file.
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use super::link::Link;
+use super::sealed;
 use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::backup::{self, restore};
@@ -14,15 +14,14 @@ use crate::store::{artifacts, credentials};
 /// The bytes of the file of its own that a device fetches, led back to the server that it calls `base`.
 ///
 /// # Errors
-/// [`Error::NotFound`] where the file is gone.
+/// [`Error::NotFound`] where the file is gone; as [`sealed::read`].
 pub(super) async fn file(app: &App, link: &Link, base: &str) -> Result<Bytes, Error> {
     let device_id = link.device_id;
     let gone = || Error::NotFound("the file has been deleted".to_owned());
     let file = artifacts::get_of_device(&app.pool, device_id, link.subject).await?;
     let file = file.filter(|file| u64::try_from(file.size).is_ok_and(|size| size <= backup::MOST));
     let file = file.ok_or_else(gone)?;
-    let parts: Vec<Bytes> = app.files.read(file.artifact_id, None).await?.try_collect().await?;
-    let export: Vec<u8> = parts.concat();
+    let export = sealed::read(app, &file).await?;
     let login = login(app, device_id).await?;
     Ok(restore::script(&export, file.created_at, &format!("{base}/"), login.as_ref()).into())
 }

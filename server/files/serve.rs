@@ -20,9 +20,10 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
+use super::builtin::Builtin;
 use super::link::{self, Link, LinkKind};
 use super::throttle::Pace;
-use super::{failed, refused, restore, upgrade};
+use super::{failed, framed, refused, restore, upgrade};
 use crate::clock;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
@@ -88,11 +89,19 @@ async fn download(
 
 /// What a link is good for while a job of its device is open.
 async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
-    if jobs::fetches(&app.pool, link.device_id, link.subject).await? {
+    if let Some(job_id) = jobs::fetches(&app.pool, link.device_id, link.subject).await? {
+        if link.subject == Builtin::Inspect.artifact_id() {
+            // Made for this job: by the nonce in it the answer is known.
+            let script = Builtin::Inspect.served(&app.keys, link.device_id, job_id);
+            return Ok(Found::Script(script.into()));
+        }
         let Some(artifact) = artifacts::get(&app.pool, link.subject).await? else {
             // One that the device sent itself, or none.
             return Ok(Found::Script(restore::file(app, link, base).await?));
         };
+        if let Some(script) = framed::script(app, link.device_id, job_id, &artifact).await? {
+            return Ok(Found::Script(script));
+        }
         return Ok(Found::File(Served {
             id: artifact.artifact_id,
             name: artifact.name,
@@ -216,8 +225,7 @@ fn text(value: &str) -> HeaderValue {
 }
 
 fn etag(sha256: &[u8]) -> String {
-    let hex: String = sha256.iter().map(|b| format!("{b:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hex::encode(sha256))
 }
 
 /// What of a file is to be sent.

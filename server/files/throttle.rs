@@ -1,8 +1,9 @@
-//! How fast the downloads of a rollout go together, on this node.
+//! How fast the downloads of a rollout go together.
 //!
 //! Owns one line for each rollout that has a limit. Each piece of a file takes its place at the end
 //! of the line, as long as the limit makes it, and goes when its turn comes: so all downloads of a
-//! rollout share what it may take, however many they are.
+//! rollout share what it may take, however many they are. The nodes do not see each other's lines: each
+//! takes an equal share of the limit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,18 +21,30 @@ const LINES: usize = 64;
 
 /// The lines of a node.
 #[derive(Debug, Clone, Default)]
-pub struct Throttle(Arc<Mutex<HashMap<Uuid, Instant>>>);
+pub struct Throttle(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    ends: HashMap<Uuid, Instant>,
+    /// Nodes that share each limit; 0 = none was heard of yet: this one.
+    nodes: u32,
+}
 
 /// How fast the downloads of a rollout may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Which rollout.
     pub rollout_id: Uuid,
-    /// Megabits per second, all of them together.
+    /// Megabits per second, all of them together, on all nodes.
     pub megabits: u32,
 }
 
 impl Throttle {
+    /// So many nodes send now, this one among them: from here on each takes its share.
+    pub fn share(&self, nodes: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).nodes = nodes;
+    }
+
     /// The same bytes, no faster than the rollout may.
     pub fn slowed<E: Send + 'static>(
         &self,
@@ -55,20 +68,22 @@ impl Throttle {
     /// Takes a place for so many bytes at the end of the line. `None` = they may go now.
     fn turn(&self, pace: Pace, length: usize, now: Instant) -> Option<Instant> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() >= LINES {
-            lines.retain(|_, end| *end > now);
+        if lines.ends.len() >= LINES {
+            lines.ends.retain(|_, end| *end > now);
         }
-        let end = lines.entry(pace.rollout_id).or_insert(now);
+        let length = length_of(length, pace.megabits, lines.nodes);
+        let end = lines.ends.entry(pace.rollout_id).or_insert(now);
         let turn = (*end).max(now);
-        *end = turn + length_of(length, pace.megabits);
+        *end = turn + length;
         (turn > now + FINEST).then_some(turn)
     }
 }
 
-/// How long so many bytes take: a megabit per second is a bit per microsecond.
-fn length_of(bytes: usize, megabits: u32) -> Duration {
+/// How long so many bytes take of one of so many nodes: a megabit per second is a bit per microsecond.
+fn length_of(bytes: usize, megabits: u32, nodes: u32) -> Duration {
     let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
-    Duration::from_micros(bits / u64::from(megabits.max(1)))
+    let shared = bits.saturating_mul(u64::from(nodes.max(1)));
+    Duration::from_micros(shared / u64::from(megabits.max(1)))
 }
 
 #[cfg(test)]
@@ -96,6 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn nodes_share_the_limit_equally() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        throttle.share(2);
+        assert_eq!(throttle.turn(pace(1, 8), 100_000, now), None);
+        let next = throttle.turn(pace(1, 8), 100_000, now);
+        assert_eq!(next, Some(now + Duration::from_millis(200)), "half of a byte per microsecond");
+        throttle.share(1);
+        let next = throttle.turn(pace(1, 8), 1, now);
+        assert_eq!(next, Some(now + Duration::from_millis(400)), "what waits keeps its turn");
+        let next = throttle.turn(pace(1, 8), 1, now + Duration::from_secs(1));
+        assert_eq!(next, None);
+        let alone = throttle.turn(pace(2, 8), 100_000, now).or(throttle.turn(pace(2, 8), 1, now));
+        assert_eq!(alone, Some(now + Duration::from_millis(100)), "the other one has gone");
+    }
+
+    #[test]
     fn small_pieces_go_at_the_limit_although_timers_are_coarse() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         let turns: Vec<Option<Instant>> =
@@ -112,7 +143,7 @@ mod tests {
             let at = now + Duration::from_secs(rollout);
             throttle.turn(pace(u128::from(rollout), 1), 1, at);
         }
-        let kept = throttle.0.lock().map_or(0, |lines| lines.len());
+        let kept = throttle.0.lock().map_or(0, |lines| lines.ends.len());
         assert!(kept <= LINES, "{kept}");
     }
 }

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_report_has_the_form_that_is_read() {
-        for part in ["begin=1|", "package=", "end=", "\"allowed\"", "\"any\"", "\"mode\""] {
+        for part in ["begin=2/", "package=", "end=", "\"allowed\"", "\"any\"", "\"mode\""] {
             assert!(INSPECT.contains(part), "{part}");
         }
         assert!(INSPECT.contains(&format!("\"{MARK} \"")));

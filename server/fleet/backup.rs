@@ -9,6 +9,7 @@
 //! - [`restore`]: the file that a device is given back.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use muster_routeros::apply::{Report, without_rescue};
 use muster_routeros::export;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use crate::desired::differ::Difference;
 use crate::store::backups::{self as store, Backup};
 use crate::store::desired::{self, Row};
-use crate::store::events;
+use crate::store::{events, jobs};
 
 pub mod adopt;
 pub mod restore;
@@ -99,7 +100,8 @@ pub fn read(bytes: &[u8]) -> Result<Reading, &'static str> {
     if export.body.trim().is_empty() && export.incomplete.is_empty() {
         return Err("there is nothing in it");
     }
-    let body = export::redact(&export.body);
+    // A way back that waits goes by itself, and is no drift then.
+    let body = export::redact(&without_rescue(&export.body));
     let sha256 = Sha256::digest(&body).into();
     Ok(Reading { body, sha256, incomplete: export.incomplete })
 }
@@ -134,6 +136,7 @@ pub async fn keep(
     let last = store::complete(&mut *conn, device_id, None).await?;
     let standard = store::accepted(&mut *conn, device_id).await?;
     let is_complete = reading.incomplete.is_empty();
+    let is_told = !awaits_report(row.as_ref()) || !jobs::reports_scripts(conn, device_id).await?;
     let changed_from = last.as_ref().filter(|last| is_complete && last.sha256 != reading.sha256);
     let (added, removed) = match changed_from {
         Some(last) => lines(conn, last, &reading.body).await?,
@@ -151,7 +154,7 @@ pub async fn keep(
         changed: changed_from.is_some(),
         added,
         removed,
-        accepted: is_complete && stands(row.as_ref(), standard.is_some()),
+        accepted: is_complete && stands(row.as_ref(), standard.is_some(), is_told),
     };
     if backup.accepted {
         store::accept(conn, device_id, None).await?;
@@ -167,10 +170,21 @@ pub async fn keep(
     Ok(gone)
 }
 
-/// Whether a complete backup stands for what is wanted: the first where none does, and each of a
-/// device of which nothing is wanted.
-fn stands(row: Option<&Row>, is_accepted: bool) -> bool {
-    !is_accepted || row.is_none_or(|row| row.state == "unmanaged")
+/// Whether a complete backup stands for what is wanted: each of a device of which nothing is wanted; of
+/// any other the first where none does, once its script is told to have run whole (`is_told`). What it
+/// has before that, or has put back, is not what is wanted.
+fn stands(row: Option<&Row>, is_accepted: bool, is_told: bool) -> bool {
+    (!is_accepted && is_told) || row.is_none_or(|row| row.state == "unmanaged")
+}
+
+/// Whether a device is to take a script, or has taken one, of which it is not told that it ran whole.
+fn awaits_report(row: Option<&Row>) -> bool {
+    row.is_some_and(|row| {
+        let report = row.script_report.clone().map(serde_json::from_value::<Report>);
+        let is_fine = matches!(report, Some(Ok(report)) if report.failures().is_none());
+        let is_minded = !row.ignored.iter().any(|one| one == "template");
+        is_minded && row.script_sha256.is_some() && !is_fine
+    })
 }
 
 /// The lines that a text has and the backup before has not, and the other way round.
@@ -339,10 +353,33 @@ mod tests {
     fn the_first_stands_for_what_is_wanted_and_of_what_nobody_minds_each() {
         let row = |state: &str| Row { state: state.to_owned(), ..Row::new(Uuid::nil()) };
         let (managed, other) = (row("in_sync"), row("unmanaged"));
-        assert!(stands(Some(&managed), false));
-        assert!(!stands(Some(&managed), true), "what differs now is drift");
+        assert!(stands(Some(&managed), false, true));
+        assert!(!stands(Some(&managed), false, false), "nobody knows what it is");
+        assert!(!stands(Some(&managed), true, true), "what differs now is drift");
         for row in [None, Some(&other)] {
-            assert!(stands(row, true) && stands(row, false));
+            assert!(stands(row, true, false) && stands(row, false, true));
         }
+    }
+
+    #[test]
+    fn a_script_is_told_to_have_run_whole_before_a_backup_stands_for_it() {
+        let report = |done: bool| Some(json!({ "done": done, "failed": [] }));
+        let row = |taken: bool, script_report: Option<Value>| {
+            let script_sha256 = taken.then(|| vec![7; 32]);
+            Row { script_sha256, script_report, ..Row::new(Uuid::nil()) }
+        };
+        assert!(!awaits_report(None) && !awaits_report(Some(&row(false, None))));
+        assert!(awaits_report(Some(&row(true, None))));
+        assert!(awaits_report(Some(&row(true, report(false)))));
+        assert!(!awaits_report(Some(&row(true, report(true)))));
+        let ignored = vec!["template".to_owned()];
+        assert!(!awaits_report(Some(&Row { ignored, ..row(true, None) })));
+    }
+
+    #[test]
+    fn a_way_back_that_waits_is_not_what_a_board_is_configured_to() {
+        let entry = "/system scheduler\nadd interval=10m name=muster-rescue on-event=x\n";
+        let waits = format!("{EXPORT}{entry}");
+        assert_eq!(read(waits.as_bytes()).unwrap(), read(EXPORT.as_bytes()).unwrap());
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns what a group may be, what its name means in a selector, and that a stored selector can
 //! always be read: none names a group that is not there, or itself. A change that would break
-//! another group, or a rollout that has not ended, is refused, and so is one that would change what a
-//! grant for a group means: a group that bounds what somebody may do has no selector and stays.
+//! another group, a rule of admission, or a rollout that has not ended, is refused, and so is one that
+//! would change what a grant for a group means: a group that bounds what somebody may do has no selector and stays.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -20,7 +20,7 @@ use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse};
 use crate::error::Error;
 use crate::store::groups::{self as store, Group, Holders};
 use crate::store::rollouts::named;
-use crate::store::{desired, events, profiles, sites};
+use crate::store::{accept_rules, desired, events, profiles, sites};
 
 /// Characters in a description.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -84,6 +84,19 @@ fn attempt(text: &str, known: &Meanings) -> (Result<Expr, SelectorError>, Vec<St
     (result, unknown.into_inner().into_iter().collect())
 }
 
+/// What is wrong with each of these selectors; `None` = it can be read. By this connection: who holds a
+/// transaction asks for no second one.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn wrong(
+    conn: &mut PgConnection,
+    texts: &[&str],
+) -> Result<Vec<Option<SelectorError>>, Error> {
+    let known: Meanings = store::all(conn).await?.iter().map(meaning).collect();
+    Ok(texts.iter().map(|text| reads(text, &known).err()).collect())
+}
+
 fn invalid(pointer: &str, error: &SelectorError) -> Error {
     Error::invalid(pointer, error.to_string())
 }
@@ -135,8 +148,8 @@ pub async fn create(
 /// Gives a group these fields. Groups must be locked, and `current` read since.
 ///
 /// # Errors
-/// As [`create`]; also [`Error::Conflict`] where another group's selector, or that of a rollout that
-/// has not ended, could not be read then.
+/// As [`create`]; also [`Error::Conflict`] where another group's selector, or that of a rule of
+/// admission or of a rollout that has not ended, could not be read then.
 pub async fn change(
     conn: &mut PgConnection,
     current: Group,
@@ -150,7 +163,8 @@ pub async fn change(
     let group = filled(Group { updated_at: now, ..current.clone() }, fields)?;
     let all = store::all(conn).await?;
     check_among(&all, Some(&current), Some(&group))?;
-    check_rollouts(&all, &current, Some(&group), &named::selectors(conn).await?)?;
+    check_named("rollout", &all, &current, Some(&group), &named::selectors(conn).await?)?;
+    check_named("rule of admission", &all, &current, Some(&group), &rules(conn).await?)?;
     store::update(conn, &group).await?;
     Ok(group)
 }
@@ -158,20 +172,21 @@ pub async fn change(
 /// Removes a group. Groups must be locked, and `group` read since.
 ///
 /// # Errors
-/// [`Error::Conflict`] where another group's selector or a rollout that has not ended names it, a
-/// profile is bound to it, or somebody was granted something for its devices.
+/// [`Error::Conflict`] where another group's selector, a rule of admission or a rollout that has not
+/// ended names it, a profile is bound to it, or somebody was granted something for its devices.
 pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error> {
     let all = store::all(conn).await?;
     check_among(&all, Some(group), None)?;
     let rollouts = named::of_group(conn, group.group_id).await?;
     if !rollouts.is_empty() {
         let why = format!(
-            "it is the audience or a wave of {}: end that first, or change the draft",
+            "it is the audience or a wave of {}, or bounds it: end that first, or change the draft",
             listed("rollout", &rollouts)
         );
         return Err(Error::Conflict(why));
     }
-    check_rollouts(&all, group, None, &named::selectors(conn).await?)?;
+    check_named("rollout", &all, group, None, &named::selectors(conn).await?)?;
+    check_named("rule of admission", &all, group, None, &rules(conn).await?)?;
     let bound = profiles::for_group(conn, group.group_id).await?;
     if !bound.is_empty() {
         let why = format!("{} is said of its devices: unbind it first", listed("profile", &bound));
@@ -182,6 +197,14 @@ pub async fn delete(conn: &mut PgConnection, group: &Group) -> Result<(), Error>
         return Err(Error::Conflict(why));
     }
     Ok(store::delete(conn, group.group_id).await?)
+}
+
+/// The names of the rules of admission, with their selectors. Rules are locked from here on, so that
+/// none comes to name the group meanwhile; who makes one never locks groups after that.
+async fn rules(conn: &mut PgConnection) -> Result<Vec<(String, String)>, Error> {
+    accept_rules::lock(conn).await?;
+    let rules = accept_rules::all(conn).await?;
+    Ok(rules.into_iter().map(|rule| (rule.name, rule.selector)).collect())
 }
 
 /// Whom a group bounds, in words; `None` = nobody.
@@ -276,9 +299,10 @@ fn check_among(all: &[Group], before: Option<&Group>, after: Option<&Group>) -> 
     Ok(())
 }
 
-/// That the selectors of these rollouts, each with its name, can still be read when `after` stands in
-/// the place of `before`.
-fn check_rollouts(
+/// That these selectors, each with the name of the `kind` that has it, can still be read when `after`
+/// stands in the place of `before`.
+fn check_named(
+    kind: &str,
     all: &[Group],
     before: &Group,
     after: Option<&Group>,
@@ -287,9 +311,9 @@ fn check_rollouts(
     let old: Meanings = all.iter().map(meaning).collect();
     let others = all.iter().filter(|other| other.group_id != before.group_id);
     let new: Meanings = others.chain(after).map(meaning).collect();
-    for (rollout, text) in selectors {
+    for (name, text) in selectors {
         if let Some(e) = broken(text, &old, &new) {
-            let why = format!("the rollout `{rollout}` names it, and then: {}", e.message);
+            let why = format!("the {kind} `{name}` names it, and then: {}", e.message);
             return Err(Error::Conflict(why));
         }
     }
@@ -417,19 +441,22 @@ mod tests {
     }
 
     #[test]
-    fn no_change_breaks_a_rollout() {
+    fn no_change_breaks_a_rollout_or_a_rule() {
         let all = some();
         let rollout = |text: &str| [("spring".to_owned(), text.to_owned())];
         let renamed = group(1, "testers", None);
         let named = rollout("online and group = pilots");
+        let check = |before, after, named: &[(String, String)]| {
+            check_named("rollout", &all, before, after, named)
+        };
         for after in [Some(&renamed), None] {
-            let why = place(check_rollouts(&all, &all[0], after, &named));
+            let why = place(check(&all[0], after, &named));
             assert!(why.contains("the rollout `spring` names it"), "{why}");
         }
-        assert!(check_rollouts(&all, &all[0], Some(&all[0]), &named).is_ok());
-        assert!(check_rollouts(&all, &all[2], None, &named).is_ok());
+        assert!(check(&all[0], Some(&all[0]), &named).is_ok());
+        assert!(check(&all[2], None, &named).is_ok());
         // It cannot be read as it is.
-        assert!(check_rollouts(&all, &all[0], None, &rollout("group = gone")).is_ok());
+        assert!(check(&all[0], None, &rollout("group = gone")).is_ok());
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub enum Mode {
     Enforce,
     /// It is told.
     Report,
-    /// It is mended on a device that is new, and left to the device after that.
+    /// It is mended on a device that is new or was reset, and left to the device after that.
     Once,
 }
 

@@ -111,9 +111,13 @@ impl Keys {
     /// Reads the key file (64 hex digits), or makes one that only its owner can read.
     pub fn load_or_make(path: &Path) -> Result<Self, Error> {
         match std::fs::read_to_string(path) {
-            Ok(text) => parse_hex(text.trim()).map(Self::new).ok_or_else(|| {
-                Error::Internal(format!("{} does not hold 64 hex digits", path.display()))
-            }),
+            Ok(text) => {
+                let mut master = [0_u8; 32];
+                hex::decode_to_slice(text.trim(), &mut master).map_err(|_| {
+                    Error::Internal(format!("{} does not hold 64 hex digits", path.display()))
+                })?;
+                Ok(Self::new(master))
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 let master: [u8; 32] = rand::random();
                 make(path, &master)
@@ -135,25 +139,32 @@ impl Keys {
     /// Seals `clear`; `context` (a device id, a name) must be the same to open it, so that a sealed
     /// value moved to another row does not open there.
     pub fn seal(&self, clear: &str, context: &str) -> Vec<u8> {
+        self.seal_bytes(clear.as_bytes(), context)
+    }
+
+    /// [`Keys::seal`] of what need not be text; what comes of it is longer.
+    pub fn seal_bytes(&self, clear: &[u8], context: &str) -> Vec<u8> {
         let nonce: [u8; 12] = rand::random();
-        let payload = Payload { msg: clear.as_bytes(), aad: context.as_bytes() };
+        let payload = Payload { msg: clear, aad: context.as_bytes() };
         let mut out = nonce.to_vec();
         let sealed = self
             .cipher()
             .encrypt(&Nonce::from(nonce), payload)
-            .expect("a value of some kilobytes is within the cipher's limit");
+            .expect("a value in memory is within the cipher's limit of 256 GiB");
         out.extend_from_slice(&sealed);
         out
     }
 
     /// Opens what [`Keys::seal`] made with the same context.
     pub fn open(&self, sealed: &[u8], context: &str) -> Result<String, Error> {
-        let broken =
-            || Error::Internal("a sealed value does not open: is secret.key the right one?".into());
+        String::from_utf8(self.open_bytes(sealed, context)?).map_err(|_| broken())
+    }
+
+    /// Opens what [`Keys::seal_bytes`] made with the same context.
+    pub fn open_bytes(&self, sealed: &[u8], context: &str) -> Result<Vec<u8>, Error> {
         let (nonce, body) = sealed.split_first_chunk::<12>().ok_or_else(broken)?;
         let payload = Payload { msg: body, aad: context.as_bytes() };
-        let clear = self.cipher().decrypt(&Nonce::from(*nonce), payload).map_err(|_| broken())?;
-        String::from_utf8(clear).map_err(|_| broken())
+        self.cipher().decrypt(&Nonce::from(*nonce), payload).map_err(|_| broken())
     }
 
     /// [`Keys::seal`] as text for JSON.
@@ -174,6 +185,10 @@ impl Keys {
     }
 }
 
+fn broken() -> Error {
+    Error::Internal("a sealed value does not open: is secret.key the right one?".to_owned())
+}
+
 /// A password of 24 characters that survives every form, shell and script.
 pub fn new_password() -> String {
     password_from(&rand::random::<[u8; 24]>())
@@ -189,20 +204,8 @@ fn make(path: &Path, master: &[u8; 32]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let hex: String = master.iter().map(|b| format!("{b:02x}")).collect();
-    writeln!(file, "{hex}")?;
+    writeln!(file, "{}", hex::encode(master))?;
     file.sync_all()
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut out = [0; 32];
-    for (i, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(out)
 }
 
 #[cfg(test)]
@@ -267,6 +270,9 @@ mod tests {
         assert!(keys.open(&sealed, "device b").is_err());
         assert!(Keys::new([8; 32]).open(&sealed, "device a").is_err());
         assert!(!sealed.windows(7).any(|w| w == b"hunter2"));
+        let octets = keys.seal_bytes(&[0xff, 0], "device a");
+        assert_eq!(keys.open_bytes(&octets, "device a").unwrap(), [0xff, 0]);
+        assert!(keys.open(&octets, "device a").is_err(), "it is no text");
         for cut in 0..sealed.len() {
             assert!(keys.open(&sealed[..cut], "device a").is_err());
         }

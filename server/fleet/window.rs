@@ -146,7 +146,7 @@ impl Window {
 }
 
 /// When the clock of a zone first shows this time or, where it skips it, a later one.
-fn reaches(tz: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+pub(crate) fn reaches(tz: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
     let shown = tz.from_local_datetime(&local).earliest();
     let at = shown.or_else(|| GapInfo::new(&local, &tz)?.end)?;
     Some(at.with_timezone(&Utc))
@@ -178,14 +178,20 @@ pub fn check(windows: &[Window]) -> Result<(), Error> {
 
 /// Whether devices may be changed now. Without windows: always.
 pub fn is_open(windows: &[Window], tz: Tz, now: DateTime<Utc>) -> bool {
-    let open = |window: &Window| {
+    windows.is_empty() || closes(windows, tz, now).is_some()
+}
+
+/// When the last of the windows that are open now closes; another one may be open by then. `None` =
+/// none of them is open.
+pub fn closes(windows: &[Window], tz: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let end = |window: &Window| {
         // A day more on each side: where the clock skips or repeats a midnight, what opened at one
         // date still or already has another.
         let days = -i64::from(window.minutes / 1_440) - 2..=1;
-        let mut openings = window.openings(tz, now, days);
-        openings.any(|at| at <= now && now - at < window.length())
+        let begun = window.openings(tz, now, days).filter(|at| *at <= now);
+        begun.map(|at| at + window.length()).filter(|end| *end > now).max()
     };
-    windows.is_empty() || windows.iter().any(open)
+    windows.iter().filter_map(end).max()
 }
 
 /// The first time from now on at which devices may be changed: now, where they may. `None` = never,
@@ -224,6 +230,11 @@ impl Hours {
     /// As [`next_open`].
     pub fn next_open(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         next_open(&self.windows, self.time_zone, now)
+    }
+
+    /// As [`closes`].
+    pub fn closes(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        closes(&self.windows, self.time_zone, now)
     }
 }
 
@@ -305,6 +316,9 @@ mod tests {
         let next = |now| next_open(&night, riga, at(now)).unwrap();
         assert_eq!(next("2026-11-21T01:00:00Z"), at("2026-11-27T21:00:00Z"));
         assert_eq!(next("2026-11-20T22:00:00Z"), at("2026-11-20T22:00:00Z"));
+        let closes = |now| closes(&night, riga, at(now));
+        assert_eq!(closes("2026-11-20T22:00:00Z"), Some(at("2026-11-21T01:00:00Z")));
+        assert_eq!(closes("2026-11-21T01:00:00Z"), None);
         let always = [window(&[Day::Mon], "00:00", MAX_MINUTES)];
         for hour in 0..24 * 8 {
             assert!(is_open(&always, riga, at("2026-06-01T00:30:00Z") + TimeDelta::hours(hour)));

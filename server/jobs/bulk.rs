@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::queue::{self, Order};
+use super::before::{self, Keep};
+use super::queue::Order;
 use crate::access::grant::Reach;
 use crate::error::Error;
 use crate::fleet::secret::Keys;
@@ -39,7 +40,7 @@ pub struct Stopped {
 
 /// Makes the job on each device; whose it is in `order` does not matter. The devices are in order of
 /// their ids, as everything is that locks several. Those that are not `within` any more are left
-/// out. `clock` tells the time of each batch: whoever follows events misses none of a long order.
+/// out. The configuration of those in `keep` is kept first. `clock` tells the time of each batch: whoever follows events misses none of a long order.
 ///
 /// # Errors
 /// [`Stopped`] by the first failure that is not a device's own.
@@ -48,12 +49,13 @@ pub async fn create(
     keys: &Keys,
     devices: &[Uuid],
     order: &Order,
+    keep: &Keep,
     within: &Reach,
     clock: fn() -> DateTime<Utc>,
 ) -> Result<Made, Stopped> {
     let mut made = Made::default();
     for batch in devices.chunks(BATCH) {
-        match create_batch(pool, keys, batch, order, within, clock()).await {
+        match create_batch(pool, keys, batch, order, keep, within, clock()).await {
             Ok(Made { created, skipped }) => {
                 made.created += created;
                 made.skipped += skipped;
@@ -69,6 +71,7 @@ async fn create_batch(
     keys: &Keys,
     devices: &[Uuid],
     order: &Order,
+    keep: &Keep,
     within: &Reach,
     now: DateTime<Utc>,
 ) -> Result<Made, Error> {
@@ -87,7 +90,7 @@ async fn create_batch(
             continue;
         }
         let order = Order { device_id: *device_id, ..order.clone() };
-        match queue::create(&mut tx, keys, order, now).await {
+        match before::create(&mut tx, keys, order, keep.of(*device_id), now).await {
             Ok((_, true)) => made.created += 1,
             Ok((_, false)) | Err(Error::NotFound(_) | Error::Conflict(_)) => made.skipped += 1,
             Err(error) => return Err(error),

@@ -6,11 +6,12 @@
 //! - [`release`]: which stored packages make an upgrade; [`upgrade`]: what proves that a device took
 //!   it. Both pure.
 //! - [`retry`]: what a fault means for the job.
-//! - [`bulk`]: the same job on every device of a selector.
+//! - [`bulk`]: the same job on every device of a selector. [`before`]: the configuration is kept first.
 //! - [`queue`]: creating, leasing, settling and closing them in the database.
 //!
 //! Nothing here touches a socket: a CWMP session (`acs::driver`) runs the machines.
 
+pub mod before;
 pub mod bulk;
 pub mod diagnose;
 pub mod download;

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 
 use super::queue;
 use crate::error::Error;
-use crate::store::jobs as store;
+use crate::store::{factory_trials, jobs as store};
 
 /// Devices in one pass.
 const BATCH: i64 = 200;
@@ -32,6 +32,7 @@ pub async fn pass(pool: &PgPool, now: DateTime<Utc>) -> Result<bool, Error> {
 
 /// Deletes ended jobs that are too old, a bounded number.
 pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Error> {
+    factory_trials::prove(pool, None, now).await?;
     store::purge(pool, now - KEEP, PURGE).await?;
     Ok(())
 }

@@ -57,6 +57,8 @@ pub struct Arming {
     pub variables: Variables,
     /// Name of the template of the mode script, which runs once before any other.
     pub mode_template: Option<String>,
+    /// Which version of it: the newest when the bench was armed, as Muster says and nobody else.
+    pub mode_version: Option<i32>,
     /// Needed for a profile that nobody has verified.
     pub accept_unverified: bool,
 }
@@ -74,6 +76,7 @@ impl Default for Arming {
             dhcp: false,
             variables: Variables::default(),
             mode_template: None,
+            mode_version: None,
             accept_unverified: false,
         }
     }

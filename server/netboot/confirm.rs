@@ -16,9 +16,10 @@ use crate::store::bench::{self, Confirmable, LogRow};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
-/// Each so many looks the addresses of devices that came are read, which takes longer.
+/// Each so many looks the devices that began anew are looked through, and their addresses read, which
+/// takes longer.
 const BY_ADDRESS_EACH: u64 = 5;
-/// Boards that are looked at.
+/// Boards that are noted at once.
 const LIMIT: i64 = 500;
 
 /// Looks until the token is cancelled; on every node, as the one with the bench may be gone.

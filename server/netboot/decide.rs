@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use muster_netboot::board::{Gives, Kind};
+use muster_netboot::mac::Mac;
 use muster_netboot::profile::Profile;
 use muster_routeros::arch::Arch;
 use uuid::Uuid;
@@ -88,16 +89,24 @@ impl Decider {
             Ok(granted) => granted,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if known.is_elsewhere(self.bench.bench_id, now) {
+            return Ok(Err(policy::elsewhere()));
+        }
         let given = match self.given(question, known, grant, served).await {
             Ok(given) => given,
             Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
             Err(Stop::Failed(error)) => return Err(error),
         };
-        // Only now: one that there is nothing for takes no other's place.
-        if let (By::Any, Some((arming, _))) = (grant.by, &known.armed)
-            && !self.rate().take(question.mac, arming.any_per_minute, now)
-        {
-            return Ok(Err(policy::spent(arming)));
+        // Only now: one that there is nothing for takes no turn, and no other's place.
+        if !self.take_turn(question.mac, now).await? {
+            return Ok(Err(policy::elsewhere()));
+        }
+        let counts = known.armed.as_ref().filter(|_| grant.by == By::Any);
+        let spent = counts.and_then(|(arming, _)| self.spent(question.mac, arming, now));
+        if let Some(refusal) = spent {
+            let mac = question.mac.to_string();
+            store::end_turn(&self.app.pool, &mac, self.bench.bench_id).await?;
+            return Ok(Err(refusal));
         }
         Ok(Ok(given))
     }
@@ -119,6 +128,19 @@ impl Decider {
         }
         known.armed = self.armed().await?;
         Ok(known)
+    }
+
+    /// Whether this bench is the one to serve it, for a while; false = another one is. Of those that hear
+    /// it at once just one is told so.
+    async fn take_turn(&self, mac: Mac, now: DateTime<Utc>) -> Result<bool, Error> {
+        let (mac, until) = (mac.to_string(), now + store::TURN);
+        Ok(store::take_turn(&self.app.pool, &mac, self.bench.bench_id, now, until).await?)
+    }
+
+    /// Why one that nobody named is not served, although it could be; `None` = it is one of this minute.
+    fn spent(&self, mac: Mac, arming: &Arming, now: DateTime<Utc>) -> Option<Refusal> {
+        let is_taken = self.rate().take(mac, arming.any_per_minute, now);
+        (!is_taken).then(|| policy::spent(arming))
     }
 
     fn rate(&self) -> MutexGuard<'_, Rate> {
@@ -151,16 +173,13 @@ impl Decider {
         let allowed = !claimed && store::allowed_for(pool, &mac, board_id).await?.is_some();
         let arming = known.armed.as_ref().map(|(arming, _)| arming);
         let profile = arming.and_then(|a| profiles.iter().find(|p| p.name == a.profile));
-        let (kind, arch, relayed, matches) = match &question.asks {
-            Asks::Boot { request, kind, said } => (
-                *kind,
-                said.arch,
-                !request.giaddr.is_unspecified(),
-                profile.is_some_and(|profile| profile.matches(request)),
-            ),
+        let (kind, arch, matches) = match &question.asks {
+            Asks::Boot { request, kind, said } => {
+                (*kind, said.arch, profile.is_some_and(|profile| profile.matches(request)))
+            }
             Asks::Install(announcement) => {
                 let arch = announcement.arch.parse::<Arch>().map(Arch::word).unwrap_or_default();
-                (Kind::Etherboot { arch }, Some(arch), false, false)
+                (Kind::Etherboot { arch }, Some(arch), false)
             }
         };
         let most = arming.map_or(0, |arming| arming.any_per_minute);
@@ -169,7 +188,6 @@ impl Decider {
             kind,
             arch,
             announced: matches!(question.asks, Asks::Install(_)),
-            relayed,
             armed: known.armed.as_ref().map(|(arming, until)| Armed { arming, until: *until }),
             served: profile.map(|profile| Served { profile, matches }),
             claimed,
@@ -291,6 +309,13 @@ impl Known {
         (self.row.map_or(Stored::Nothing, |row| Stored::Row(Box::new(row))), self.named)
     }
 
+    /// Whether another bench is about to serve it, as far as is stored.
+    fn is_elsewhere(&self, bench_id: Uuid, now: DateTime<Utc>) -> bool {
+        self.row.as_ref().is_some_and(|row| {
+            row.bench_id != bench_id && store::is_served(&row.state, row.updated_at, now)
+        })
+    }
+
     /// What the board calls itself: now, or before its boot image ran.
     fn board_id<'a>(&'a self, question: &'a Question) -> Option<&'a str> {
         match &question.asks {
@@ -363,6 +388,21 @@ mod tests {
         assert!(matches!(stored, Stored::Row(_)));
         assert_eq!(claim, Some((claim_id, site)));
         assert!(matches!(Known::of(None).stored(), (Stored::Nothing, None)));
+    }
+
+    #[test]
+    fn a_board_is_elsewhere_while_another_bench_is_about_to_serve_it() {
+        let (here, there) = (Uuid::from_u128(7), Uuid::from_u128(8));
+        let at = DateTime::UNIX_EPOCH;
+        let known = |state: &str| {
+            let mut row = crate::netboot::record::fresh(Mac::ZERO, there, at);
+            state.clone_into(&mut row.state);
+            Known::of(Some(row))
+        };
+        assert!(known("transferring").is_elsewhere(here, at));
+        assert!(!known("transferring").is_elsewhere(there, at));
+        assert!(!known("transferring").is_elsewhere(here, at + store::TURN));
+        assert!(!known("failed").is_elsewhere(here, at) && !Known::of(None).is_elsewhere(here, at));
     }
 
     #[test]

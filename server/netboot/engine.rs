@@ -7,13 +7,14 @@
 //! decides nothing else, and touches no socket and no database: `responder` does, around it.
 //!
 //! - here: what comes in, by port, and time. - `boots`: requests of boards, and their answers. -
-//!   `transfer`: what they read. - `install`: what is done to those that are installed. - `known`: what
-//!   is kept of each. - `parts`: what goes in and comes out.
+//!   `rivals`: other servers on the segment. - `transfer`: what they read. - `install`: what is done to
+//!   those that are installed. - `known`: what is kept of each. - `parts`: what goes in and comes out.
 
 mod boots;
 mod install;
 mod known;
 mod parts;
+mod rivals;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -23,7 +24,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_netboot::bootp::{self, Reply, Request};
+use muster_netboot::bootp::Request;
 use muster_netboot::mac::Mac;
 use muster_netboot::pool::Pool;
 
@@ -57,6 +58,8 @@ pub struct Engine {
     /// When it was last asked about the installation of a board.
     announced: HashMap<Mac, Duration>,
     others: Others,
+    /// When others are asked for next; `None` = the bench is not armed.
+    asks_others_at: Option<Duration>,
     /// Since when newcomers are counted, and how many came.
     newcomers: (Duration, u32),
 }
@@ -74,6 +77,7 @@ impl Engine {
             installs: HashMap::new(),
             announced: HashMap::new(),
             others: Others::default(),
+            asks_others_at: None,
             newcomers: (Duration::ZERO, 0),
             setup,
         }
@@ -88,6 +92,9 @@ impl Engine {
         }
         let anew = orders.armed_at != self.orders.armed_at;
         self.orders = orders;
+        if self.orders.until.is_some() && (anew || self.asks_others_at.is_none()) {
+            self.asks_others_at = Some(Duration::ZERO);
+        }
         if anew {
             // What was offered or refused before is asked about again. What began goes on.
             self.boards.retain(|mac, known| known.is_busy() || self.installs.contains_key(mac));
@@ -128,6 +135,9 @@ impl Engine {
         let may_boot = is_near || from.ip().is_unspecified();
         match port {
             Port::Bootp => match Request::read(bytes) {
+                Ok(request) if rivals::is_bench(&request) => {
+                    self.another_bench(from, &request, now);
+                }
                 Ok(request) if may_boot => self.request(request, now, &mut out),
                 Ok(_) => dropped("stranger"),
                 Err(_) => self.reply_of_another(from, bytes, now),
@@ -140,17 +150,6 @@ impl Engine {
             Port::Tftp | Port::Transfer | Port::Netinstall => {}
         }
         out
-    }
-
-    fn reply_of_another(&mut self, from: SocketAddrV4, bytes: &[u8], now: Now) {
-        if let Ok(reply) = Reply::read(bytes) {
-            let dhcp = reply.message_type().is_some();
-            let server = reply.option(bootp::SERVER).and_then(|b| <[u8; 4]>::try_from(b).ok());
-            let address = server.map_or(*from.ip(), Ipv4Addr::from);
-            if address != self.setup.network.addr() {
-                self.others.note(address, dhcp, now.at);
-            }
-        }
     }
 
     /// Something that was to be written of a board is stored.
@@ -187,6 +186,7 @@ impl Engine {
         let mut out = Out::default();
         self.tick_transfers(now, &mut out);
         self.tick_installs(now, &mut out);
+        self.ask_others(now, &mut out);
         let due = self.boards.iter().filter(|(_, known)| known.is_due(now.since));
         for mac in due.map(|(mac, _)| *mac).collect::<Vec<_>>() {
             if self.boards.get_mut(&mac).is_some_and(|known| known.board.tick(now.since)) {
@@ -208,7 +208,7 @@ impl Engine {
         let transfers = self.transfers.values().filter_map(Transfer::deadline);
         let installs = self.installs.values().filter_map(|running| running.installer.deadline());
         let boards = self.boards.values().filter_map(|known| known.board.deadline());
-        transfers.chain(installs).chain(boards).min()
+        transfers.chain(installs).chain(boards).chain(self.asks_others_at).min()
     }
 }
 

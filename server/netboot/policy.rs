@@ -62,8 +62,6 @@ pub struct Facts<'a> {
     pub arch: Option<&'a str>,
     /// It runs its boot image, and asks for its installation.
     pub announced: bool,
-    /// It came by a relay.
-    pub relayed: bool,
     /// `None` = nobody has armed the bench.
     pub armed: Option<Armed<'a>>,
     /// `None` = the profile that the bench is armed with is gone.
@@ -133,10 +131,6 @@ pub struct Grant {
 /// # Errors
 /// Why the board gets nothing.
 pub fn decide(facts: &Facts<'_>) -> Result<Grant, Refusal> {
-    if facts.relayed {
-        let words = "it came by a relay: boards are served on the segment of the bench alone";
-        return Err(Refusal::new("relay", words));
-    }
     let Some(armed) = facts.armed.filter(|armed| armed.until > facts.now) else {
         return Err(Refusal::new("disarmed", "the bench is not armed: nothing is sent on it"));
     };
@@ -150,6 +144,12 @@ pub fn decide(facts: &Facts<'_>) -> Result<Grant, Refusal> {
         return Err(spent(armed.arming));
     }
     Ok(Grant { by, what })
+}
+
+/// Another bench hears it, too, and was first.
+pub fn elsewhere() -> Refusal {
+    let words = "another bench serves it at the moment: that is where it gets what it asks for";
+    Refusal::new("elsewhere", words)
 }
 
 /// As many boards that nobody named were served within a minute as may be.

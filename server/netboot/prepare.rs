@@ -104,7 +104,10 @@ pub async fn file(
     let template = (arming.template.as_str(), arming.template_version);
     let mut prepared = script(app, subject, template, over).await?;
     let mode = match &arming.mode_template {
-        Some(template) => Some(script(app, subject, (template, None), over).await?),
+        Some(template) => {
+            let template = (template.as_str(), arming.mode_version);
+            Some(script(app, subject, template, over).await?)
+        }
         None => None,
     };
     let text = mode.as_ref().map(|mode| mode.script.as_str());
@@ -228,7 +231,7 @@ fn built(
 ) -> Result<Vec<u8>, Refusal> {
     let file = payload::build(profile, script.as_bytes(), mode.map(str::as_bytes))
         .map_err(|why| Refusal::new("no_profile", why))?;
-    payload::fits(profile, script.len(), file.len(), free)
+    payload::fits(profile, file.len(), free)
         .map_err(|why| Refusal::new("too_big", why.to_string()))?;
     Ok(file)
 }
@@ -271,6 +274,7 @@ fn keyed(key: &[u8; 32], bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use muster_netboot::profile::{Mode, Place};
     use serde_json::json;
 
     use super::*;
@@ -297,9 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_script_needs_a_profile_that_knows_how() {
+    fn a_mode_script_needs_a_profile_that_knows_how_and_room_beside_the_script() {
         let without = Profile { mode: None, ..profile().clone() };
         assert_eq!(code(built(&without, "#\n", Some("#\n"), None)), "no_profile");
+        let mode = Some(Mode { place: Place::Before, separator: Vec::new() });
+        let with = Profile { mode, ..profile().clone() };
+        let (half, more) = ("#".repeat(1_999) + "\n", "#".repeat(2_000) + "\n");
+        built(&with, &half, Some(half.as_str()), None).unwrap();
+        assert_eq!(code(built(&with, &half, Some(more.as_str()), None)), "too_big");
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub struct Detail {
     /// From its first request to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i32>,
-    /// What is to be said of the files of an installation.
+    /// What is to be said beside: of the files of an installation, of an answer that came late.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// The device that it became.
@@ -125,42 +125,11 @@ pub fn fresh(mac: Mac, bench_id: Uuid, now: DateTime<Utc>) -> BoardRow {
         bench_id,
         kind: "other".to_owned(),
         state: Stage::Seen.word().to_owned(),
-        reason: None,
-        words: None,
-        board_id: None,
-        vendor_class: None,
-        arch: None,
-        free_bytes: None,
         options: json!({}),
-        claim_id: None,
-        device_id: None,
-        site: None,
-        profile: None,
-        profile_status: None,
-        strategy: None,
-        template: None,
-        template_version: None,
-        script: None,
-        script_sha256: None,
-        size: None,
-        address: None,
-        step: None,
-        sent_bytes: 0,
-        total_bytes: 0,
-        requests: 0,
-        retries: 0,
-        duration_ms: None,
         first_seen_at: now,
         seen_at: now,
-        offered_at: None,
-        delivered_at: None,
-        confirmed_at: None,
-        done: false,
-        deliveries: 0,
-        install: None,
-        install_until: None,
         updated_at: now,
-        decided: false,
+        ..BoardRow::default()
     }
 }
 
@@ -278,6 +247,8 @@ pub struct Write {
     pub log: Option<LogRow>,
     /// The arming by its name that is over, as it was stored.
     pub install_over: Option<(Value, DateTime<Utc>)>,
+    /// It gets nothing although its turn was taken: another bench may serve it.
+    pub turn_over: bool,
 }
 
 /// What the writer is told.
@@ -351,6 +322,9 @@ async fn store(app: &Shared, writes: &[Write]) -> Result<(), sqlx::Error> {
         }
         if let Some((install, until)) = &write.install_over {
             bench::install_over(&mut tx, &write.row.mac, install, *until).await?;
+        }
+        if write.turn_over {
+            bench::end_turn(&mut *tx, &write.row.mac, write.row.bench_id).await?;
         }
     }
     tx.commit().await

@@ -181,6 +181,12 @@ impl Responder {
             let out = engine.packet(port, from, bytes, now);
             self.carry_out(out).await;
         }
+        let now = self.now();
+        if port == Port::Tftp
+            && let Some(engine) = &mut self.engine
+        {
+            engine.answered(from, now);
+        }
     }
 
     async fn happened(&mut self, event: Event) {
@@ -242,8 +248,10 @@ impl Responder {
         let (listening, serving) = (self.listening.as_ref(), self.serving.as_ref());
         match port {
             Port::Bootp => listening.map(|sockets| &sockets.bootp),
-            // It only hears.
-            Port::Replies => None,
+            // Where another program has it, others are asked from where boards are answered.
+            Port::Replies => {
+                listening.map(|sockets| sockets.replies.as_ref().unwrap_or(&sockets.bootp))
+            }
             Port::Tftp => serving.map(|sockets| &sockets.tftp),
             Port::Transfer => serving.map(|sockets| &sockets.transfer),
             Port::Netinstall => serving.map(|sockets| &sockets.netinstall),

@@ -68,14 +68,14 @@ fn found(interface: &str, all: &[InterfaceAddress]) -> Result<Link, String> {
     Ok(Link { index, mac, address })
 }
 
-/// Opens a port on an interface; port 0 is any.
+/// Opens a port on an interface; port 0 is any. `shared`: a program that shares it, too, may have it as
+/// well.
 ///
 /// # Errors
 /// What the system says.
-pub fn open(interface: &str, address: Ipv4Addr, port: u16) -> io::Result<Socket> {
+pub fn open(interface: &str, address: Ipv4Addr, port: u16, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    // Beside a program that has the port on other interfaces.
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(shared)?;
     socket.set_broadcast(true)?;
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -99,8 +99,13 @@ pub fn words(port: u16, error: &io::Error) -> String {
     }
 }
 
-fn socket(interface: &str, address: Ipv4Addr, port: u16) -> Result<UdpSocket, String> {
-    open(interface, address, port)
+fn socket(
+    interface: &str,
+    address: Ipv4Addr,
+    port: u16,
+    shared: bool,
+) -> Result<UdpSocket, String> {
+    open(interface, address, port, shared)
         .and_then(|socket| UdpSocket::from_std(socket.into()))
         .map_err(|e| words(port, &e))
 }
@@ -120,9 +125,10 @@ impl Listening {
     /// # Errors
     /// In words.
     pub fn open(interface: &str) -> Result<Self, String> {
-        // Requests come to all, so to every address.
-        let bootp = socket(interface, Ipv4Addr::UNSPECIFIED, BOOTP)?;
-        let replies = socket(interface, Ipv4Addr::UNSPECIFIED, REPLIES)
+        // Requests come to all, so to every address. These ports a DHCP server or client of the host may
+        // have as well: what is sent to all comes to each of their sockets.
+        let bootp = socket(interface, Ipv4Addr::UNSPECIFIED, BOOTP, true)?;
+        let replies = socket(interface, Ipv4Addr::UNSPECIFIED, REPLIES, true)
             .map_err(|why| tracing::debug!(bench.interface = interface, "{why}"))
             .ok();
         Ok(Self { bootp, replies })
@@ -146,10 +152,12 @@ impl Serving {
     /// # Errors
     /// In words.
     pub fn open(interface: &str, address: Ipv4Addr) -> Result<Self, String> {
+        // What is sent to one address comes to one socket alone: of two that share a port, to that of
+        // whoever came last.
         Ok(Self {
-            tftp: socket(interface, address, TFTP)?,
-            transfer: socket(interface, address, 0)?,
-            netinstall: socket(interface, Ipv4Addr::UNSPECIFIED, NETINSTALL)?,
+            tftp: socket(interface, address, TFTP, false)?,
+            transfer: socket(interface, address, 0, false)?,
+            netinstall: socket(interface, Ipv4Addr::UNSPECIFIED, NETINSTALL, false)?,
         })
     }
 }

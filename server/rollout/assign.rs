@@ -87,7 +87,7 @@ pub fn waves(waves: &[Wave], total: usize, matches: impl Fn(usize, usize) -> boo
             Take::Percent(percent) => share(total, *percent),
             Take::Devices(_) | Take::Group(_) | Take::Site(_) | Take::Rest => total,
         };
-        let named = matches!(wave.take, Take::Devices(_) | Take::Group(_) | Take::Site(_));
+        let named = is_named(&wave.take);
         let free = taken.iter_mut().enumerate().filter(|(_, wave)| **wave == NONE);
         for (_, wave) in free.filter(|(at, _)| !named || matches(number, *at)).take(room) {
             *wave = number_of;
@@ -98,6 +98,11 @@ pub fn waves(waves: &[Wave], total: usize, matches: impl Fn(usize, usize) -> boo
         *wave = last;
     }
     taken
+}
+
+/// Whether a wave is for certain devices, and not for some of those that are left.
+pub fn is_named(take: &Take) -> bool {
+    matches!(take, Take::Devices(_) | Take::Group(_) | Take::Site(_))
 }
 
 /// So many of a hundred, rounded up; at least one.
@@ -166,6 +171,29 @@ mod tests {
             |d: u128| Placed { device_id: id(d), site: None, depth: depth(id(d), &uplinks) };
         let devices = [placed(1), placed(3), placed(2)];
         assert_eq!(order(Uuid::nil(), Order::Topology, &devices), [1, 2, 0]);
+    }
+
+    #[test]
+    fn one_site_comes_after_the_other() {
+        let rollout = Uuid::from_u128(7);
+        let sites = [Some("lv.riga"), Some("ee"), None];
+        let devices: Vec<Placed> = (0..30)
+            .map(|n| {
+                let site = sites[usize::try_from(n % 3).unwrap_or_default()];
+                Placed { device_id: Uuid::from_u128(n), site, depth: 0 }
+            })
+            .collect();
+        let taken = order(rollout, Order::Site, &devices);
+        let of = |at: &u32| devices[*at as usize].site;
+        let mut stands: Vec<_> = taken.iter().map(of).collect();
+        stands.dedup();
+        assert_eq!(stands, [None, Some("ee"), Some("lv.riga")]);
+        // At one site as everywhere else: others first in each rollout.
+        let spread = order(rollout, Order::Spread, &devices);
+        let at_one = |order: &[u32]| -> Vec<u32> {
+            order.iter().copied().filter(|at| of(at) == Some("ee")).collect()
+        };
+        assert_eq!(at_one(&taken), at_one(&spread));
     }
 
     proptest! {

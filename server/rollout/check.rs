@@ -21,7 +21,7 @@ const MAX_NAME: usize = 64;
 /// Times without changes.
 const MAX_BLACKOUTS: usize = 50;
 /// Devices under way at a time.
-const MAX_CONCURRENT: u32 = 100_000;
+pub(super) const MAX_CONCURRENT: u32 = 100_000;
 /// How often a device is tried again.
 const MAX_RETRIES: u32 = 10;
 /// Minutes of 30 days: nothing takes longer.

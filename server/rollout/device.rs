@@ -48,6 +48,8 @@ pub enum Step {
         /// Their size together.
         bytes: u64,
     },
+    /// Have it send its configuration, which is kept. It changes nothing.
+    Backup,
     /// Run a stored script.
     Script {
         /// The stored file.
@@ -72,7 +74,8 @@ impl Step {
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Upgrade { version, .. } => Some(version),
-            Self::Script { .. }
+            Self::Backup
+            | Self::Script { .. }
             | Self::Template
             | Self::Report
             | Self::Parameters
@@ -86,6 +89,7 @@ impl Step {
     pub fn words(&self) -> String {
         match self {
             Self::Upgrade { version, .. } => format!("come back on {version}"),
+            Self::Backup => "send its configuration".to_owned(),
             Self::Script { .. } | Self::Template => "run the script".to_owned(),
             Self::Report => "tell what became of the script".to_owned(),
             Self::Parameters => "take the parameters".to_owned(),
@@ -125,6 +129,11 @@ impl Device {
     /// The version that it should run in the end; `None` = the change is of something else.
     fn target(&self) -> Option<&str> {
         self.steps.iter().rev().find_map(Step::version)
+    }
+
+    /// Whether nothing has changed it when it comes to this step.
+    fn is_untouched(&self, step: usize) -> bool {
+        self.steps.iter().take(step).all(|before| *before == Step::Backup)
     }
 }
 

@@ -217,6 +217,20 @@ pub fn another_audience(meant: u64, found: u64) -> Option<String> {
     })
 }
 
+/// Why devices do not begin whose canaries are nobody: these waves are for certain devices, and have
+/// none. `None` = each has some.
+pub fn without_devices(waves: &[String]) -> Option<String> {
+    let names: Vec<String> = waves.iter().map(|name| format!("`{name}`")).collect();
+    let (what, has) = if names.len() == 1 { ("wave", "has") } else { ("waves", "have") };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{what} {} {has} no device: those that the plan names are not found, are left out, or are in a \
+             wave before; abort it and mend the plan, or resume: it goes on without them",
+            names.join(", ")
+        )
+    })
+}
+
 /// A good wave passes when it was watched for long enough.
 fn watched(
     plan: &Plan,

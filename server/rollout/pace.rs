@@ -1,6 +1,10 @@
 //! How many devices may begin now, and which. Pure.
 //!
 //! Owns that a limit is never passed: what is asked for is begun only as far as all of them let it.
+//!
+//! - [`forecast`]: how long it takes.
+
+pub mod forecast;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

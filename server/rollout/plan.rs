@@ -27,6 +27,8 @@ pub struct Plan {
     pub heed_windows: bool,
     /// Days, by the clock of each site, on which no device is begun.
     pub blackout: Vec<Blackout>,
+    /// The configuration of each device is kept before a script, or what a template gives, runs there.
+    pub backup: bool,
     /// What healthy means.
     pub checks: Checks,
     /// How long the steps may take.
@@ -137,7 +139,7 @@ pub struct Pace {
     pub per_site: Option<u32>,
     /// The same behind each uplink.
     pub per_uplink: Option<u32>,
-    /// Megabits per second that its downloads may take together, on each node.
+    /// Megabits per second that its downloads may take together; the nodes share them equally.
     pub megabits: Option<u32>,
 }
 
@@ -274,6 +276,7 @@ impl Default for Plan {
             pace: Pace::default(),
             heed_windows: true,
             blackout: Vec::new(),
+            backup: true,
             checks: Checks::default(),
             deadlines: Deadlines::default(),
             retries: 1,

@@ -220,6 +220,7 @@ fn thousands_of_rollouts_end_as_they_should() {
         "reported late",
         "sick after it was healthy",
         "looked at again after a start",
+        "looked at anew by order",
         "put off by a window",
         "called back at closing",
         "waits beside a sick one",

@@ -42,6 +42,23 @@ fn one(rules: Vec<Rule>, rule_id: Uuid) -> Result<Rule, Error> {
     found.ok_or_else(|| Error::NotFound(format!("no rule of admission {rule_id}")))
 }
 
+/// What is wrong with the selectors of these rules, in their order; `None` = it can be read. One that
+/// cannot lets nobody in.
+///
+/// # Errors
+/// [`Error::Denied`]
+pub async fn unreadable(
+    app: &App,
+    ctx: &Ctx,
+    rules: &[Rule],
+) -> Result<Vec<Option<String>>, Error> {
+    ctx.require(Right::Read)?;
+    let texts: Vec<&str> = rules.iter().map(|rule| rule.selector.as_str()).collect();
+    let mut conn = app.pool.acquire().await?;
+    let wrong = group::wrong(&mut conn, &texts).await?;
+    Ok(wrong.into_iter().map(|wrong| wrong.map(|e| e.message)).collect())
+}
+
 /// Makes a rule.
 ///
 /// # Errors
@@ -49,7 +66,6 @@ fn one(rules: Vec<Rule>, rule_id: Uuid) -> Result<Rule, Error> {
 /// name that is taken, and for too many rules.
 pub async fn create(app: &App, ctx: &Ctx, fields: RuleFields) -> Result<Rule, Error> {
     ctx.require_everywhere(Right::Operate)?;
-    read(app, &fields).await?;
     let mut tx = app.pool.begin().await?;
     sites::share_tree(&mut tx).await?;
     store::lock(&mut tx).await?;
@@ -94,19 +110,14 @@ pub async fn change(
     patch: impl FnOnce(RuleFields) -> Result<RuleFields, Error>,
 ) -> Result<Rule, Error> {
     ctx.require_everywhere(Right::Operate)?;
-    // Before there is a transaction: to read a selector takes a connection.
-    let before = RuleFields::of(&get(app, ctx, rule_id).await?);
-    let fields = patch(before.clone())?;
-    read(app, &fields).await?;
     let mut tx = app.pool.begin().await?;
     sites::share_tree(&mut tx).await?;
     store::lock(&mut tx).await?;
     let rules = store::all(&mut *tx).await?;
     let current = one(rules.clone(), rule_id)?;
     check(current.updated_at)?;
-    if RuleFields::of(&current) != before {
-        return Err(Error::Conflict("it was changed at this moment: look at it again".to_owned()));
-    }
+    let before = RuleFields::of(&current);
+    let fields = patch(before.clone())?;
     let position = fields.position;
     let rule = fields.onto(Rule { updated_at: ctx.now, ..current })?;
     let rule = write(&mut tx, &rules, rule, position).await?;
@@ -119,15 +130,8 @@ pub async fn change(
     Ok(rule)
 }
 
-/// That its selector can be read.
-async fn read(app: &App, fields: &RuleFields) -> Result<(), Error> {
-    if let Some(text) = &fields.selector {
-        group::read(&app.pool, text, "/selector").await?;
-    }
-    Ok(())
-}
-
-/// Writes a rule in its place among the others; gives it as it is then. Rules are locked.
+/// Writes a rule in its place among the others; gives it as it is then. Rules are locked, so that a
+/// group that its selector names stays.
 async fn write(
     tx: &mut PgConnection,
     rules: &[Rule],
@@ -137,6 +141,10 @@ async fn write(
     let id = rule.rule_id;
     if rules.iter().any(|other| other.rule_id != id && other.name == rule.name) {
         return Err(Error::Conflict(format!("there already is a rule `{}`", rule.name)));
+    }
+    let wrong = group::wrong(tx, &[rule.selector.as_str()]).await?;
+    if let Some(e) = wrong.into_iter().flatten().next() {
+        return Err(Error::invalid("/selector", e.to_string()));
     }
     if let Some(site) = &rule.site
         && !sites::exists(&mut *tx, site).await?

@@ -176,12 +176,13 @@ fn maker(ctx: &Ctx) -> Option<Uuid> {
 /// Removes a file.
 ///
 /// # Errors
-/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] while an open job needs it.
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] while an open job needs it, or a rollout,
+/// be it to be taken back.
 pub async fn delete(app: &App, ctx: &Ctx, artifact_id: Uuid) -> Result<(), Error> {
     ctx.require(Right::Operate)?;
     let mut tx = app.pool.begin().await?;
     let gone = || unknown(artifact_id);
-    let artifact = store::get(&mut *tx, artifact_id).await?.ok_or_else(gone)?;
+    let artifact = store::lock(&mut tx, artifact_id).await?.ok_or_else(gone)?;
     if !may_delete(ctx, &artifact) {
         ctx.require_everywhere(Right::Operate)?;
     }
@@ -216,11 +217,10 @@ fn object(artifact: &Artifact) -> Object<'_> {
 
 /// What the audit log keeps of it.
 fn told(artifact: &Artifact) -> Value {
-    let sha256: String = artifact.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "name": artifact.name,
         "size": artifact.size,
-        "sha256": sha256,
+        "sha256": hex::encode(&artifact.sha256),
         "content_type": artifact.content_type,
     })
 }

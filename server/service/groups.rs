@@ -82,7 +82,8 @@ pub async fn create(app: &App, ctx: &Ctx, fields: GroupFields) -> Result<Group, 
 ///
 /// # Errors
 /// As [`create`]; also [`Error::NotFound`], those of `check` and `patch`, and [`Error::Conflict`]
-/// where another group's selector, or that of a rollout that has not ended, could not be read then.
+/// where another group's selector, or that of a rule of admission or of a rollout that has not ended,
+/// could not be read then.
 pub async fn change(
     app: &App,
     ctx: &Ctx,
@@ -113,8 +114,9 @@ pub async fn change(
 /// Removes a group; its devices stay what they are. `check` as with [`change`].
 ///
 /// # Errors
-/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where another group's selector or a
-/// rollout that has not ended names it, or somebody was granted something for its devices.
+/// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] where another group's selector, a
+/// rule of admission or a rollout that has not ended names it, or somebody was granted something for
+/// its devices.
 pub async fn delete(
     app: &App,
     ctx: &Ctx,

@@ -4,8 +4,9 @@
 //! its device, and ordered and cancelled by whoever may operate there. What a job is, and its life,
 //! is of `crate::jobs`.
 //!
-//! - `list`: what narrows a list of them.
+//! - `care`: what orders by hand wait for. `list`: what narrows a list of them.
 
+mod care;
 mod list;
 
 pub use list::{JobFilter, JobTime, list};
@@ -21,6 +22,7 @@ use crate::access::right::Right;
 use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::jobs::before::{self, is_risky};
 use crate::jobs::bulk::{self, Made, Stopped};
 use crate::jobs::queue::{self, Order, masked_args};
 use crate::jobs::spec::JobSpec;
@@ -54,6 +56,9 @@ pub struct NewOrder {
     pub idempotency_key: Option<String>,
     /// Whether the device is woken for it; true when absent.
     pub wake: Option<bool>,
+    /// Whether the device's configuration is kept before it is changed; as its profiles say when absent,
+    /// and where they say nothing it is.
+    pub backup: Option<bool>,
 }
 
 impl NewOrder {
@@ -75,6 +80,10 @@ impl NewOrder {
         if let Some(why) = wrong {
             return Err(Error::invalid("/idempotency_key", why));
         }
+        if self.backup.is_some() && !is_risky(&self.spec) {
+            let why = "only before a script, a configuration or a reset is anything kept";
+            return Err(Error::invalid("/backup", why));
+        }
         self.spec.validate()
     }
 
@@ -89,6 +98,7 @@ impl NewOrder {
             wake: self.wake.unwrap_or(true),
             own: false,
             rollout: None,
+            unkept: false,
         }
     }
 }
@@ -98,7 +108,8 @@ impl NewOrder {
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Invalid`] with pointers into the order;
-/// [`Error::Conflict`] for a key of another kind of job, and for a device with too many jobs.
+/// [`Error::Conflict`] for a key of another kind of job, for a device with too many jobs, and for a
+/// factory configuration that another device is to prove first.
 pub async fn create(
     app: &App,
     ctx: &Ctx,
@@ -109,19 +120,26 @@ pub async fn create(
     order.check()?;
     let device = devices::find(app, ctx, device, Right::Operate).await?;
     queue::check_artifact(&app.pool, &order.spec).await?;
+    let keep = care::keep(app, &order.spec, order.backup, &[device.device_id]).await?;
+    let keeps = keep.of(device.device_id);
     let order = order.by(&ctx.actor.name, device.device_id);
-    let kind = order.spec.kind();
+    let (spec, kind) = (order.spec.clone(), order.spec.kind());
     let mut tx = app.pool.begin().await?;
     devices::hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
-    let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
+    let (job, made) = before::create(&mut tx, &app.keys, order, keeps, ctx.now).await?;
     if job.kind != kind {
         let why = format!("the idempotency key is that of an open job of the kind {}", job.kind);
         return Err(Error::Conflict(why));
     }
     if made {
+        care::admit(&mut tx, ctx, &spec, &job).await?;
         let name = told_name(&job, &device);
         let object = Object::new("job", job.job_id, &name);
-        audit::record(&mut tx, ctx, "job.create", object, (), told(&job)).await?;
+        let mut after = told(&job);
+        if is_risky(&spec) {
+            after["backup"] = json!(keeps);
+        }
+        audit::record(&mut tx, ctx, "job.create", object, (), after).await?;
     }
     tx.commit().await?;
     app.wake_hint.notify_one();
@@ -164,6 +182,7 @@ pub async fn again(app: &App, ctx: &Ctx, job_id: Uuid) -> Result<Job, Error> {
         expires_at: None,
         idempotency_key: None,
         wake: None,
+        backup: None,
     };
     Ok(create(app, ctx, &device.device_id.to_string(), order).await?.0)
 }
@@ -214,7 +233,7 @@ fn of_job(error: Error, job_id: Uuid) -> Error {
 /// # Errors
 /// [`Stopped`] with how far it came. Pointers of [`Error::Invalid`] are into
 /// `{"selector", "device_ids", "expected", "job"}`; [`Error::Conflict`] names the real number of
-/// devices.
+/// devices, or says that a factory configuration is to be tried on one device first.
 pub async fn bulk(
     app: &Shared,
     ctx: &Ctx,
@@ -225,11 +244,18 @@ pub async fn bulk(
     let nothing = |error: Error| Stopped { made: Made::default(), error };
     let begun = begin(app, ctx, which, &order, expected).await;
     let (bulk_id, devices) = begun.map_err(nothing)?;
+    let backup = order.backup;
     let order = order.by(&ctx.actor.name, Uuid::nil());
     let (app, ctx, reach) = (app.clone(), ctx.clone(), ctx.reach(Right::Operate));
     // A task of its own: a caller who goes away must not leave the half of it undone.
     let work = tokio::spawn(async move {
-        let result = bulk::create(&app.pool, &app.keys, &devices, &order, &reach, clock::now).await;
+        let result = match care::keep(&app, &order.spec, backup, &devices).await {
+            Ok(keep) => {
+                let (pool, keys) = (&app.pool, &app.keys);
+                bulk::create(pool, keys, &devices, &order, &keep, &reach, clock::now).await
+            }
+            Err(error) => Err(nothing(error)),
+        };
         app.wake_hint.notify_one();
         let result = result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
         let ctx = Ctx { now: clock::now(), ..ctx };
@@ -264,8 +290,10 @@ async fn begin(
         "args": masked_args(&spec),
         "not_before": order.not_before,
         "expires_at": order.expires_at,
+        "backup": order.backup,
     });
     let mut tx = app.pool.begin().await?;
+    care::admit_many(&mut tx, ctx, &order.spec).await?;
     audit::record(&mut tx, ctx, "job.bulk", Object::new("bulk", bulk_id, kind), (), after).await?;
     tx.commit().await?;
     Ok((bulk_id, devices))
@@ -327,6 +355,7 @@ mod tests {
             expires_at: None,
             idempotency_key: key.map(str::to_owned),
             wake: None,
+            backup: None,
         };
         order.check().map_err(|error| match in_job(error) {
             Error::Invalid { pointer, .. } => pointer,
@@ -343,5 +372,21 @@ mod tests {
             assert_eq!(place(JobSpec::Reboot, Some(key)), wrong("/job/idempotency_key"), "{key}");
         }
         assert_eq!(place(JobSpec::Get { names: Vec::new() }, None), wrong("/job/names"));
+    }
+
+    #[test]
+    fn a_backup_is_spoken_of_only_before_what_is_risky() {
+        let check = |spec| {
+            let order = NewOrder {
+                spec,
+                not_before: None,
+                expires_at: None,
+                idempotency_key: None,
+                wake: None,
+                backup: Some(false),
+            };
+            order.check().is_ok()
+        };
+        assert!(check(JobSpec::FactoryReset) && !check(JobSpec::Reboot));
     }
 }

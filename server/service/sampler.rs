@@ -18,6 +18,8 @@ use crate::store::samples::{self, Sample};
 
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_secs(15);
+/// A node that was not heard of for so long does not send files any more.
+const LOST: TimeDelta = TimeDelta::seconds(60);
 /// Nodes are remembered this long after their last heartbeat.
 const KEEP_NODES: TimeDelta = TimeDelta::days(1);
 /// Samples are kept this long.
@@ -95,7 +97,8 @@ pub async fn versions(app: &App, now: DateTime<Utc>) -> Result<(), Error> {
     Ok(samples::add_versions(&app.pool, minute(now), &counted).await?)
 }
 
-/// Says that this node lives, and how it is; forgets those that have long been gone.
+/// Says that this node lives, and how it is; forgets those that have long been gone. With those that live
+/// it shares what rollouts may take.
 ///
 /// # Errors
 /// [`Error::Database`].
@@ -118,6 +121,8 @@ pub async fn heartbeat(
     };
     nodes::put(&app.pool, &node).await?;
     nodes::purge(&app.pool, now - KEEP_NODES).await?;
+    let living = nodes::living(&app.pool, now - LOST).await?;
+    app.throttle.share(u32::try_from(living).unwrap_or(1));
     Ok(())
 }
 

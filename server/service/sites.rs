@@ -163,9 +163,11 @@ pub async fn change(
     Ok(site)
 }
 
-/// Whether profiles or templates may say something else in a site now.
+/// Whether profiles or templates may say something else in a site now, or its devices may be changed
+/// at other times.
 fn tells_otherwise(app: &App, old: &Site, new: &Site) -> Result<bool, Error> {
-    Ok((&old.path, &old.name) != (&new.path, &new.name)
+    Ok((&old.path, &old.name, &old.time_zone, &old.windows)
+        != (&new.path, &new.name, &new.time_zone, &new.windows)
         || site::variables(old, &app.keys)? != site::variables(new, &app.keys)?)
 }
 

@@ -37,10 +37,12 @@ pub struct DeviceArtifact {
     pub file_type: String,
     /// Name as stored.
     pub name: String,
-    /// Bytes.
+    /// Bytes, as the device sent them.
     pub size: i64,
-    /// SHA-256 of the bytes.
+    /// SHA-256 of these.
     pub sha256: Vec<u8>,
+    /// In the file store they are sealed: `files::sealed` reads them.
+    pub sealed: bool,
     /// When.
     pub created_at: DateTime<Utc>,
 }
@@ -77,6 +79,31 @@ pub async fn get(
         artifact_id
     )
     .fetch_optional(executor)
+    .await
+}
+
+/// One record, and nobody comes to need it ([`keep`]) until the transaction ends.
+pub async fn lock(
+    conn: &mut PgConnection,
+    artifact_id: Uuid,
+) -> Result<Option<Artifact>, sqlx::Error> {
+    sqlx::query_as!(
+        Artifact,
+        "select artifact_id, name, size, sha256, content_type, created_by, maker_id, created_at
+         from artifacts where artifact_id = $1 for update",
+        artifact_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Those of these records that are there: they stay until the transaction ends.
+pub async fn keep(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select artifact_id from artifacts where artifact_id = any($1) for key share",
+        ids
+    )
+    .fetch_all(conn)
     .await
 }
 
@@ -126,9 +153,10 @@ pub async fn in_use(executor: impl PgExecutor<'_>, artifact_id: Uuid) -> Result<
               and (args ->> 'artifact_id' = $1 or args -> 'download' ->> 'artifact_id' = $1)
         ) or exists (
             select 1 from rollouts
-            where state not in ('aborted', 'rolled_back')
+            -- One that has ended may still be taken back, which takes its undo script.
+            where state <> 'rolled_back'
               and (change ->> 'undo_artifact_id' = $1
-                   or (change ->> 'artifact_id' = $1 and state <> 'completed'))
+                   or (change ->> 'artifact_id' = $1 and state not in ('completed', 'aborted')))
         ) as "used!"
         "#,
         artifact_id.to_string()
@@ -145,8 +173,8 @@ pub async fn insert_of_device(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into device_artifacts
-             (device_id, artifact_id, job_id, file_type, name, size, sha256, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (device_id, artifact_id, job_id, file_type, name, size, sha256, sealed, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         device_id,
         a.artifact_id,
         a.job_id,
@@ -154,6 +182,7 @@ pub async fn insert_of_device(
         a.name,
         a.size,
         a.sha256,
+        a.sealed,
         a.created_at
     )
     .execute(conn)
@@ -170,7 +199,7 @@ pub async fn list_of_device(
 ) -> Result<Vec<DeviceArtifact>, sqlx::Error> {
     sqlx::query_as!(
         DeviceArtifact,
-        "select artifact_id, job_id, file_type, name, size, sha256, created_at
+        "select artifact_id, job_id, file_type, name, size, sha256, sealed, created_at
          from device_artifacts where device_id = $1 and ($2::uuid is null or artifact_id < $2)
          order by artifact_id desc limit $3",
         device_id,
@@ -189,13 +218,87 @@ pub async fn get_of_device(
 ) -> Result<Option<DeviceArtifact>, sqlx::Error> {
     sqlx::query_as!(
         DeviceArtifact,
-        "select artifact_id, job_id, file_type, name, size, sha256, created_at
+        "select artifact_id, job_id, file_type, name, size, sha256, sealed, created_at
          from device_artifacts where device_id = $1 and artifact_id = $2",
         device_id,
         artifact_id
     )
     .fetch_optional(db)
     .await
+}
+
+/// The files of such a type, by a part of its name, whose rows do not say that they are sealed: device
+/// and file, in their order from behind this one on.
+pub async fn in_clear(
+    pool: &PgPool,
+    file_type: &str,
+    (device_id, artifact_id): (Uuid, Uuid),
+    limit: i64,
+) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select device_id, artifact_id from device_artifacts
+         where (device_id, artifact_id) > ($1, $2) and not sealed and strpos(file_type, $3) > 0
+         order by device_id, artifact_id limit $4",
+        device_id,
+        artifact_id,
+        file_type,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.device_id, row.artifact_id)).collect())
+}
+
+/// One of these, which nobody removes until the transaction ends; `None` = it is gone or sealed, or
+/// somebody else is at it.
+pub async fn lock_in_clear(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    artifact_id: Uuid,
+) -> Result<Option<DeviceArtifact>, sqlx::Error> {
+    sqlx::query_as!(
+        DeviceArtifact,
+        "select artifact_id, job_id, file_type, name, size, sha256, sealed, created_at
+         from device_artifacts where device_id = $1 and artifact_id = $2 and not sealed
+         -- Of several nodes that have just started one seals it.
+         for update skip locked",
+        device_id,
+        artifact_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Its bytes are sealed now.
+pub async fn mark_sealed(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    artifact_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update device_artifacts set sealed = true where device_id = $1 and artifact_id = $2",
+        device_id,
+        artifact_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes the record of a device's file.
+pub async fn delete_of_device(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    artifact_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from device_artifacts where device_id = $1 and artifact_id = $2",
+        device_id,
+        artifact_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// How many files a device has sent for a job.

@@ -217,6 +217,23 @@ pub async fn accept_anew(
     Ok(())
 }
 
+/// Lets none that came since a time stand for what is wanted: nobody knows what the device was by then.
+pub async fn reject_since(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    since: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update device_backups set accepted = false
+         where device_id = $1 and accepted and at >= $2",
+        device_id,
+        since
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Lets a file stand for all backups of an older one that says the same, and forgets the older one;
 /// false = an open job of the device still fetches it.
 pub async fn supersede(

@@ -4,7 +4,8 @@
 //! - here: benches, and their arming. - `boards`: boards, and what people say of them. - `put`: what
 //!   the bench writes of one. - `log`: what happened to each. - `confirm`: which of them came. -
 //!   `batch`: what became of the boards of claims. - `allowed`: boards that are served without a
-//!   claim. - `images`: boot images. - `profiles`: how boards are served.
+//!   claim. - `images`: boot images. - `profiles`: how boards are served. - `turns`: which bench serves
+//!   a board that several hear.
 
 mod allowed;
 mod batch;
@@ -14,6 +15,7 @@ mod images;
 mod log;
 mod profiles;
 mod put;
+mod turns;
 
 pub use allowed::{
     Allowed, allowed, allowed_count, allowed_for, delete_allowed, get_allowed, insert_allowed,
@@ -27,15 +29,16 @@ pub use confirm::{Confirmable, confirm, confirmable};
 pub use images::{Image, delete_image, image, images, lock_images, put_image};
 pub use log::{LogRow, append_log, log};
 pub use profiles::{
-    Profile, delete_profile, ensure_builtin_profiles, get_profile, list_profiles, profile_in_use,
-    profiles, put_profile,
+    Profile, delete_profile, ensure_builtin_profiles, get_profile, list_profiles, lock_profiles,
+    profile_in_use, profiles, put_profile,
 };
 pub use put::{interrupted, put_board};
+pub use turns::{TURN, end_turn, is_served, take_turn};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// What is wrong with a bench that is armed and is not what was armed.
@@ -181,7 +184,7 @@ pub async fn armings(pool: &PgPool, host: &str) -> Result<Vec<Armed>, sqlx::Erro
 }
 
 /// All benches, by host and interface. That one is armed and is not what was armed is its problem, too.
-pub async fn benches(pool: &PgPool) -> Result<Vec<Bench>, sqlx::Error> {
+pub async fn benches(db: impl PgExecutor<'_>) -> Result<Vec<Bench>, sqlx::Error> {
     sqlx::query_as!(
         Bench,
         r#"select bench_id, host, interface, address as "address: IpNet",
@@ -191,7 +194,7 @@ pub async fn benches(pool: &PgPool) -> Result<Vec<Bench>, sqlx::Error> {
            from benches order by host, interface"#,
         CHANGED
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await
 }
 
@@ -263,9 +266,10 @@ pub async fn stamp(pool: &PgPool) -> Result<Stamp, sqlx::Error> {
     .await
 }
 
-/// Forgets what happened long ago, and boards that were nobody's and did not come again; a bounded
+/// Forgets turns that are over, what happened long ago, and boards that were nobody's and did not come again; a bounded
 /// number of each.
 pub async fn purge(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    turns::purge(pool, now).await?;
     log::purge(pool, now - LOG_FOR, FORGOTTEN).await?;
     boards::purge(pool, now - STRANGERS_FOR, FORGOTTEN).await
 }

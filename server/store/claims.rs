@@ -305,11 +305,8 @@ pub async fn move_sites(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        // subpath() refuses an offset at the path's very end.
-        "update claims set
-             site = case when site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end,
-             updated_at = $3
+        "update claims
+         set site = moved(site, $1::text::ltree, $2::text::ltree), updated_at = $3
          where site <@ $1::text::ltree",
         from,
         to,
@@ -318,10 +315,8 @@ pub async fn move_sites(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "update accept_rules set
-             site = case when site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end,
-             updated_at = $3
+        "update accept_rules
+         set site = moved(site, $1::text::ltree, $2::text::ltree), updated_at = $3
          where site <@ $1::text::ltree",
         from,
         to,

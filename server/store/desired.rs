@@ -62,8 +62,13 @@ pub struct Row {
     pub check_due_at: Option<DateTime<Utc>>,
     /// Of what was wanted when it was compared last.
     pub effective_hash: Option<Vec<u8>>,
-    /// When it first was as it should be.
+    /// When it first was as it should be, or only told to differ, since it was let in, was reset, or got
+    /// its script anew: from then on what comes up is drift.
     pub settled_at: Option<DateTime<Utc>>,
+    /// When it first was all that is wanted of it since it was let in: until then it is new.
+    pub first_settled_at: Option<DateTime<Utc>>,
+    /// When it last came back without a configuration; written by its inform alone.
+    pub reset_at: Option<DateTime<Utc>>,
     /// After failures nothing is tried before this time.
     pub blocked_until: Option<DateTime<Utc>>,
     /// By key, the jobs whose end was reckoned with.
@@ -97,6 +102,8 @@ impl Row {
             check_due_at: None,
             effective_hash: None,
             settled_at: None,
+            first_settled_at: None,
+            reset_at: None,
             blocked_until: None,
             heard: Json(BTreeMap::new()),
         }
@@ -183,7 +190,7 @@ pub async fn rows(db: impl PgExecutor<'_>, devices: &[Uuid]) -> Result<Vec<Row>,
                   differences as "differences: Json<Vec<Difference>>", drifted_at, compared_at,
                   script_sha256, script_template, script_version, script_job, script_at,
                   script_report, undone as "undone: Json<Memory>", attempts, backup_due_at,
-                  check_due_at, effective_hash, settled_at, blocked_until,
+                  check_due_at, effective_hash, settled_at, first_settled_at, reset_at, blocked_until,
                   heard as "heard: Json<BTreeMap<String, Uuid>>"
            from device_desired where device_id = any($1)"#,
         devices
@@ -332,8 +339,8 @@ pub async fn put(
         "insert into device_desired as x (device_id, due_at, state, reason, differences, drifted_at,
                  compared_at, script_sha256, script_template, script_version, script_job, script_at,
                  script_report, undone, attempts, backup_due_at, check_due_at, effective_hash,
-                 settled_at, blocked_until, heard)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $20, $21, $22)
+                 settled_at, blocked_until, heard, first_settled_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $20, $21, $22, $24)
          on conflict (device_id) do update set
              due_at = case when $23 or x.due_at is not distinct from $19 then excluded.due_at
                            else least(x.due_at, excluded.due_at) end,
@@ -346,7 +353,7 @@ pub async fn put(
              attempts = excluded.attempts, backup_due_at = excluded.backup_due_at,
              check_due_at = excluded.check_due_at, effective_hash = excluded.effective_hash,
              settled_at = excluded.settled_at, blocked_until = excluded.blocked_until,
-             heard = excluded.heard",
+             heard = excluded.heard, first_settled_at = excluded.first_settled_at",
         row.device_id,
         row.due_at,
         row.state,
@@ -369,7 +376,8 @@ pub async fn put(
         row.settled_at,
         row.blocked_until,
         &row.heard as _,
-        anyhow
+        anyhow,
+        row.first_settled_at
     )
     .execute(conn)
     .await?;
@@ -448,6 +456,24 @@ pub async fn forget_script(conn: &mut PgConnection, device_id: Uuid) -> Result<(
              blocked_until = null
          where device_id = $1",
         device_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A device came back without its configuration at this time: it has taken no script.
+pub async fn was_reset(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    forget_script(conn, device_id).await?;
+    sqlx::query!(
+        "insert into device_desired (device_id, reset_at) values ($1, $2)
+         on conflict (device_id) do update set reset_at = excluded.reset_at",
+        device_id,
+        at
     )
     .execute(conn)
     .await?;

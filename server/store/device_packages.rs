@@ -20,7 +20,7 @@ pub struct DevicePackages {
     pub device_mode: Option<String>,
     /// What device-mode lets be installed.
     pub allowed_versions: Option<String>,
-    /// How it was learned: `script` or `direct`.
+    /// How it was learned: `script` or `rest`.
     pub source: String,
     /// When.
     pub learned_at: DateTime<Utc>,

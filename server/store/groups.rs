@@ -146,6 +146,22 @@ pub async fn of_device(db: impl PgExecutor<'_>, device_id: Uuid) -> Result<Vec<U
         .await
 }
 
+/// Which of these devices were put into one of these groups.
+pub async fn members_among(
+    db: impl PgExecutor<'_>,
+    groups: &[Uuid],
+    devices: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select distinct device_id from group_members
+         where device_id = any($1) and group_id = any($2)",
+        devices,
+        groups
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Removes a group and the list of its members. Revoked tokens are good nowhere: they stop naming it.
 pub async fn delete(conn: &mut PgConnection, group_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -55,6 +55,8 @@ pub struct Job {
     pub note: Option<String>,
     /// The rollout that it is part of.
     pub rollout_id: Option<Uuid>,
+    /// A change that goes on without a backup.
+    pub unkept: bool,
 }
 
 /// A job to be made.
@@ -80,6 +82,8 @@ pub struct NewJob {
     pub created_by: String,
     /// See [`Job::rollout_id`].
     pub rollout_id: Option<Uuid>,
+    /// See [`Job::unkept`].
+    pub unkept: bool,
 }
 
 /// Locks the device's row; false = no such device.
@@ -108,8 +112,9 @@ pub async fn insert(
         Job,
         r#"
         insert into jobs (device_id, job_id, kind, args, state, not_before, expires_at,
-                          max_attempts, idempotency_key, created_by, created_at, rollout_id)
-        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)
+                          max_attempts, idempotency_key, created_by, created_at, rollout_id,
+                          unkept)
+        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12)
         returning *
         "#,
         new.device_id,
@@ -122,7 +127,8 @@ pub async fn insert(
         new.idempotency_key,
         new.created_by,
         now,
-        new.rollout_id
+        new.rollout_id,
+        new.unkept
     )
     .fetch_one(&mut *conn)
     .await?;
@@ -235,22 +241,55 @@ pub async fn failed_since(
     .await
 }
 
-/// Whether an open job of the device fetches this artifact.
+/// The open job of the device that fetches this artifact; of several the one that was begun.
 pub async fn fetches(
     pool: &PgPool,
     device_id: Uuid,
     artifact_id: Uuid,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Option<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select exists (
-               select 1 from jobs
-               where device_id = $1 and state in ('queued', 'running', 'waiting')
-                 and (args ->> 'artifact_id' = $2 or args -> 'download' ->> 'artifact_id' = $2)
-           ) as "fetches!""#,
+        "select job_id from jobs
+         where device_id = $1 and state in ('queued', 'running', 'waiting')
+           and (args ->> 'artifact_id' = $2 or args -> 'download' ->> 'artifact_id' = $2)
+         order by state = 'queued' and attempts = 0, job_id
+         limit 1",
         device_id,
         artifact_id.to_string()
     )
-    .fetch_one(pool)
+    .fetch_optional(pool)
+    .await
+}
+
+/// Whether the log of a device says what became of a script.
+pub async fn reports_scripts(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from device_facts
+                          where device_id = $1 and lower(manufacturer) = 'mikrotik') as "reports!""#,
+        device_id
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The same, and that this is a script of somebody's of no more than so many bytes.
+pub async fn can_be_framed(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    artifact_id: Uuid,
+    most: i64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from device_facts f, artifacts a
+                          where f.device_id = $1 and lower(f.manufacturer) = 'mikrotik'
+                            and a.artifact_id = $2 and not a.builtin and a.size <= $3) as "can!""#,
+        device_id,
+        artifact_id,
+        most
+    )
+    .fetch_one(conn)
     .await
 }
 
@@ -385,6 +424,27 @@ pub async fn note_report(
     sqlx::query!(
         "update jobs set result = jsonb_build_object('report', $3::jsonb)
          where device_id = $1 and job_id = $2 and state in ('queued', 'running', 'waiting')",
+        device_id,
+        job_id,
+        report
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Adds to the result of a job, whatever its state, what was read in the file that another one of the
+/// device asked for. The device's row is locked.
+pub async fn add_report(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    job_id: Uuid,
+    report: &Value,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update jobs
+         set result = coalesce(result, '{}') || jsonb_build_object('report', $3::jsonb)
+         where device_id = $1 and job_id = $2",
         device_id,
         job_id,
         report

@@ -19,6 +19,7 @@ pub mod device_packages;
 pub mod device_secrets;
 pub mod devices;
 pub mod events;
+pub mod factory_trials;
 pub mod groups;
 pub mod idempotency;
 pub mod informs;

@@ -47,6 +47,13 @@ pub async fn list(pool: &PgPool) -> Result<Vec<Node>, sqlx::Error> {
     .await
 }
 
+/// How many were heard of since a time.
+pub async fn living(db: impl PgExecutor<'_>, fresh: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select count(*) as "nodes!" from nodes where seen_at >= $1"#, fresh)
+        .fetch_one(db)
+        .await
+}
+
 /// Forgets a node that stopped.
 pub async fn remove(pool: &PgPool, node: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from nodes where node = $1", node).execute(pool).await?;

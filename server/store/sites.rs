@@ -150,6 +150,20 @@ pub async fn chain(pool: &PgPool, path: &str) -> Result<Vec<Site>, sqlx::Error> 
     .await
 }
 
+/// The sites with these paths, in no order.
+pub async fn with_paths(pool: &PgPool, paths: &[String]) -> Result<Vec<Site>, sqlx::Error> {
+    sqlx::query_as!(
+        Site,
+        r#"select site_id, path::text as "path!", name, time_zone, variables,
+                  windows as "windows: Json<Vec<Window>>", created_at, updated_at
+           from sites
+           where path = any($1::text[]::ltree[])"#,
+        paths
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// How many devices stand at each site, of those within; `None` = at no site.
 pub async fn devices(
     pool: &PgPool,
@@ -267,10 +281,10 @@ pub async fn in_the_way(
 ) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select there.path::text as "path!"
-           from sites moved
+           from sites below
            join sites there
-             on there.path = $2::text::ltree || subpath(moved.path, nlevel($1::text::ltree))
-           where moved.path <@ $1::text::ltree and moved.path <> $1::text::ltree
+             on there.path = moved(below.path, $1::text::ltree, $2::text::ltree)
+           where below.path <@ $1::text::ltree and below.path <> $1::text::ltree
              and not there.path <@ $1::text::ltree
            order by there.path limit 1"#,
         from,
@@ -289,11 +303,8 @@ pub async fn move_sites(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        // subpath() refuses an offset at the path's very end.
-        "update sites set
-             path = case when path = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(path, nlevel($1::text::ltree)) end,
-             updated_at = $3
+        "update sites
+         set path = moved(path, $1::text::ltree, $2::text::ltree), updated_at = $3
          where path <@ $1::text::ltree",
         from,
         to,
@@ -322,8 +333,7 @@ pub async fn move_devices(
         r#"
         with moved as (
             update device_facts f set
-                site = case when f.site = $1::text::ltree then $2::text::ltree
-                       else $2::text::ltree || subpath(f.site, nlevel($1::text::ltree)) end,
+                site = moved(f.site, $1::text::ltree, $2::text::ltree),
                 updated_at = $4::timestamptz
             from device_facts old
             where old.site <@ $1::text::ltree and f.device_id = old.device_id
@@ -390,7 +400,7 @@ pub async fn of_device(
     Ok(row.map(|row| row.site))
 }
 
-/// Writes what operators say of a device.
+/// Writes what operators say of a device, also where rollouts keep it.
 pub async fn place(
     conn: &mut PgConnection,
     device_id: Uuid,
@@ -407,6 +417,17 @@ pub async fn place(
         placed.uplink,
         placed.redundancy.as_deref(),
         now
+    )
+    .execute(&mut *conn)
+    .await?;
+    // Rollouts go by what stands with their devices. Locked after the facts, as by who moves a site.
+    sqlx::query!(
+        "update rollout_devices set uplink = $2, redundancy = $3
+         where device_id = $1
+           and (uplink is distinct from $2 or redundancy is distinct from $3)",
+        device_id,
+        placed.uplink,
+        placed.redundancy.as_deref()
     )
     .execute(conn)
     .await?;

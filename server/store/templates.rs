@@ -91,6 +91,40 @@ pub async fn armed_bench(
     .await
 }
 
+/// The board that may be installed with a template at this time, by its address.
+pub async fn armed_board(
+    conn: &mut PgConnection,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select mac from bench_boards
+         where install_until > $2 and install ->> 'template' = $1 order by mac limit 1",
+        name,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The name of a rollout that may still send what a template gives, or be taken back by it.
+pub async fn needed_by_rollout(
+    conn: &mut PgConnection,
+    template_id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select name from rollouts
+         where state <> 'rolled_back'
+           and (change -> 'undo' ->> 'template_id' = $1::uuid::text
+                or (change ->> 'template_id' = $1::uuid::text
+                    and state not in ('completed', 'aborted')))
+         order by name limit 1",
+        template_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Stores a new template, without a version.
 pub async fn insert(conn: &mut PgConnection, template: &Template) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -157,11 +157,8 @@ pub async fn move_sites(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        // subpath() refuses an offset at the path's very end.
-        "update webhooks set
-             site = case when site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end,
-             updated_at = $3
+        "update webhooks
+         set site = moved(site, $1::text::ltree, $2::text::ltree), updated_at = $3
          where site <@ $1::text::ltree",
         from,
         to,

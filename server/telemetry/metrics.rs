@@ -31,7 +31,7 @@ enum Kind {
 }
 
 /// Every metric there is; a test holds this and the code together.
-const METRICS: [(Kind, &str, &str); 22] = [
+const METRICS: [(Kind, &str, &str); 23] = [
     (Kind::Gauge, "muster_bench_armed", "1 while the bench on an interface is armed."),
     (
         Kind::Counter,
@@ -42,6 +42,11 @@ const METRICS: [(Kind, &str, &str); 22] = [
         Kind::Histogram,
         "muster_bench_decision_seconds",
         "From the request of a board to what it gets.",
+    ),
+    (
+        Kind::Counter,
+        "muster_bench_late_answers_total",
+        "Reads of boards that were answered later than boards of their profile wait.",
     ),
     (
         Kind::Counter,

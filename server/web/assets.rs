@@ -80,8 +80,7 @@ fn sent(path: &str, file: EmbeddedFile, version: &str, headers: &HeaderMap) -> R
 }
 
 fn hash(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
-    hash[..8].iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(&file.metadata.sha256_hash()[..8])
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -166,7 +165,7 @@ mod tests {
         let note = views::static_file("VENDOR.md").unwrap();
         let note = String::from_utf8(note.data.into_owned()).unwrap();
         let script = views::static_file("vendor/htmx.min.js").unwrap();
-        let hex: String = Sha256::digest(&script.data).iter().map(|b| format!("{b:02x}")).collect();
+        let hex = hex::encode(Sha256::digest(&script.data));
         assert!(note.contains(&hex), "{hex}");
     }
 }

@@ -22,7 +22,7 @@ use super::views::{self, View};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
-use crate::files::attachment::{attachment, hex};
+use crate::files::attachment::attachment;
 use crate::service::artifacts::{self as service, NewArtifact};
 use crate::store::artifacts::Artifact;
 
@@ -120,7 +120,7 @@ async fn list(
 }
 
 fn view(file: &Artifact, now: DateTime<Utc>) -> FileView {
-    let sha256 = hex(&file.sha256);
+    let sha256 = hex::encode(&file.sha256);
     FileView {
         id: file.artifact_id,
         name: file.name.clone(),

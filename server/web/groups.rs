@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
 use super::format::When;
-use super::manage::{address, answer, cut, everywhere, with_one_more};
+use super::manage::{ByName, answer, everywhere, listed, with_one_more};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -24,7 +24,6 @@ use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
 use crate::fleet::group::GroupFields;
-use crate::fleet::label::check_name;
 use crate::service::{devices, groups as service};
 use crate::store::groups::Group;
 
@@ -57,12 +56,6 @@ fn selector(name: &str) -> String {
     format!("group = \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    after: String,
-}
-
 #[derive(Serialize)]
 struct GroupsPage {
     shell: Shell,
@@ -89,23 +82,18 @@ struct Row {
 async fn page(
     viewer: Viewer,
     State(app): State<Shared>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<ByName>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = Some(query.after.as_str()).filter(|name| !name.is_empty());
-    if after.is_some_and(|name| check_name(name).is_err()) {
-        let why = "this page does not exist: start from the first";
-        return Err(Error::invalid("", why).into());
-    }
+    let after = query.after()?;
     let found = service::list(&app, ctx, after, with_one_more(PAGE)).await?;
-    let (groups, more) = cut(found, PAGE);
-    let last = groups.last().filter(|_| more).map(|group| group.name.as_str());
+    let list = listed(HOME, after, found, PAGE, |group| &group.name);
     let page = GroupsPage {
         shell: Shell::new(&viewer, &app.config, "Groups", Section::Groups),
         may_change: everywhere(&viewer, Right::Operate),
-        first: after.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|name| address(HOME, &[("after", name)])).unwrap_or_default(),
-        rows: groups.iter().map(|group| row(group, ctx.now)).collect(),
+        first: list.first,
+        next: list.next,
+        rows: list.rows.iter().map(|group| row(group, ctx.now)).collect(),
     };
     answer(View::Groups, &page, &Complaints::default())
 }

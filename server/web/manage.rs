@@ -17,6 +17,7 @@ use crate::access::grant::{GROUP, Reach};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::fleet::label::check_name;
 use crate::fleet::site::SitePath;
 use crate::service::{groups, sites};
 
@@ -122,6 +123,80 @@ pub(super) fn cut<T>(mut rows: Vec<T>, page: usize) -> (Vec<T>, bool) {
     let more = rows.len() > page;
     rows.truncate(page);
     (rows, more)
+}
+
+/// The query of a list that goes by name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ByName {
+    after: String,
+}
+
+impl ByName {
+    /// The name after which the page begins; `None` = the first page.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where nothing can be called so.
+    pub(super) fn after(&self) -> Result<Option<&str>, Error> {
+        match self.after.as_str() {
+            "" => Ok(None),
+            name if check_name(name).is_ok() => Ok(Some(name)),
+            _ => Err(no_page()),
+        }
+    }
+}
+
+/// A page of a list, and the addresses of the first and of the next one, empty where there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listed<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) first: String,
+    pub(super) next: String,
+}
+
+/// The page after `after` of the list at `home`, of so many rows and one more; `name` is by what they
+/// are in order.
+pub(super) fn listed<T>(
+    home: &str,
+    after: Option<&str>,
+    found: Vec<T>,
+    page: usize,
+    name: impl Fn(&T) -> &str,
+) -> Listed<T> {
+    let (rows, more) = cut(found, page);
+    let last = rows.last().filter(|_| more).map(name);
+    let next = last.map(|last| address(home, &[("after", last)])).unwrap_or_default();
+    Listed { rows, first: after.map(|_| home.to_owned()).unwrap_or_default(), next }
+}
+
+/// What a filter found; nothing, and what is wrong with it, where that is so.
+///
+/// # Errors
+/// All others than [`Error::Invalid`].
+pub(super) fn or_complaint<T: Default>(found: Result<T, Error>) -> Result<(T, String), Error> {
+    match found {
+        Ok(found) => Ok((found, String::new())),
+        Err(Error::Invalid { message, .. }) => Ok((T::default(), message)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What stands in a field; `None` = nothing.
+pub(super) fn said(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The row at which a page begins, by its id; `None` = the first page.
+///
+/// # Errors
+/// [`Error::Invalid`]
+pub(super) fn row_id(text: &str) -> Result<Option<Uuid>, Error> {
+    said(text).map(|id| Uuid::try_parse(&id).map_err(|_| no_page())).transpose()
+}
+
+/// That a list has no such page: its address says so.
+pub(super) fn no_page() -> Error {
+    Error::invalid("", "this page does not exist: start from the first")
 }
 
 /// How many rows are asked for, for a page of so many.
@@ -247,6 +322,36 @@ mod tests {
         assert_eq!(cut(vec![1, 2, 3], 2), (vec![1, 2], true));
         assert_eq!(cut(vec![1, 2], 2), (vec![1, 2], false));
         assert_eq!(with_one_more(2), 3);
+    }
+
+    #[test]
+    fn a_list_by_name_goes_on_after_the_last_one() {
+        let found = || vec!["a", "b", "c"];
+        let first = listed("/groups", None, found(), 2, |name| name);
+        let next = "/groups?after=b".to_owned();
+        assert_eq!(first, Listed { rows: vec!["a", "b"], first: String::new(), next });
+        let last = listed("/groups", Some("0"), found(), 3, |name| name);
+        assert_eq!((last.first.as_str(), last.next.as_str()), ("/groups", ""));
+        let after = |name: &str| ByName { after: name.to_owned() };
+        assert_eq!(after("").after().unwrap(), None);
+        assert_eq!(after("pilot").after().unwrap(), Some("pilot"));
+        assert!(after("a\nb").after().is_err());
+    }
+
+    #[test]
+    fn a_page_begins_at_a_row() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(row_id(&id.to_string()).unwrap(), Some(id));
+        assert_eq!(row_id(" ").unwrap(), None);
+        assert!(row_id("7").is_err());
+    }
+
+    #[test]
+    fn only_what_is_wrong_with_a_filter_is_a_complaint() {
+        assert_eq!(or_complaint(Ok(7)).unwrap(), (7, String::new()));
+        let wrong = or_complaint::<i32>(Err(Error::invalid("/q", "no"))).unwrap();
+        assert_eq!(wrong, (0, "no".to_owned()));
+        assert!(or_complaint::<i32>(Err(Error::NotFound(String::new()))).is_err());
     }
 
     #[test]

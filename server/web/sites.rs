@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
-use super::manage::{address, answer, cut, devices, everywhere, site_paths, with_one_more};
+use super::manage::{address, answer, devices, everywhere, listed, site_paths, with_one_more};
 use super::overview::Cache;
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
@@ -119,17 +119,16 @@ async fn page(
     };
     let after = after.as_ref().map(SitePath::as_str);
     let found = service::list(&app, ctx, None, after, with_one_more(PAGE)).await?;
-    let (sites, more) = cut(found, PAGE);
+    let list = listed(HOME, after, found, PAGE, |site| &site.path);
     let standing = standing(&app, ctx).await?;
-    let last = sites.last().filter(|_| more).map(|site| site.path.as_str());
     let page = SitesPage {
         shell: Shell::new(&viewer, &app.config, "Sites", Section::Sites),
         may_change: viewer.may(Right::Operate),
         nowhere: standing.nowhere,
         nowhere_href: devices("not site"),
-        first: after.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|path| address(HOME, &[("after", path)])).unwrap_or_default(),
-        rows: rows(&sites, &standing, ctx),
+        first: list.first,
+        next: list.next,
+        rows: rows(&list.rows, &standing, ctx),
     };
     answer(View::Sites, &page, &Complaints::default())
 }

@@ -176,11 +176,24 @@ pub(super) fn lives() -> Vec<Choice> {
 
 /// A token that is shown this once.
 #[derive(Serialize)]
-struct TokenMade<'a> {
+pub(super) struct TokenMade<'a> {
     shell: Shell,
     name: &'a str,
     token: &'a str,
     curl: String,
+}
+
+impl<'a> TokenMade<'a> {
+    /// The page of one with these rights, which is good at `server`.
+    pub(super) fn new(
+        shell: Shell,
+        name: &'a str,
+        token: &'a str,
+        server: &str,
+        scopes: &[Right],
+    ) -> Self {
+        Self { shell, name, token, curl: curl(server, token, scopes) }
+    }
 }
 
 /// `POST /tokens`
@@ -194,12 +207,8 @@ async fn create(
     match make(&app, viewer.ctx(), &sent).await {
         Ok((token, made)) => {
             let server = server(&app.config, visit.https, text(&headers, HOST.as_str()));
-            let page = TokenMade {
-                shell: Shell::new(&viewer, &app.config, "API token", Section::Tokens),
-                name: &made.name,
-                curl: curl(&server, &token, &sent.scopes),
-                token: &token,
-            };
+            let shell = Shell::new(&viewer, &app.config, "API token", Section::Tokens);
+            let page = TokenMade::new(shell, &made.name, &token, &server, &sent.scopes);
             answer(View::TokenMade, &page, &Complaints::default())
         }
         Err(error) => {
@@ -234,7 +243,7 @@ pub(super) fn server(config: &Config, https: bool, host: Option<&str>) -> String
 }
 
 /// A first request with a token, for a shell.
-pub(super) fn curl(server: &str, token: &str, scopes: &[Right]) -> String {
+fn curl(server: &str, token: &str, scopes: &[Right]) -> String {
     let reads = scopes.iter().any(|right| right.includes(Right::Read));
     let path = if reads { "devices?limit=5" } else { "me" };
     format!("curl -H 'Authorization: Bearer {token}' '{server}/api/v1/{path}'")
@@ -297,12 +306,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         };
         sample(View::TokenNew, &page)
     };
-    let made = TokenMade {
-        shell: Shell::sample(),
-        name: "<x-evil>",
-        token: "<x-evil>",
-        curl: curl("http://localhost", "<x-evil>", &[]),
-    };
+    let made = TokenMade::new(Shell::sample(), "<x-evil>", "<x-evil>", "http://localhost", &[]);
     vec![
         list(vec![row(true), row(false)], vec![row(true), row(false)]),
         list(Vec::new(), Vec::new()),

@@ -1,4 +1,4 @@
-# muster-script: inspect 1
+# muster-script: inspect 2
 #
 # Writes into the log what CWMP cannot tell: the packages on this board, its RouterBOOT, its
 # device-mode. Muster then has the log sent to it. Changes nothing, and may run as often as one likes.
@@ -6,8 +6,11 @@
 # Not verified on real hardware.
 {
     :local mark "muster-inspect: "
+    # Muster puts a word here that is new with each order: an older report, or one that somebody else
+    # has written, is not taken for the answer.
+    :local nonce "@@@@@NONCE@@@@@@"
     # The bar at the end of each line shows that nothing of the line is missing.
-    :log info ($mark . "begin=1|")
+    :log info ($mark . "begin=2/" . $nonce . "|")
 
     :local count 0
     :foreach entry in=[/system package find] do={
@@ -50,5 +53,5 @@
     }
 
     # The number of packages, since a log keeps only its newest lines.
-    :log info ($mark . "end=" . $count . "|")
+    :log info ($mark . "end=" . $count . "/" . $nonce . "|")
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::Events;
-use super::scoped::{somebody_waits, texts};
+use super::scoped::somebody_waits;
 use super::{World, told};
-use crate::harness::kit::Api;
+use crate::harness::kit::{Api, texts};
 use crate::harness::session::Session;
 
 /// Devices of the group, at a site and at none, and two like them that are not of it.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{World, told};
 use crate::harness::eventually;
-use crate::harness::kit::Api;
+use crate::harness::kit::{Api, texts};
 use crate::harness::session::{Page, Session};
 
 /// Devices in a site below the region, in another site, and in none.
@@ -62,12 +62,6 @@ impl Region {
     async fn get(&self, path: &str) -> Value {
         self.world.api.get(path).await
     }
-}
-
-/// A field of each thing on a page.
-pub(super) fn texts(page: &Value, field: &str) -> Vec<String> {
-    let items = page["items"].as_array().unwrap();
-    items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use chrono::Utc;
 use serde_json::json;
 use totp_rs::{Builder, Secret};
 
-use super::{OWN, give_password, leave, made};
+use super::{OWN, give_password, leave};
 use crate::harness::Muster;
 use crate::harness::browser::Browser;
 use crate::harness::kit::Api;
@@ -26,7 +26,7 @@ async fn a_second_factor_is_set_up_and_asked_for_and_a_session_ended_from_afar()
     let mut muster = Muster::start(&[]).await;
     let api = Api::of(&mut muster);
     let ann = json!({ "login": "ann", "password": OWN, "grants": [{ "role_id": VIEWER }] });
-    made(&api, "/api/v1/users", ann, "user_id").await;
+    api.made("/api/v1/users", ann, "user_id").await;
     let browser = Browser::start(muster.web).await;
     browser.enter_as(&Session::opened(&muster, "ann").await).await;
 
@@ -88,7 +88,7 @@ async fn single_sign_on_leads_to_the_provider_and_back_to_where_one_wanted_to_go
     let api = Api::of(&mut muster);
     // Without a password: whom the provider calls so.
     let ann = json!({ "login": "ann", "grants": [{ "role_id": VIEWER }] });
-    made(&api, "/api/v1/users", ann, "user_id").await;
+    api.made("/api/v1/users", ann, "user_id").await;
 
     let browser = Browser::start(muster.web).await;
     browser.open(&format!("{public}/devices?q=online")).await;

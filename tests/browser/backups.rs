@@ -58,7 +58,7 @@ async fn call(net: &Net, serial: &str, name: &str) {
     let script = format!("/system identity set name={name}\n");
     let artifact = net.api.store(&format!("{name}.rsc"), script.as_bytes()).await;
     let file = json!({ "type": "alter" });
-    let job = json!({ "kind": "download", "artifact_id": artifact, "file": file });
+    let job = json!({ "kind": "download", "artifact_id": artifact, "file": file, "backup": false });
     net.api.done(&net.api.order(serial, job).await).await;
 }
 

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::made;
 use crate::harness::Muster;
 use crate::harness::browser::Browser;
 use crate::harness::eventually;
@@ -227,7 +226,7 @@ async fn whoever_looks_is_told_that_something_changed() {
 #[tokio::test]
 async fn a_batch_tells_what_became_of_each_claim_and_has_a_label_for_it() {
     let (muster, api, bench_id, browser) = begin().await;
-    made(&api, "/api/v1/sites", json!({ "path": "eu" }), "site_id").await;
+    api.made("/api/v1/sites", json!({ "path": "eu" }), "site_id").await;
     for (serial, mac) in [
         ("HGF1", json!(REFUSED)),
         ("HGF2", json!(SERVED)),
@@ -235,7 +234,7 @@ async fn a_batch_tells_what_became_of_each_claim_and_has_a_label_for_it() {
         ("HGF4", Value::Null),
     ] {
         let claim = json!({ "serial": serial, "mac": mac, "site": "eu", "customer": "4711" });
-        made(&api, "/api/v1/claims", claim, "claim_id").await;
+        api.made("/api/v1/claims", claim, "claim_id").await;
     }
     let big = "Not enough flash space, ignoring: 4,100 of 4,000 bytes";
     comes(&muster.pool, bench_id, REFUSED, "refused", Some(("too_big", big))).await;

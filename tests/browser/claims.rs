@@ -4,7 +4,6 @@
 use muster_sim::profile::Identity;
 use serde_json::{Value, json};
 
-use super::made;
 use crate::harness::Muster;
 use crate::harness::browser::{Browser, ENTER};
 use crate::harness::kit::{Api, Fleet, device_path};
@@ -20,7 +19,7 @@ async fn begin() -> (Muster, Api, Browser) {
     let mut muster = Muster::start(&[SHUT]).await;
     let api = Api::of(&mut muster);
     for path in ["eu", "eu.lv"] {
-        made(&api, "/api/v1/sites", json!({ "path": path }), "site_id").await;
+        api.made("/api/v1/sites", json!({ "path": path }), "site_id").await;
     }
     let browser = Browser::start(muster.web).await;
     browser.enter_as(&Session::opened(&muster, ADMIN).await).await;
@@ -105,6 +104,49 @@ async fn let_in(browser: &Browser, api: &Api, stranger: &str) {
     let device = api.get(&device_path(stranger)).await;
     assert_eq!((&device["site"], &device["tags"]), (&json!("eu.lv"), &json!(["found"])));
     assert_eq!((&device["customer"], &device["quarantined_at"]), (&json!("4712"), &Value::Null));
+}
+
+#[tokio::test]
+async fn what_the_template_of_a_profile_asks_for_is_the_form_of_a_claim() {
+    let (_muster, api, browser) = begin().await;
+    let template = json!({
+        "name": "home",
+        "body": "/interface/vlan/set [find name=vlan1] vlan-id={{ vlan }}\n",
+        "variables": [
+            { "name": "vlan", "type": "int", "label": "Number of the VLAN", "required": true },
+            { "name": "ppp_password", "type": "secret", "min": 8, "label": "PPPoE password" },
+        ],
+    });
+    let template = api.made("/api/v1/templates", template, "template_id").await;
+    let desired = json!({ "template": { "template_id": template } });
+    api.make("/api/v1/profiles", json!({ "name": "home", "desired": desired })).await;
+
+    browser.open("/claims/new").await;
+    browser.fill("#serial", "HGF09ABCDE1").await;
+    browser.choose("#profile", "home").await;
+    browser.sees("#variables label", "Number of the VLAN").await;
+    browser.fill("#var-vlan", "7").await;
+    browser.fill("#var-ppp_password", "short").await;
+    browser.press("Claim it").await;
+    browser.sees("#variables .error", "8 to").await;
+    browser.fill("#var-ppp_password", "hunter2222").await;
+    browser.press("Claim it").await;
+    browser.sees(".note", "is claimed").await;
+    // A secret stays, and is not shown.
+    browser.sees("#variables", "It has one").await;
+    let shown = browser.run("return document.querySelector('#var-ppp_password').value").await;
+    assert_eq!(shown, "");
+    browser.fill("#var-vlan", "8").await;
+    browser.press("Save").await;
+    browser.sees(".note", "It is saved").await;
+    let claims = api.get("/api/v1/claims").await;
+    let said = json!({ "vlan": 8, "ppp_password": "********" });
+    assert_eq!(claims["items"][0]["variables"], said);
+    // The first answer to the form was one to a mistake.
+    let said = browser.complaints().await;
+    let said: Vec<&String> = said.iter().filter(|line| !line.contains("422")).collect();
+    assert!(said.is_empty(), "{said:?}");
+    browser.close().await;
 }
 
 #[tokio::test]

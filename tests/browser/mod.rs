@@ -74,13 +74,6 @@ impl Net {
     }
 }
 
-/// Makes a thing of the API; gives one of its fields.
-async fn made(api: &Api, path: &str, body: Value, field: &str) -> String {
-    let (status, made) = api.call("POST", path, Some(body)).await;
-    assert_eq!(status, 201, "POST {path}: {made}");
-    made[field].as_str().unwrap().to_owned()
-}
-
 /// Gives a name and a password at the log-in that is open.
 async fn give_password(browser: &Browser, login: &str, password: &str) {
     browser.fill("#login", login).await;

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::Net;
 use super::stops::id;
-use super::{Net, made};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 
@@ -16,7 +16,7 @@ const NAME: &str = "Lighthouse";
 async fn a_device_gets_what_a_profile_wants_drifts_and_is_put_back() {
     let net = Net::start(2).await;
     let serial = net.fleet.serial(0);
-    made(&net.api, "/api/v1/sites", json!({ "path": "eu" }), "site_id").await;
+    net.api.made("/api/v1/sites", json!({ "path": "eu" }), "site_id").await;
     let place = Some(json!({ "site": "eu" }));
     assert_eq!(net.api.call("PATCH", &device_path(&serial), place).await.0, 200);
     let browser = net.administrator().await;
@@ -94,7 +94,7 @@ async fn what_a_template_asks_for_is_a_form_and_its_secrets_stay_unseen() {
             { "name": "vlan", "type": "int", "min": 1, "max": 4094, "default": 7 },
         ],
     });
-    made(&net.api, "/api/v1/templates", template, "template_id").await;
+    net.api.made("/api/v1/templates", template, "template_id").await;
     let browser = net.administrator().await;
 
     browser.open("/profiles/new").await;

@@ -6,7 +6,7 @@ use muster_routeros::version::RosVersion;
 use muster_sim::packages;
 use serde_json::json;
 
-use super::{Net, SSID, made, wanted};
+use super::{Net, SSID, wanted};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
@@ -102,7 +102,7 @@ async fn places(net: &Net) -> Vec<Stop> {
             "path": path, "name": name, "time_zone": "Europe/Riga", "windows": windows,
             "variables": { "vlan": 7 },
         });
-        site = made(&net.api, "/api/v1/sites", body, "site_id").await;
+        site = net.api.made("/api/v1/sites", body, "site_id").await;
     }
     for index in 0..DEVICES {
         let tags = if index < 2 { json!(["trial", "office"]) } else { json!([]) };
@@ -146,9 +146,9 @@ async fn work(net: &Net, serial: &str) -> Vec<Stop> {
 async fn groups(net: &Net, serial: &str) -> Vec<Stop> {
     let api = &net.api;
     let selector = json!({ "name": "old ones", "selector": "version < 7.16 and not tag = spare" });
-    let found = made(api, "/api/v1/groups", selector, "group_id").await;
+    let found = api.made("/api/v1/groups", selector, "group_id").await;
     let list = json!({ "name": "office", "description": "Those that nobody misses" });
-    let listed = made(api, "/api/v1/groups", list, "group_id").await;
+    let listed = api.made("/api/v1/groups", list, "group_id").await;
     let member = format!("/api/v1/groups/{listed}/devices/{}", id(net, serial).await);
     assert_eq!(api.call("PUT", &member, None).await.0, 204);
     let mut admin = Session::opened(&net.muster, ADMIN).await;
@@ -194,12 +194,12 @@ async fn people(net: &Net) -> Vec<Stop> {
     let api = &net.api;
     let rights = json!(["read", "operate"]);
     let role = json!({ "name": "technician", "description": "On the road", "rights": rights });
-    let role = made(api, "/api/v1/roles", role, "role_id").await;
+    let role = api.made("/api/v1/roles", role, "role_id").await;
     let grants = json!([{ "role_id": role }]);
     let user = json!({ "login": "ann", "display_name": "Ann A.", "grants": grants });
-    let user = made(api, "/api/v1/users", user, "user_id").await;
+    let user = api.made("/api/v1/users", user, "user_id").await;
     let token = json!({ "name": "billing", "scopes": ["read"] });
-    made(api, "/api/v1/tokens", token, "token").await;
+    api.made("/api/v1/tokens", token, "token").await;
     vec![
         ("user", format!("/users/{user}")),
         ("role", format!("/roles/{role}")),
@@ -218,7 +218,7 @@ async fn rollouts(net: &Net) -> Vec<Stop> {
         "audience": { "selector": "tag = trial" },
         "plan": { "error": { "percent": null, "count": 1 }, "heed_windows": false },
     });
-    let paused = made(api, "/api/v1/rollouts", fields.clone(), "rollout_id").await;
+    let paused = api.made("/api/v1/rollouts", fields.clone(), "rollout_id").await;
     let path = format!("/api/v1/rollouts/{paused}");
     let (status, started) = api.call("POST", &format!("{path}/start"), None).await;
     assert_eq!(status, 200, "{started}");
@@ -229,7 +229,7 @@ async fn rollouts(net: &Net) -> Vec<Stop> {
     .await;
     fields["name"] = json!("version of all");
     fields["audience"]["selector"] = json!("online");
-    let draft = made(api, "/api/v1/rollouts", fields, "rollout_id").await;
+    let draft = api.made("/api/v1/rollouts", fields, "rollout_id").await;
     let of = |id: &str, end: &str| format!("/rollouts/{id}{end}");
     vec![
         ("rollout", of(&paused, "")),
@@ -329,7 +329,7 @@ async fn bench(net: &Net) -> Vec<Stop> {
     .await
     .unwrap();
     let allowed = json!({ "kind": "oui", "value": "E4:8D:8C", "note": "Those of the delivery" });
-    made(api, "/api/v1/bench/allowed", allowed, "allowed_id").await;
+    api.made("/api/v1/bench/allowed", allowed, "allowed_id").await;
     let stops = [
         ("bench", "/bench".to_owned()),
         ("bench-found", "/bench?state=refused".to_owned()),

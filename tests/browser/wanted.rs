@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::stops::{Stop, id};
-use super::{Net, SSID, made};
+use super::{Net, SSID};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 
@@ -49,7 +49,7 @@ fn of_lists() -> Vec<Stop> {
 /// A webhook that nobody answers.
 async fn webhooks(net: &Net) -> Vec<Stop> {
     let hook = json!({ "name": "noc", "url": "http://192.0.2.1/", "kinds": ["device.offline"] });
-    let id = made(&net.api, "/api/v1/webhooks", hook, "webhook_id").await;
+    let id = net.api.made("/api/v1/webhooks", hook, "webhook_id").await;
     let tried = net.api.call("POST", &format!("/api/v1/webhooks/{id}/test"), Some(json!({}))).await;
     assert!((200..300).contains(&tried.0), "{tried:?}");
     vec![("webhook", format!("/webhooks/{id}"))]
@@ -71,7 +71,7 @@ async fn templates(net: &Net, serial: &str) -> Vec<Stop> {
         "name": "our boards", "description": "Names, name servers and guests", "body": body,
         "variables": variables, "note": "The first",
     });
-    let template = made(api, "/api/v1/templates", fields, "template_id").await;
+    let template = api.made("/api/v1/templates", fields, "template_id").await;
     let patch = json!({ "body": body.replace("name=guests", "name=visitors"), "note": "They are visitors now" });
     assert_eq!(
         api.call("PATCH", &format!("/api/v1/templates/{template}"), Some(patch)).await.0,
@@ -95,7 +95,8 @@ async fn backups(net: &Net, serial: &str) -> Vec<Stop> {
         let script = format!("/system identity set name={name}\n");
         let artifact = api.store(&format!("{name}.rsc"), script.as_bytes()).await;
         let file = json!({ "type": "alter" });
-        let script = json!({ "kind": "download", "artifact_id": artifact, "file": file });
+        let script =
+            json!({ "kind": "download", "artifact_id": artifact, "file": file, "backup": false });
         for job in [script, upload.clone()] {
             api.done(&api.order(serial, job).await).await;
         }
@@ -129,7 +130,7 @@ async fn profiles(net: &Net, serial: &str) -> Vec<Stop> {
             { "name": "dns", "type": "list", "of": { "type": "ip" }, "max": 3 },
         ],
     });
-    let template = made(api, "/api/v1/templates", template, "template_id").await;
+    let template = api.made("/api/v1/templates", template, "template_id").await;
     let profile = json!({
         "name": "home", "description": "For homes in Latvia", "enforce": false,
         "desired": {
@@ -146,7 +147,7 @@ async fn profiles(net: &Net, serial: &str) -> Vec<Stop> {
             "rotate_credentials_days": 90, "check_every_hours": 24,
         },
     });
-    let id_of = made(api, "/api/v1/profiles", profile, "profile_id").await;
+    let id_of = api.made("/api/v1/profiles", profile, "profile_id").await;
     let path = format!("/api/v1/profiles/{id_of}");
     for place in [json!({ "site": "eu.lv" }), json!({ "group": "office", "rank": 3 })] {
         let bound = api.call("PUT", &format!("{path}/bindings"), Some(place)).await;
@@ -164,7 +165,7 @@ async fn profiles(net: &Net, serial: &str) -> Vec<Stop> {
     let ignored = Some(json!({ "names": ["release"] }));
     assert_eq!(api.call("POST", &format!("{desired}/ignore"), ignored).await.0, 200);
     let bare = json!({ "name": "nothing yet" });
-    let bare = made(api, "/api/v1/profiles", bare, "profile_id").await;
+    let bare = api.made("/api/v1/profiles", bare, "profile_id").await;
     vec![
         ("profile", format!("/profiles/{id_of}")),
         ("profile-edit", format!("/profiles/{id_of}/edit")),
@@ -183,9 +184,9 @@ async fn claims(net: &Net) -> Vec<Stop> {
         "variables": { "pppoe_user": "anna", "pppoe_password": "hunter22" },
         "factory_password": "hunter33",
     });
-    let open = made(api, "/api/v1/claims", open, "claim_id").await;
+    let open = api.made("/api/v1/claims", open, "claim_id").await;
     let other = json!({ "serial": "HGF09ABCDE2", "site": "eu.lv" });
-    let other = made(api, "/api/v1/claims", other, "claim_id").await;
+    let other = api.made("/api/v1/claims", other, "claim_id").await;
     sqlx::query(
         "update claims set refused = 'another device has taken the claim for it', \
          refused_at = now() where claim_id = $1::text::uuid",
@@ -197,7 +198,7 @@ async fn claims(net: &Net) -> Vec<Stop> {
     let mut rule = String::new();
     for (name, selector) in [("lab", "serial ~ LAB*"), ("rest", "manufacturer = MikroTik")] {
         let body = json!({ "name": name, "selector": selector, "site": "eu", "tags": ["found"] });
-        rule = made(api, "/api/v1/accept-rules", body, "rule_id").await;
+        rule = api.made("/api/v1/accept-rules", body, "rule_id").await;
     }
     vec![
         ("claim", format!("/claims/{open}")),

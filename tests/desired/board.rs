@@ -41,6 +41,8 @@ struct State {
     ordered: usize,
     /// What it ran.
     scripts: Vec<String>,
+    /// How the type of files begins that it does not send.
+    keeps: Option<&'static str>,
     /// Transfers that it is to report: direction, key and fault.
     reports: Vec<(&'static str, String, u32)>,
 }
@@ -75,11 +77,11 @@ pub struct Board {
 }
 
 impl Board {
-    /// One session, to its end.
-    pub async fn session(&self, event: &str) {
+    /// One session with these events (a comma and a space between them), to its end.
+    pub async fn session(&self, events: &str) {
         let mut state = self.state.lock().await;
         let told = std::mem::take(&mut state.reports);
-        let mut events = vec![event.to_owned()];
+        let mut events: Vec<String> = events.split(", ").map(str::to_owned).collect();
         let mut reports = Vec::new();
         if !told.is_empty() {
             events.push("7 TRANSFER COMPLETE".to_owned());
@@ -140,6 +142,9 @@ impl Board {
                 Response::Download(begun())
             }
             Request::Upload(call) => {
+                if state.keeps.is_some_and(|kind| call.file_type.starts_with(kind)) {
+                    return Err(9011);
+                }
                 let sent = self.http.put(self.url(&call.url)).body(state.log());
                 assert_eq!(sent.send().await.unwrap().status(), 201);
                 state.reports.push(("Upload", call.command_key.clone(), 0));
@@ -157,6 +162,11 @@ impl Board {
 
     pub async fn plans(&self, plan: Plan) {
         self.state.lock().await.plan = plan;
+    }
+
+    /// It does not send files whose type begins like this.
+    pub async fn keeps(&self, kind: Option<&'static str>) {
+        self.state.lock().await.keeps = kind;
     }
 
     /// Somebody types.
@@ -240,7 +250,12 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start() -> Self {
-        let mut muster = Muster::start(LAB).await;
+        Self::with(&[]).await
+    }
+
+    /// With these settings beside those of [`LAB`].
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let mut muster = Muster::start(&[LAB, settings].concat()).await;
         let api = Api::of(&mut muster);
         Self { muster, api }
     }
@@ -256,13 +271,13 @@ impl Stage {
             ("Device.DeviceInfo.X_MIKROTIK_ArchName", "arm"),
         ];
         let parameters = parameters.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
-        let (ordered, scripts, reports) = (0, Vec::new(), Vec::new());
+        let (ordered, scripts, keeps, reports) = (0, Vec::new(), None, Vec::new());
         Board {
             serial: serial.to_owned(),
             to: self.muster.cwmp,
             http: self.muster.http().clone(),
             api: self.api.clone(),
-            state: Mutex::new(State { parameters, plan, ordered, scripts, reports }),
+            state: Mutex::new(State { parameters, plan, ordered, scripts, keeps, reports }),
         }
     }
 
@@ -330,6 +345,11 @@ impl Stage {
     /// The failure of a script is its last.
     pub async fn no_second_attempts(&self) {
         self.sql("update jobs set max_attempts = 1 where kind = 'configure'").await;
+    }
+
+    /// The same of a file that is to be sent.
+    pub async fn no_second_uploads(&self) {
+        self.sql("update jobs set max_attempts = 1 where kind = 'upload'").await;
     }
 
     /// Seconds until something is tried again, of the only device.

@@ -1,5 +1,7 @@
 //! Releases and packages: over the API, the command line and the dashboard.
 
+mod direct;
+mod inspections;
 mod kept;
 mod people;
 mod ran;
@@ -14,15 +16,8 @@ use serde_json::Value;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::harness::kit::{Api, files_in};
-use crate::harness::{LAB, Muster};
-
-/// A server and who may do everything on it.
-async fn server() -> (Muster, Api) {
-    let mut muster = Muster::start(LAB).await;
-    let api = Api::of(&mut muster);
-    (muster, api)
-}
+use crate::harness::Muster;
+use crate::harness::kit::{Api, files_in, server};
 
 /// A package of RouterOS 7.16.1, unsigned and empty.
 fn package(name: &str, arch: Arch) -> Vec<u8> {

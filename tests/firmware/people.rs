@@ -2,11 +2,11 @@
 
 use muster_routeros::arch::Arch;
 use serde_json::json;
-use tokio::process::Command;
 
 use super::{package, release, server};
 use crate::harness::Muster;
 use crate::harness::browser::Browser;
+use crate::harness::cli;
 use crate::harness::session::{ADMIN, Page, Session};
 
 /// Sends files as the form of the dashboard does.
@@ -115,18 +115,8 @@ async fn a_browser_sends_files_that_are_chosen_or_dropped_one_by_one() {
 
 /// Runs a command as an admin; it must end with this code. Gives both its outputs.
 async fn run(muster: &mut Muster, args: &[&str], code: i32) -> String {
-    let token = muster.token();
-    let output = Command::from(muster.command())
-        .args(args)
-        .env("MUSTER_SERVER", format!("http://{}", muster.web))
-        .env("MUSTER_TOKEN", token)
-        .output()
-        .await
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).unwrap();
-    assert_eq!(output.status.code(), Some(code), "muster {args:?}\n{said}");
-    said
+    let said = cli::run(muster, args, code).await;
+    said.out + &said.err
 }
 
 #[tokio::test]

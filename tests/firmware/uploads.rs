@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{files, package, package_of, release, server, stored, upload, zipped};
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[tokio::test]

@@ -123,6 +123,12 @@ impl Cpe {
     }
 }
 
+/// A device sends this Inform, which must be taken, and breaks off.
+pub async fn meet(to: SocketAddr, message: &str) {
+    let reply = Cpe::connect(to).await.post(message).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
 /// An Inform as RouterOS writes it, of the device with this serial; events are codes.
 pub fn inform(serial: &str, events: &[&str]) -> String {
     inform_with(serial, events, &[])

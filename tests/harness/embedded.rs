@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -38,11 +38,7 @@ impl Embedded {
         std::fs::copy(env!("CARGO_BIN_EXE_muster"), &program).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let log = std::fs::File::create(embedded.muster.log_path()).unwrap();
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("MUSTER_")) {
-            command.env_remove(name);
-        }
-        command.envs(embedded.muster.env.iter().map(|(n, v)| (n, v))).current_dir(&dir);
+        let mut command = embedded.muster.command_of(program);
         command.arg("serve").stdout(Stdio::null()).stderr(log).uid(uid).gid(uid);
         // A fork elsewhere in this process may hold the copy open for a moment (ETXTBSY).
         let child = eventually("the copy runs", || {
@@ -50,12 +46,7 @@ impl Embedded {
             async move { child }
         });
         embedded.muster.child = Some(child.await);
-        let url = format!("http://{}/readyz", embedded.muster.web);
-        let client = embedded.muster.http().clone();
-        eventually("the server is ready", || async {
-            client.get(&url).send().await.ok().filter(|r| r.status() == 200).map(|_| ())
-        })
-        .await;
+        embedded.muster.ready().await;
         embedded
     }
 

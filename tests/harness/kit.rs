@@ -62,6 +62,55 @@ impl Api {
         body
     }
 
+    /// What must be taken.
+    pub async fn send(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call(method, path, Some(body)).await;
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer
+    }
+
+    /// Makes a thing; gives it.
+    pub async fn make(&self, path: &str, body: Value) -> Value {
+        let (status, made) = self.call("POST", path, Some(body)).await;
+        assert_eq!(status, 201, "POST {path}: {made}");
+        made
+    }
+
+    /// Makes a thing; gives one of its fields.
+    pub async fn made(&self, path: &str, body: Value, field: &str) -> String {
+        self.make(path, body).await[field].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a thing; gives where it is.
+    pub async fn make_at(&self, path: &str, body: Value) -> String {
+        let response = self.request("POST", path).json(&body).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        assert_eq!(status, 201, "POST {path}: {}", response.text().await.unwrap());
+        headers["location"].to_str().unwrap().to_owned()
+    }
+
+    /// Makes sites; gives where they are.
+    pub async fn make_sites(&self, paths: &[&str]) -> Vec<String> {
+        let mut made = Vec::new();
+        for path in paths {
+            made.push(self.make_at("/api/v1/sites", json!({ "path": path })).await);
+        }
+        made
+    }
+
+    /// Sends what must be refused; gives status, pointer and words.
+    pub async fn refused(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, String, String) {
+        let (status, problem) = self.call(method, path, body).await;
+        let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+        assert!(status >= 400 && problem["status"] == status, "{method} {path}: {problem}");
+        (status, text("pointer"), text("detail"))
+    }
+
     /// GET of what may not be there yet.
     pub async fn found(&self, path: &str) -> Option<Value> {
         let response = self.request("GET", path).send().await.ok()?;
@@ -139,8 +188,7 @@ impl Api {
     /// The kinds of a device's events, newest first.
     pub async fn events(&self, serial: &str) -> Vec<String> {
         let list = self.get(&format!("{}/events?limit=1000", device_path(serial))).await;
-        let items = list["items"].as_array().unwrap();
-        items.iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
+        texts(&list, "kind")
     }
 }
 
@@ -149,13 +197,38 @@ impl Muster {
     pub fn database_url(&self) -> &str {
         &self.database_url
     }
+
+    /// Every column of every table as one text.
+    pub async fn whole_database(&self) -> String {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select c.oid::regclass::text from pg_class c \
+             where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        assert!(tables.iter().any(|t| t == "jobs"), "{tables:?}");
+        let mut all = String::new();
+        for table in tables {
+            let rows = sqlx::AssertSqlSafe(format!("select t::text from {table} t"));
+            let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&self.pool).await.unwrap();
+            all.extend(rows);
+        }
+        all
+    }
+}
+
+/// A server without authentication of devices, and who may do everything on it.
+pub async fn server() -> (Muster, Api) {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    (muster, api)
 }
 
 /// A server without authentication and a device that is known to it and has no open job; the
 /// device's part is for the test to play.
 pub async fn raw_device(serial: &str) -> (Muster, Api) {
-    let mut muster = Muster::start(LAB).await;
-    let api = Api::of(&mut muster);
+    let (muster, api) = server().await;
     introduce(muster.cwmp, serial).await;
     (muster, api)
 }
@@ -164,6 +237,12 @@ pub async fn raw_device(serial: &str) -> (Muster, Api) {
 pub fn files_in(dir: &Path) -> usize {
     let entries = std::fs::read_dir(dir).unwrap().flatten();
     entries.map(|e| if e.path().is_dir() { files_in(&e.path()) } else { 1 }).sum()
+}
+
+/// A field of each thing on a page.
+pub fn texts(page: &Value, field: &str) -> Vec<String> {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
 
 /// Where the API has a device.

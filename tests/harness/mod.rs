@@ -2,6 +2,7 @@
 
 pub mod cpe;
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -97,7 +98,12 @@ impl Muster {
 
     /// The command with the server's settings and nothing else of Muster's.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        self.command_of(env!("CARGO_BIN_EXE_muster"))
+    }
+
+    /// The same of a copy of the program.
+    fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("MUSTER_")) {
             command.env_remove(name);
         }
@@ -110,6 +116,10 @@ impl Muster {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         let child = self.command().arg("serve").stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.child = Some(child);
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
         let url = format!("http://{}/readyz", self.web);
         let client = self.client.clone();
         eventually("the server is ready", || {
@@ -284,6 +294,7 @@ fn free_ports() -> [SocketAddr; 3] {
 }
 
 pub mod browser;
+pub mod cli;
 pub mod embedded;
 pub mod kit;
 pub mod session;

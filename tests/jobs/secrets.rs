@@ -14,25 +14,6 @@ const PASSPHRASE: &str = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
 const SET: &str = "hunter2-as-it-was-set";
 const READ: &str = "hunter3-as-it-was-read";
 
-/// Every column of every table as one text.
-async fn whole_database(muster: &Muster) -> String {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select c.oid::regclass::text from pg_class c \
-         where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace",
-    )
-    .fetch_all(&muster.pool)
-    .await
-    .unwrap();
-    assert!(tables.iter().any(|t| t == "jobs"), "{tables:?}");
-    let mut all = String::new();
-    for table in tables {
-        let rows = sqlx::AssertSqlSafe(format!("select t::text from {table} t"));
-        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&muster.pool).await.unwrap();
-        all.extend(rows);
-    }
-    all
-}
-
 /// What the ACS writes into the parameter whose name ends like this.
 fn written<'r>(request: &'r Request, ending: &str) -> &'r str {
     let Request::SetParameterValues(call) = request else { panic!("{request:?}") };
@@ -83,7 +64,7 @@ async fn a_secret_is_known_to_its_device_alone() {
     assert!(page.contains("KeyPassphrase"), "{page}");
     let parameters = api.get(&format!("{}/parameters", device_path("SECRET1"))).await.to_string();
     let events = api.get(&format!("{}/events", device_path("SECRET1"))).await.to_string();
-    let database = whole_database(&muster).await;
+    let database = muster.whole_database().await;
     for (place, text) in [
         ("the dashboard", page),
         ("the parameters", parameters),

@@ -100,10 +100,12 @@ async fn boards_are_installed_that_were_armed_for_it_by_name_and_no_others() {
         assert_eq!(identity[0].1, "installed");
         assert_eq!(boards.stats().installed, 1);
     }
-    // Twice: the word that sends it on, then its boot image. That it has acknowledged the word may be
-    // heard after it asked again.
-    let offers = bench.states(macs[0]).await.iter().filter(|state| *state == "offered").count();
-    assert!(offers >= 2);
+    // Twice: the word that sends it on, then its boot image. It was sent on also where its last word of
+    // that is heard after it has asked again.
+    let states = bench.states(macs[0]).await;
+    let mut rest = states.iter();
+    let stages = ["offered", "transferring", "redirected", "offered", "transferring", "installing"];
+    assert!(stages.iter().all(|stage| rest.any(|state| state == stage)), "{states:?}");
     stop.cancel();
     for boards in &boards {
         boards.fleet.finished().await;

@@ -25,16 +25,17 @@ const COMPARED: [u8; 5] = [1, 3, 51, 53, 54];
 const EXACT: usize = 2_044;
 
 /// The other server, at the server's end of a wire, and a client that it has answered.
-struct Dnsmasq {
+pub struct Dnsmasq {
     _process: Child,
     _dir: TempDir,
     pipe: Pipe,
-    wire: Wire,
+    /// The wire that it is at.
+    pub wire: Wire,
 }
 
 impl Dnsmasq {
     /// One that gives this client this address, and a file of these bytes.
-    async fn start(wire: Wire, mac: Mac, address: Ipv4Addr, content: &[u8]) -> Self {
+    pub async fn start(wire: Wire, mac: Mac, address: Ipv4Addr, content: &[u8]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().display();
         std::fs::write(dir.path().join(FILE), content).unwrap();

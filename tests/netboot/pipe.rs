@@ -1,6 +1,5 @@
 //! UDP sockets at the client's end of a wire, in the hands of a test, and what is asked through them.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::Stdio;
 use std::time::Duration;
@@ -59,7 +58,7 @@ impl Pipe {
 
     /// Sends a datagram.
     pub async fn send(&mut self, to: SocketAddrV4, bytes: &[u8]) {
-        let line = format!("{} {} {}\n", to.ip(), to.port(), hex(bytes));
+        let line = format!("{} {} {}\n", to.ip(), to.port(), hex::encode(bytes));
         self.typed.write_all(line.as_bytes()).await.unwrap();
         self.typed.flush().await.unwrap();
     }
@@ -70,7 +69,7 @@ impl Pipe {
         let mut words = line.split(' ');
         let address: Ipv4Addr = words.next().unwrap().parse().unwrap();
         let port: u16 = words.next().unwrap().parse().unwrap();
-        Some((SocketAddrV4::new(address, port), unhex(words.next().unwrap())))
+        Some((SocketAddrV4::new(address, port), hex::decode(words.next().unwrap()).unwrap()))
     }
 
     /// The next datagram, which must come.
@@ -142,19 +141,4 @@ pub fn options(answer: &[u8]) -> (Vec<(u8, Vec<u8>)>, &[u8]) {
 /// The address that an answer gives to whoever asked.
 pub fn given(answer: &[u8]) -> Ipv4Addr {
     Ipv4Addr::new(answer[16], answer[17], answer[18], answer[19])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(digits, "{byte:02x}").unwrap();
-    }
-    digits
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-        .collect()
 }

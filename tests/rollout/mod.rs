@@ -2,11 +2,16 @@
 //! RouterOS, some of them sick.
 
 mod chaos;
+mod forecast;
+mod held_fast;
+mod kept;
 pub mod lab;
 mod more;
 mod named;
 mod other;
 mod people;
+mod right;
 mod scale;
+mod secret;
 mod story;
 mod template;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::lab::{Range, quick, release};
 use crate::harness::eventually;
-use crate::harness::kit::{Api, device_path};
+use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -22,18 +22,18 @@ fn unlimited() -> Value {
 }
 
 /// One wave of all, quick.
-fn at_once() -> Value {
+pub(super) fn at_once() -> Value {
     let mut plan = quick(unlimited());
     plan["waves"] = json!([{ "take": "rest" }]);
     plan
 }
 
-fn gold() -> Value {
+pub(super) fn gold() -> Value {
     json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] })
 }
 
 /// A seed whose first devices all run something older than 7.16.1, and pass.
-fn seed(devices: u32, passes: impl Fn(&[&str]) -> bool) -> u64 {
+pub(super) fn seed(devices: u32, passes: impl Fn(&[&str]) -> bool) -> u64 {
     let versions = |seed: &u64| -> Vec<&'static str> {
         (0..devices).map(|index| Identity::derive(*seed, index).version).collect()
     };
@@ -44,21 +44,14 @@ fn seed(devices: u32, passes: impl Fn(&[&str]) -> bool) -> u64 {
     (1_u64..).find(fits).unwrap()
 }
 
-/// Makes a thing; gives the field that names it.
-async fn make(api: &Api, path: &str, body: Value, field: &str) -> String {
-    let (status, made) = api.call("POST", path, Some(body)).await;
-    assert_eq!(status, 201, "POST {path}: {made}");
-    made[field].as_str().unwrap().to_owned()
-}
-
 /// Changes what is said of a device.
-async fn place(range: &Range, index: u32, change: Value) {
+pub(super) async fn place(range: &Range, index: u32, change: Value) {
     let path = device_path(&range.fleet.serial(index));
     let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
     assert_eq!(status, 200, "{told}");
 }
 
-fn serials(devices: &[Value]) -> Vec<String> {
+pub(super) fn serials(devices: &[Value]) -> Vec<String> {
     let mut serials: Vec<String> =
         devices.iter().map(|d| d["serial"].as_str().unwrap().to_owned()).collect();
     serials.sort();
@@ -216,14 +209,14 @@ async fn a_device_that_comes_to_match_joins() {
     let day = (Utc::now() + chrono::TimeDelta::days(3)).format("%a").to_string();
     let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
     let site = json!({ "path": "lv", "windows": [window] });
-    make(&range.api, "/api/v1/sites", site, "site_id").await;
+    range.api.made("/api/v1/sites", site, "site_id").await;
     place(&range, 0, json!({ "tags": ["pilot"] })).await;
     place(&range, 1, json!({ "tags": ["pilot"], "site": "lv" })).await;
     let mut plan = at_once();
     plan["heed_windows"] = json!(true);
     let body = json!({ "name": "pilots", "change": gold(), "plan": plan,
                        "audience": { "selector": "tag = pilot", "dynamic": true } });
-    let id = make(&range.api, "/api/v1/rollouts", body, "rollout_id").await;
+    let id = range.api.made("/api/v1/rollouts", body, "rollout_id").await;
     range.order(&id, "start", json!({})).await;
     eventually("the one of them is changed", || async {
         (range.in_state(&id, "healthy").await.len() == 1).then_some(())
@@ -302,18 +295,18 @@ async fn a_device_is_in_one_rollout_at_a_time_and_in_none_once_it_is_removed() {
 #[tokio::test]
 async fn whoever_operates_a_site_rolls_out_there_and_sees_no_other_rollout() {
     let range = Range::start(3, |options| options.seed = 7).await;
-    let site = make(&range.api, "/api/v1/sites", json!({ "path": "lv" }), "site_id").await;
-    make(&range.api, "/api/v1/sites", json!({ "path": "ee" }), "site_id").await;
+    let site = range.api.made("/api/v1/sites", json!({ "path": "lv" }), "site_id").await;
+    range.api.made("/api/v1/sites", json!({ "path": "ee" }), "site_id").await;
     place(&range, 0, json!({ "site": "lv" })).await;
     place(&range, 1, json!({ "site": "ee" })).await;
     let token = json!({ "name": "riga", "scopes": ["operate"], "site_id": site });
-    let token = make(&range.api, "/api/v1/tokens", token, "token").await;
+    let token = range.api.made("/api/v1/tokens", token, "token").await;
     let riga = range.api.with_token(&token);
 
     let fleet_wide = range.draft(gold(), at_once()).await;
     let body = json!({ "name": "ours", "change": gold(), "plan": at_once(),
                        "audience": { "selector": "serial ~ \"*\"" } });
-    let own = make(&riga, "/api/v1/rollouts", body, "rollout_id").await;
+    let own = riga.made("/api/v1/rollouts", body, "rollout_id").await;
     assert_eq!(riga.get(&format!("/api/v1/rollouts/{own}")).await["sites"], json!(["lv"]));
     let order = async |id: &str, verb: &str, body: Value| {
         riga.call("POST", &format!("/api/v1/rollouts/{id}/{verb}"), Some(body)).await
@@ -347,9 +340,9 @@ async fn whoever_operates_a_site_rolls_out_there_and_sees_no_other_rollout() {
     range.order(&fleet_wide, "start", json!({})).await;
     range.until(&fleet_wide, "completed").await;
     let role = json!({ "name": "looks", "rights": ["read"] });
-    let role = make(&range.api, "/api/v1/roles", role, "role_id").await;
+    let role = range.api.made("/api/v1/roles", role, "role_id").await;
     let user = json!({ "login": "ann", "grants": [{ "role_id": role, "site_id": site }] });
-    let ann = make(&range.api, "/api/v1/users", user, "login").await;
+    let ann = range.api.made("/api/v1/users", user, "login").await;
     let device = range.api.get(&device_path(&range.fleet.serial(0))).await;
     let page = format!("/devices/{}/rollouts", device["device_id"].as_str().unwrap());
     for (login, others) in [(ann.as_str(), false), (ADMIN, true)] {

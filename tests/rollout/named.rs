@@ -2,29 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::kit::{Api, device_path};
-use crate::harness::talk::introduce;
-use crate::harness::{LAB, Muster, eventually};
+use crate::harness::eventually;
+use crate::harness::kit::{Api, device_path, raw_device};
 
 const SITES: &str = "/api/v1/sites";
 
-/// A server that knows the device `S1`, which will not come again.
-async fn server() -> (Muster, Api) {
-    let mut muster = Muster::start(LAB).await;
-    let api = Api::of(&mut muster);
-    introduce(muster.cwmp, "S1").await;
-    (muster, api)
-}
-
-async fn make(api: &Api, path: &str, body: Value) -> Value {
-    let (status, made) = api.call("POST", path, Some(body)).await;
-    assert_eq!(status, 201, "POST {path}: {made}");
-    made
-}
-
 /// Makes a site; gives where it is.
 async fn site(api: &Api, path: &str) -> String {
-    let made = make(api, SITES, json!({ "path": path })).await;
+    let made = api.make(SITES, json!({ "path": path })).await;
     format!("{SITES}/{}", made["site_id"].as_str().unwrap())
 }
 
@@ -36,7 +21,7 @@ async fn draft(api: &Api, audience: Value, waves: Value) -> String {
         "change": { "kind": "parameters", "parameters": [parameter] },
         "plan": { "waves": waves, "soak_minutes": 0, "heed_windows": false },
     });
-    let made = make(api, "/api/v1/rollouts", body).await;
+    let made = api.make("/api/v1/rollouts", body).await;
     format!("/api/v1/rollouts/{}", made["rollout_id"].as_str().unwrap())
 }
 
@@ -54,7 +39,7 @@ async fn done(api: &Api, method: &str, path: &str, body: Option<Value>) {
 
 #[tokio::test]
 async fn a_site_moves_with_what_rollouts_say_of_it_and_is_not_removed_under_one() {
-    let (_muster, api) = server().await;
+    let (_muster, api) = raw_device("S1").await;
     for path in ["a", "x"] {
         site(&api, path).await;
     }
@@ -62,7 +47,7 @@ async fn a_site_moves_with_what_rollouts_say_of_it_and_is_not_removed_under_one(
     let site_id = moving.rsplit('/').next().unwrap();
     done(&api, "PATCH", &device_path("S1"), Some(json!({ "site": "a.b" }))).await;
     let body = json!({ "name": "there", "scopes": ["operate"], "site_id": site_id });
-    let token = make(&api, "/api/v1/tokens", body).await;
+    let token = api.make("/api/v1/tokens", body).await;
     let there = api.with_token(token["token"].as_str().unwrap());
 
     let waves = json!([{ "take": { "site": "a.b" } }, { "take": "rest" }]);
@@ -99,7 +84,7 @@ async fn a_site_moves_with_what_rollouts_say_of_it_and_is_not_removed_under_one(
 
 #[tokio::test]
 async fn a_wave_of_a_site_keeps_the_site() {
-    let (_muster, api) = server().await;
+    let (_muster, api) = raw_device("S1").await;
     let kept = site(&api, "a").await;
     let waves = json!([{ "take": { "site": "a" } }]);
     let rollout = draft(&api, json!({ "selector": "online" }), waves).await;
@@ -111,8 +96,8 @@ async fn a_wave_of_a_site_keeps_the_site() {
 
 #[tokio::test]
 async fn a_group_stays_as_long_as_a_rollout_names_it() {
-    let (_muster, api) = server().await;
-    let made = make(&api, "/api/v1/groups", json!({ "name": "pilots" })).await;
+    let (_muster, api) = raw_device("S1").await;
+    let made = api.make("/api/v1/groups", json!({ "name": "pilots" })).await;
     let id = made["group_id"].as_str().unwrap();
     let group = format!("/api/v1/groups/{id}");
     let (all, rest) = (json!({ "selector": "online" }), json!([{ "take": "rest" }]));

@@ -183,7 +183,14 @@ async fn a_device_without_a_value_is_sent_nothing_and_a_template_that_is_gone_ho
     range.counts_hold(&id).await;
 
     let id = range.draft(change, at_once()).await;
-    assert_eq!(range.api.call("DELETE", &rooms, None).await.0, 204);
+    let (status, _, why) = range.api.refused("DELETE", &rooms, None).await;
+    assert!(status == 409 && why.contains("the rollout `test`"), "{why}");
+    // By whoever goes round Muster.
+    sqlx::query("delete from templates where template_id = $1::uuid")
+        .bind(rooms.rsplit('/').next().unwrap())
+        .execute(&range.muster.pool)
+        .await
+        .unwrap();
     range.order(&id, "start", json!({})).await;
     let paused = range.until(&id, "paused").await;
     assert_eq!(paused["paused_by"], "gate", "{paused:#}");

@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::artifacts::hex;
 use crate::fleet::backup::adopt::Adoption;
 use crate::service::backups::{Changed, Compared, Line};
 use crate::store::backups::Backup;
@@ -43,7 +42,7 @@ impl BackupView {
         Self {
             backup_id: b.backup_id,
             at: b.at,
-            sha256: hex(&b.sha256),
+            sha256: hex::encode(&b.sha256),
             artifact_id: b.artifact_id,
             job_id: b.job_id,
             cause: b.cause,

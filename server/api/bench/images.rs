@@ -12,7 +12,6 @@ use crate::api::extract::{PathArgs, QueryArgs};
 use crate::api::page::Page;
 use crate::api::problem::Problem;
 use crate::ctx::{Ctx, Shared};
-use crate::files::attachment::hex;
 use crate::service::bench::images::{self as service, Known, NewImage};
 use crate::store::bench::Image;
 
@@ -36,7 +35,7 @@ pub(super) struct BootImageView {
 impl BootImageView {
     fn of(image: Image) -> Self {
         Self {
-            sha256: hex(&image.sha256),
+            sha256: hex::encode(&image.sha256),
             arch: image.arch,
             name: image.name,
             size: image.size,

@@ -2,10 +2,12 @@
 //!
 //! - [`boards`]: the boards. [`batch`]: what became of the boards of claims. [`allowed`]: boards that
 //!   are served without a claim. [`images`]: boot images. [`profiles`]: how boards are served.
+//! - [`events`]: that something changes.
 
 mod allowed;
 mod batch;
 mod boards;
+mod events;
 mod images;
 mod profiles;
 
@@ -36,6 +38,7 @@ use crate::service::bench::{self as service, Consent, Status};
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list_benches))
+        .routes(routes!(events::follow_benches))
         .routes(routes!(arm_bench))
         .routes(routes!(disarm_bench))
         .routes(routes!(boards::list_boards))
@@ -90,7 +93,8 @@ pub(super) struct BenchView {
     profile_status: Option<String>,
     /// Boards that were seen there last and that the caller sees, by state.
     counts: BTreeMap<String, i64>,
-    /// Other BOOTP and DHCP servers that were heard there within an hour.
+    /// Other BOOTP and DHCP servers that were heard there within an hour, without the benches of
+    /// this Muster.
     others: Vec<Other>,
     /// When any of this last changed.
     updated_at: DateTime<Utc>,

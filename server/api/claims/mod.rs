@@ -183,7 +183,11 @@ pub(super) async fn create_claim(
     State(app): State<Shared>,
     JsonBody(body): JsonBody<Value>,
 ) -> Result<Made<ClaimView>, Problem> {
-    let fields: ClaimFields = merge::apply(json!({}), body)?;
+    let unsaid = body.get("own_credential").is_none_or(Value::is_null);
+    let mut fields: ClaimFields = merge::apply(json!({}), body)?;
+    if unsaid {
+        fields.own_credential = app.config.zero_touch.claims_own_credential;
+    }
     let claim = service::create(&app, &ctx, fields).await?;
     Ok(etag::made(format!("/api/v1/claims/{}", claim.claim_id), shown(claim)))
 }

@@ -28,7 +28,8 @@ pub(in crate::api) struct RolloutView {
     audience: Audience,
     /// How.
     plan: Plan,
-    /// Paths of the sites that it may touch, with all below; null = everywhere.
+    /// Where it may go: paths of sites, with all below, and groups for their devices (`group:` and the
+    /// id); null = everywhere.
     sites: Option<Vec<String>>,
     /// Where it is.
     state: State,

@@ -1,26 +1,28 @@
 //! `muster bench`: where factory-fresh boards are served, and what each got. People name a bench by its
 //! interface, and a board by its MAC address.
 //!
-//! - here: benches, arming, and what is said of single boards. - `view`: how benches and boards are
-//!   shown. - `follow`: as they come. - `given`: what goes with it: boards that are allowed, boot
-//!   images, profiles.
+//! - here: benches, and what is said of single boards. - `arm`: what is said of an arming, and of an
+//!   installation. - `view`: how benches and boards are shown. - `batch`: how batches are. - `follow`: as
+//!   they come. - `given`: what goes with it: boards that are allowed, boot images, profiles.
 
+mod arm;
+mod batch;
 mod follow;
 mod given;
 mod view;
 
 use anyhow::{Context, bail, ensure};
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::connection::Connection;
 use super::http::{Answer, Api, List, Page, Span};
 use super::output::{clean, clean_lines, compact, done, hint, list, maybe, print, show, time};
-use super::sites::variable;
-use view::{Batch, BatchRow, Bench as BenchSeen, Board, LogEntry};
+use arm::{Arm, Install};
+use batch::{Batch, BatchRow};
+use view::{Bench as BenchSeen, Board, LogEntry};
 
 /// `muster bench`
 #[derive(Debug, Args)]
@@ -116,128 +118,6 @@ enum Command {
     /// Netboot profiles: how boards are served.
     #[command(subcommand)]
     Profiles(given::Profiles),
-}
-
-/// For what a bench is armed.
-#[derive(Debug, Args)]
-struct Arm {
-    /// Interface, HOST:INTERFACE, or id.
-    bench: String,
-    /// Name of the template that each board gets.
-    #[arg(long, value_name = "NAME")]
-    template: String,
-    /// For how long, 1 to 1440.
-    #[arg(long, value_name = "MINUTES")]
-    minutes: u32,
-    /// Name of the netboot profile: how the boards are served.
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// flashfig-direct, or etherboot-redirect: send boards on that are to be installed.
-    #[arg(long, value_name = "WORD")]
-    strategy: Option<String>,
-    /// Serve boards that nobody claimed or allowed, too.
-    #[arg(long)]
-    any: bool,
-    /// So many of those a minute.
-    #[arg(long, value_name = "N", requires = "any")]
-    any_per_minute: Option<u32>,
-    /// Until when; an hour when absent.
-    #[arg(long, value_name = "TIME", requires = "any")]
-    any_until: Option<DateTime<Utc>>,
-    /// Answer clients that speak DHCP instead of BOOTP.
-    #[arg(long)]
-    dhcp: bool,
-    /// A value for templates; may be repeated. A value that is JSON is taken as such. Others on this
-    /// machine see secrets in the list of processes.
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
-    variables: Vec<(String, Value)>,
-    /// Name of the template of the mode script.
-    #[arg(long, value_name = "NAME")]
-    mode_template: Option<String>,
-    /// Serve by a profile that nobody has verified.
-    #[arg(long)]
-    accept_unverified: bool,
-    /// Arm although other BOOTP or DHCP servers were heard there within an hour.
-    #[arg(long)]
-    accept_others: bool,
-    /// The name of the interface once more: needed with --any and with --dhcp.
-    #[arg(long, value_name = "IF", required_if_eq_any([("any", "true"), ("dhcp", "true")]))]
-    confirm: Option<String>,
-}
-
-impl Arm {
-    /// The body of a request: what was said.
-    fn body(self) -> Value {
-        let mut body = json!({ "minutes": self.minutes, "template": self.template });
-        let texts = [
-            ("profile", self.profile),
-            ("strategy", self.strategy),
-            ("mode_template", self.mode_template),
-            ("confirm", self.confirm),
-        ];
-        for (name, text) in texts {
-            if let Some(text) = text {
-                body[name] = Value::from(text);
-            }
-        }
-        let yes = [
-            ("any", self.any),
-            ("dhcp", self.dhcp),
-            ("accept_unverified", self.accept_unverified),
-            ("accept_others", self.accept_others),
-        ];
-        for (name, _) in yes.into_iter().filter(|(_, said)| *said) {
-            body[name] = Value::from(true);
-        }
-        if let Some(per_minute) = self.any_per_minute {
-            body["any_per_minute"] = Value::from(per_minute);
-        }
-        if let Some(until) = self.any_until {
-            body["any_until"] = json!(until);
-        }
-        if !self.variables.is_empty() {
-            body["variables"] = Value::Object(Map::from_iter(self.variables));
-        }
-        body
-    }
-}
-
-/// What a board is installed with.
-#[derive(Debug, Args)]
-struct Install {
-    /// MAC address.
-    mac: String,
-    /// The RouterOS version that it gets.
-    #[arg(long, value_name = "VERSION")]
-    release: String,
-    /// A package beside the main one; may be repeated. tr069-client when absent.
-    #[arg(long = "package", value_name = "NAME")]
-    packages: Vec<String>,
-    /// Name of the template that becomes its default configuration; that of the vendor when absent.
-    #[arg(long, value_name = "NAME")]
-    template: Option<String>,
-    /// Within so many minutes; 60 when absent.
-    #[arg(long, value_name = "MINUTES")]
-    minutes: Option<u32>,
-    /// Its MAC address once more: an installation formats it.
-    #[arg(long, value_name = "MAC")]
-    confirm: String,
-}
-
-impl Install {
-    fn body(self) -> Value {
-        let mut body = json!({ "release": self.release, "confirm": self.confirm });
-        if !self.packages.is_empty() {
-            body["packages"] = Value::from(self.packages);
-        }
-        if let Some(template) = self.template {
-            body["template"] = Value::from(template);
-        }
-        if let Some(minutes) = self.minutes {
-            body["minutes"] = Value::from(minutes);
-        }
-        body
-    }
 }
 
 /// Where the API has the boards.
@@ -338,7 +218,7 @@ async fn batch(
     let parts = [("site", &site), ("customer", &customer)];
     let query = narrowed(&parts);
     let of_it = List { path: vec!["bench", "batch"], query: query.clone(), cursor: "after" };
-    list(api, &of_it, span, &view::BATCH, |row: BatchRow| row.row()).await?;
+    list(api, &of_it, span, &batch::BATCH, |row: BatchRow| row.row()).await?;
     if !api.json {
         let sum: Batch = api.get(&of_it.path, &query).await?.read()?;
         hint(&sum.words());
@@ -364,6 +244,7 @@ async fn id_of(api: &Api, name: &str) -> anyhow::Result<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 

@@ -154,6 +154,7 @@ struct Standing {
     effective: Value,
     wants: Wants,
     script: Option<Script>,
+    rescue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -318,6 +319,7 @@ fn standing(s: Standing) -> String {
         ("profile", maybe(s.wants.profile)),
         ("ignored", joined(&s.wants.ignored)),
         ("script", maybe(script)),
+        ("rescue", maybe(s.rescue)),
     ]);
     for part in [differences(&s.differences), effective(&s.effective)].into_iter().flatten() {
         text = format!("{text}\n\n{part}");
@@ -420,6 +422,21 @@ mod tests {
             "overrides": { "Device.A": { "value": "1", "variable": null }, "Device.B": null },
         });
         assert_eq!(change.patch(), expected);
+    }
+
+    #[test]
+    fn a_device_that_cannot_undo_a_script_is_told_with_the_reason() {
+        let of = |rescue: Value| {
+            let wants = json!({ "profile": null, "ignored": [] });
+            let answer = json!({ "state": "in_sync", "differences": [], "effective": {},
+                                 "wants": wants, "rescue": rescue });
+            standing(serde_json::from_value(answer).unwrap())
+        };
+        let told = |text: &str, why: &str| {
+            text.lines().any(|line| line.starts_with("rescue") && line.trim_end().ends_with(why))
+        };
+        assert!(told(&of(json!("it allows no scheduler")), "it allows no scheduler"));
+        assert!(told(&of(Value::Null), "-"));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use chrono::{DateTime, Utc};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::devices::named;
 use super::files;
 use super::http::{Api, List, Span};
 use super::jobs::{self, Waiting};
+use super::many::Many;
 use super::output::{clean, compact, fields, list, maybe, maybe_time, show, table, time, yes};
 
 /// `muster devices files NAME`
@@ -26,6 +28,36 @@ pub enum DeviceFile {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+/// `muster devices inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Serial number or id.
+    #[arg(required_unless_present = "query", conflicts_with = "query")]
+    name: Option<String>,
+    /// All devices that this selector finds.
+    #[arg(
+        short,
+        long = "query",
+        visible_alias = "where",
+        value_name = "SELECTOR",
+        conflicts_with = "wait"
+    )]
+    query: Option<String>,
+    /// How many devices you saw match; where they are not as many, nothing is done. Without it they
+    /// are counted, and you are asked.
+    #[arg(long, value_name = "N", requires = "query")]
+    expected: Option<u64>,
+    /// Do not ask: go on with as many as are counted.
+    #[arg(long, requires = "query")]
+    yes: bool,
+    /// Ask the device itself, over REST, in place of two jobs. Its variables `rest_user`,
+    /// `rest_password` and `rest_fingerprint` say how.
+    #[arg(long, conflicts_with_all = ["query", "wait"])]
+    direct: bool,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +131,17 @@ struct Package {
 #[derive(Debug, Deserialize)]
 struct Inspection {
     log: Ordered,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answered {
+    packages: Packages,
+}
+
+#[derive(Debug, Deserialize)]
+struct Inspections {
+    created: u64,
+    skipped: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,10 +246,30 @@ fn installed(known: Packages) -> String {
     format!("{about}\n\n{}", table(&["name", "version", "enabled"], &rows))
 }
 
-/// Has a device tell what is installed on it; shows the job that brings it.
-pub(super) async fn inspect(api: &Api, name: &str, waiting: &Waiting) -> anyhow::Result<()> {
-    let path = ["devices", &named(name), "inspect"];
-    let ordered: Inspection = api.call(Method::POST, &path, None).await?.read()?;
-    let job = ordered.log.job_id.to_string();
-    jobs::follow(api, api.get(&["jobs", &job], &[]).await?, waiting).await
+/// Has a device tell what is installed on it, and shows the job that brings it, or what it told at
+/// once; or many.
+pub(super) async fn inspect(api: &Api, asked: Inspect) -> anyhow::Result<()> {
+    let Inspect { name, query, expected, yes, direct, waiting } = asked;
+    match (name, query) {
+        (Some(name), None) if direct => {
+            let path = ["devices", &named(&name), "inspect"];
+            let answer = api.call(Method::POST, &path, Some(&json!({ "via": "direct" }))).await?;
+            show(api, &answer, |answered: Answered| installed(answered.packages))
+        }
+        (Some(name), None) => {
+            let path = ["devices", &named(&name), "inspect"];
+            let ordered: Inspection = api.call(Method::POST, &path, None).await?.read()?;
+            let job = ordered.log.job_id.to_string();
+            jobs::follow(api, api.get(&["jobs", &job], &[]).await?, &waiting).await
+        }
+        (None, Some(query)) => {
+            let body = Many { query, expected, yes }.agreed(api, "inspect").await?;
+            let answer = api.call(Method::POST, &["inspections"], Some(&body)).await?;
+            show(api, &answer, |made: Inspections| {
+                format!("on {} devices, {} skipped", made.created, made.skipped)
+            })
+        }
+        // clap wants one of them.
+        (Some(_), Some(_)) | (None, None) => bail!("say which devices"),
+    }
 }

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::columns::{Columns, Device, all_fields, show_devices};
-use super::device_more::{self, DeviceFile};
+use super::device_more::{self, DeviceFile, Inspect};
 use super::device_place::{self, Place};
 use super::http::{Api, List, Span};
 use super::jobs::{self, Waiting};
 use super::many::{self, Changes};
+use super::order::Before;
 use super::output::{
     clean, compact, done, fields, hint, joined, list, maybe, maybe_time, show, table, time, yes,
 };
@@ -128,13 +129,9 @@ pub enum Devices {
         /// Serial number or id.
         name: String,
     },
-    /// Have a device tell what is installed on it: by a script, and its log.
-    Inspect {
-        /// Serial number or id.
-        name: String,
-        #[command(flatten)]
-        waiting: Waiting,
-    },
+    /// Have a device tell what is installed on it, or all that a selector finds: by a script, and its
+    /// log.
+    Inspect(Inspect),
     /// Bring a device to a RouterOS release now: a rollout of one device.
     Upgrade {
         /// Serial number or id.
@@ -149,6 +146,8 @@ pub enum Devices {
         /// Its serial number again, to the letter.
         #[arg(long, value_name = "SERIAL")]
         confirm: String,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         waiting: Waiting,
     },
@@ -269,11 +268,13 @@ pub(super) async fn run(api: &Api, command: Devices) -> anyhow::Result<()> {
             jobs::order(api, &name, &json!({ "kind": "refresh" }), &waiting).await
         }
         Devices::Packages { name } => device_more::packages(api, &name).await,
-        Devices::Inspect { name, waiting } => device_more::inspect(api, &name, &waiting).await,
+        Devices::Inspect(asked) => device_more::inspect(api, asked).await,
         Devices::Upgrade { name, upgrade } => rollouts::upgrade(api, &name, upgrade).await,
-        Devices::FactoryReset { name, confirm, waiting } => {
+        Devices::FactoryReset { name, confirm, before, waiting } => {
             let id = confirmed(api, &name, &confirm).await?.to_string();
-            jobs::order(api, &id, &json!({ "kind": "factory_reset" }), &waiting).await
+            let mut job = json!({ "kind": "factory_reset" });
+            before.say(&mut job);
+            jobs::order(api, &id, &job, &waiting).await
         }
         Devices::Delete { name, confirm } => {
             let id = confirmed(api, &name, &confirm).await?.to_string();

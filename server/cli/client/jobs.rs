@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::devices::named;
 use super::http::{Answer, Api, List, Span};
 use super::many::Many;
-use super::order::Order;
+use super::order::{Before, Order};
 use super::output::{
     clean, compact, fields, list, maybe, maybe_time, pretty, show, show_page, time,
 };
@@ -61,6 +61,8 @@ pub enum Jobs {
         #[command(flatten)]
         order: Order,
         #[command(flatten)]
+        before: Before,
+        #[command(flatten)]
         waiting: Waiting,
     },
     /// Order a job on all devices that a selector finds.
@@ -69,6 +71,8 @@ pub enum Jobs {
         many: Many,
         #[command(flatten)]
         order: Order,
+        #[command(flatten)]
+        before: Before,
     },
 }
 
@@ -197,11 +201,14 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
                 vec![time(e.at), e.kind, compact(&e.detail)]
             })
         }
-        Jobs::Create { device, order: asked, waiting } => {
-            order(api, &device, &asked.job()?, &waiting).await
+        Jobs::Create { device, order: asked, before, waiting } => {
+            let mut job = asked.job()?;
+            before.say(&mut job);
+            order(api, &device, &job, &waiting).await
         }
-        Jobs::Bulk { many, order } => {
-            let job = order.job()?;
+        Jobs::Bulk { many, order, before } => {
+            let mut job = order.job()?;
+            before.say(&mut job);
             let devices = many.agreed(api, &compact(&job["kind"])).await?;
             let body = bulk(devices, job);
             let answer = api.call(Method::POST, &["jobs", "bulk"], Some(&body)).await?;

@@ -20,14 +20,14 @@ use super::output::{agreed, clean, show};
 pub struct Many {
     /// Which devices.
     #[arg(short, long = "query", visible_alias = "where", value_name = "SELECTOR")]
-    query: String,
+    pub(super) query: String,
     /// How many devices you saw match; where they are not as many, nothing is done. Without it they
     /// are counted, and you are asked.
     #[arg(long, value_name = "N")]
-    expected: Option<u64>,
+    pub(super) expected: Option<u64>,
     /// Do not ask: go on with as many as are counted.
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 /// What Muster notes of devices, changed for many.

@@ -42,6 +42,23 @@ pub struct Order {
     upload_speed: Option<String>,
 }
 
+/// What is done before a device is changed.
+#[derive(Debug, Args)]
+pub struct Before {
+    /// Do not keep the device's configuration before it is changed: for one too sick to send it.
+    #[arg(long)]
+    no_backup: bool,
+}
+
+impl Before {
+    /// Says so in a job.
+    pub(super) fn say(&self, job: &mut Value) {
+        if self.no_backup {
+            job["backup"] = json!(false);
+        }
+    }
+}
+
 /// What a device sends.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Upload {

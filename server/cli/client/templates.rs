@@ -1,9 +1,13 @@
-//! `muster templates`. People name a template by its name; the API by its id.
+//! `muster templates`. People name a template by its name; the API by its id. `view`: how one is
+//! shown. `tried`: what is wrong with one, and what it gives.
+
+mod tried;
+mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -12,12 +16,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::devices::named;
-use super::http::{Answer, Api, List, Span};
-use super::output::{
-    clean, clean_lines, compact, done, fields, hint, list, maybe, print, said, show, table, time,
-    yes,
-};
+use super::http::{Api, List, Span};
+use super::output::{clean, clean_lines, done, list, maybe, print, said, show, time, yes};
 use super::sites::variable;
+use tried::{lint, preview};
+use view::{version_view, view};
 
 /// `muster templates`
 #[derive(Debug, Subcommand)]
@@ -156,69 +159,11 @@ struct Summary {
 }
 
 #[derive(Debug, Deserialize)]
-struct Template {
-    #[serde(flatten)]
-    about: Summary,
-    body: String,
-    variables: Vec<Variable>,
-    note: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Version {
-    version: i32,
-    body: String,
-    variables: Vec<Variable>,
-    note: String,
-    created_by: String,
-    created_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Deserialize)]
 struct Told {
     version: i32,
     note: String,
     created_by: String,
     created_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Variable {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    required: bool,
-    default: Option<Value>,
-    help: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Finding {
-    line: usize,
-    severity: String,
-    words: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Lint {
-    findings: Vec<Finding>,
-    size: Option<usize>,
-    limit: Option<usize>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Preview {
-    script: String,
-    findings: Vec<Finding>,
-    missing: Vec<Gap>,
-    rescue: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Gap {
-    name: String,
-    words: String,
 }
 
 pub(super) async fn run(api: &Api, command: Templates) -> anyhow::Result<()> {
@@ -352,90 +297,6 @@ async fn get(api: &Api, name: &str, version: Option<i32>, body: bool) -> anyhow:
         Some(_) => show(api, &answer, version_view),
         None => show(api, &answer, view),
     }
-}
-
-fn view(template: Template) -> String {
-    let Template { about, body, variables, note } = template;
-    let rows = fields(&[
-        ("template_id", about.template_id.to_string()),
-        ("name", about.name),
-        ("version", about.version.to_string()),
-        ("note", maybe(Some(note))),
-        ("builtin", yes(about.builtin)),
-        ("bench", yes(about.bench)),
-        ("description", maybe(Some(about.description))),
-        ("updated_at", time(about.updated_at)),
-    ]);
-    whole(&rows, variables, &body)
-}
-
-fn version_view(version: Version) -> String {
-    let rows = fields(&[
-        ("version", version.version.to_string()),
-        ("note", maybe(Some(version.note))),
-        ("created_by", version.created_by),
-        ("created_at", time(version.created_at)),
-    ]);
-    whole(&rows, version.variables, &version.body)
-}
-
-fn whole(rows: &str, variables: Vec<Variable>, body: &str) -> String {
-    let row = |v: Variable| {
-        let default = v.default.map(|default| compact(&default));
-        vec![v.name, v.kind, yes(v.required), maybe(default), maybe(v.help)]
-    };
-    let rows_of: Vec<Vec<String>> = variables.into_iter().map(row).collect();
-    let declared = match rows_of.is_empty() {
-        true => String::new(),
-        false => {
-            let header = ["variable", "type", "required", "default", "help"];
-            format!("\n\n{}", table(&header, &rows_of))
-        }
-    };
-    format!("{rows}{declared}\n\n{}", clean_lines(body))
-}
-
-async fn lint(api: &Api, body: &Path, variables: Option<&Path>, bench: bool) -> anyhow::Result<()> {
-    let asked = json!({ "body": text(body)?, "variables": declared(variables)?, "bench": bench });
-    let answer = api.call(Method::POST, &["templates", "lint"], Some(&asked)).await?;
-    let lint: Lint = answer.read()?;
-    let errors = lint.findings.iter().filter(|finding| finding.severity == "error").count();
-    show(api, &answer, |lint: Lint| match (lint.findings.is_empty(), lint.size, lint.limit) {
-        (true, Some(size), None) => format!("nothing is wrong; about {size} bytes for a device"),
-        (true, Some(size), Some(limit)) => {
-            format!("nothing is wrong; about {size} of {limit} bytes for a board")
-        }
-        _ => findings(lint.findings),
-    })?;
-    ensure!(errors == 0, "{errors} errors");
-    Ok(())
-}
-
-fn findings(findings: Vec<Finding>) -> String {
-    let row = |f: Finding| vec![line(f.line), f.severity, f.words];
-    table(&["line", "severity", "finding"], &findings.into_iter().map(row).collect::<Vec<_>>())
-}
-
-fn line(line: usize) -> String {
-    maybe((line > 0).then(|| line.to_string()))
-}
-
-fn preview(api: &Api, answer: &Answer) -> anyhow::Result<()> {
-    if api.json {
-        return show(api, answer, |preview: Value| preview.to_string());
-    }
-    let preview: Preview = answer.read()?;
-    print(clean_lines(&preview.script).trim_end())?;
-    for gap in preview.missing {
-        hint(&format!("{}: {}; a value is made up here", gap.name, gap.words));
-    }
-    for finding in preview.findings {
-        hint(&format!("{}, line {}: {}", finding.severity, finding.line, finding.words));
-    }
-    if let Some(why) = preview.rescue {
-        hint(&format!("if this cuts the device off, it cannot undo it by itself: {why}"));
-    }
-    Ok(())
 }
 
 /// The id of the template of this name.

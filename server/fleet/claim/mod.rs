@@ -4,8 +4,10 @@
 //! the device of one claim comes. Who takes a claim is `fleet::admission`'s to decide.
 //!
 //! - [`csv`]: a spreadsheet of them, as programs write it. [`rows`]: what each of its lines would do.
+//!   [`fit`]: whether its values fit the template of its profile.
 
 pub mod csv;
+pub mod fit;
 pub mod rows;
 
 use muster_cwmp::digest::{Algorithm, ha1};
@@ -55,7 +57,9 @@ pub struct ClaimFields {
     pub customer: Option<String>,
     /// The password on its sticker. Sealed, and shown as `********`.
     pub factory_password: Option<String>,
-    /// Only a device that comes with the claim's own credential takes it.
+    /// Only a device that comes with the claim's own credential takes it. Absent in a new claim: as
+    /// `zero_touch.claims_own_credential` says.
+    #[schema(value_type = Option<bool>)]
     pub own_credential: bool,
 }
 
@@ -154,7 +158,8 @@ impl ClaimFields {
             variables: self.variables.sealed(keys, &context(claim_id)),
             tags: self.tags.clone(),
             customer: self.customer.clone(),
-            factory_sealed: password.map(|text| hex(&keys.seal(text, &claim_id.to_string()))),
+            factory_sealed: password
+                .map(|text| hex::encode(keys.seal(text, &claim_id.to_string()))),
             own_credential: self.own_credential,
         }
     }
@@ -262,10 +267,6 @@ fn check_password(password: &str) -> Result<(), Error> {
 fn no_value(pointer: &str, name: &str) -> Error {
     let why = format!("`{name}` has no value yet that {MASK} could stand for: write it out");
     Error::invalid(pointer, why)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The credential with which only the device of one claim comes. Made from the installation's key, so

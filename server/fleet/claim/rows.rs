@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 use super::ClaimFields;
 use super::csv::{Column, Table};
+use super::fit::unfit;
 use crate::access::grant::Reach;
 use crate::error::Error;
 use crate::fleet::secret::{MASK, is_secret};
+use crate::fleet::template::Variable;
 use crate::fleet::variables::Variables;
 
 /// What makes a formula of a cell; an export writes an apostrophe before it.
@@ -220,6 +222,10 @@ pub struct Known {
     pub in_fleet: HashSet<String>,
     /// Where the caller may claim devices.
     pub may: Reach,
+    /// What the templates of these profiles declare, by the names of the profiles.
+    pub declared: HashMap<String, Vec<Variable>>,
+    /// Whether a new claim wants a credential of its own where nobody says so.
+    pub own_credential: bool,
 }
 
 /// What a line would do, and why.
@@ -290,7 +296,10 @@ impl<'k> Plan<'k> {
 
     fn said(&mut self, line: usize, said: Said) -> Result<Planned, Refused> {
         // By itself first: what is no serial number is not looked for.
-        let own = said.clone().onto(ClaimFields::default()).checked().map_err(told)?;
+        let blank =
+            ClaimFields { own_credential: self.known.own_credential, ..ClaimFields::default() };
+        let own = said.clone().onto(blank).checked().map_err(told)?;
+        let given = said.variables.clone();
         self.once(line, &own)?;
         let stored = self.stored(&own)?;
         if let Some(stored) = stored {
@@ -309,6 +318,7 @@ impl<'k> Plan<'k> {
             |verdict, words| Planned { line, verdict, words, claim_id, fields: fields.clone() };
         let Some(stored) = stored else {
             self.place(&fields)?;
+            self.fits(&fields, &given)?;
             let serial = fields.serial.as_deref().map(str::to_ascii_uppercase);
             let here = serial.is_some_and(|serial| self.known.in_fleet.contains(&serial));
             let words = here.then(|| {
@@ -327,6 +337,10 @@ impl<'k> Plan<'k> {
             return Err((Verdict::Conflict, words.to_owned()));
         }
         self.place(&fields)?;
+        // A template may have changed since: what the line leaves alone is not held against it.
+        if changes.iter().any(|what| matches!(*what, "profile" | "variables")) {
+            self.fits(&fields, &given)?;
+        }
         Ok(planned(Verdict::Changes, Some(changes.join(", "))))
     }
 
@@ -384,6 +398,21 @@ impl<'k> Plan<'k> {
             return wrong(format!("there is no profile `{}`", profile.escape_debug()));
         }
         Ok(())
+    }
+
+    /// That its values fit the template of its profile. Secrets that the line does not say are not
+    /// looked at: by the rules of a template somebody could guess one.
+    fn fits(&self, fields: &ClaimFields, said: &Variables) -> Result<(), Refused> {
+        let profile = fields.profile.as_ref();
+        let Some(declared) = profile.and_then(|name| self.known.declared.get(name)) else {
+            return Ok(());
+        };
+        let mut given = fields.clone().masked().variables;
+        given.over(said);
+        match unfit(declared, &given) {
+            Some(why) => Err((Verdict::Wrong, format!("variables: {why}"))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -11,18 +11,21 @@
 //! - `settle`: how an attempt or a report ends a job.
 //! - `report`: reports that only say that there is something to read.
 //! - `upgraded`: reports on an upgrade, which ends with the version on which its device comes back.
+//! - `framed`: scripts of people, and what became of them.
 //! - `args`: arguments with their secrets sealed.
 
 mod args;
+mod framed;
 mod line;
 mod report;
 mod settle;
 mod upgraded;
 
 pub use args::{masked_args, opened};
+pub use framed::{ALTER_LOG, is_framed, may_have_run};
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use report::{awaits_end_of_test, is_reported, reported};
-pub use settle::{proven, settle};
+pub use settle::{NOT_KEPT, proven, settle};
 pub use upgraded::heard;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -78,6 +81,8 @@ pub struct Order {
     pub own: bool,
     /// The rollout that it is part of, which is told when it is accepted and when it ends.
     pub rollout: Option<Uuid>,
+    /// It is done also where the device's configuration could not be kept first.
+    pub unkept: bool,
 }
 
 impl Order {
@@ -93,6 +98,7 @@ impl Order {
             wake: false,
             own: true,
             rollout: None,
+            unkept: false,
         }
     }
 }
@@ -142,6 +148,7 @@ pub async fn create(
         idempotency_key: order.idempotency_key,
         created_by: order.created_by,
         rollout_id: order.rollout,
+        unkept: order.unkept,
     };
     let (job, made) = store::insert(conn, &new, now).await?;
     if made {

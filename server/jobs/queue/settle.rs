@@ -5,8 +5,9 @@ use muster_cwmp::fault::Fault;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{has_compared, report, upgraded};
+use super::{APPLY_LOG, framed, has_compared, may_have_run, report, upgraded};
 use crate::error::Error;
+use crate::jobs::before::is_risky;
 use crate::jobs::machine::{self, Outcome};
 use crate::jobs::retry::{self, Verdict};
 use crate::jobs::spec::{DownloadFile, JobSpec};
@@ -16,6 +17,13 @@ use crate::store::{backups, connection_requests, credentials, desired, events, j
 
 /// The kind of [`JobSpec::Upgrade`].
 const UPGRADE: &str = "upgrade";
+/// The kind of [`JobSpec::Configure`].
+const CONFIGURE: &str = "configure";
+/// Keys of jobs of Muster's own that may wait behind a backup, and that of a restore.
+const AFTER_IT: [&str; 4] =
+    ["muster:desired:configure", "muster:desired:set", "muster:desired:upgrade", "muster:restore"];
+/// Why they are called back where it could not be kept.
+pub const NOT_KEPT: &str = "called back: the device's configuration could not be kept first";
 /// Kinds of jobs after which a device's configuration is another, because somebody wanted it so.
 const CHANGES: [&str; 8] = [
     "set",
@@ -72,8 +80,10 @@ pub async fn settle(
             close(conn, job, change, now).await
         }
         Outcome::Impossible(why) => {
-            let result = Some(machine::impossible());
-            let change = Change { state: "failed", note: Some(why), result, ..Change::default() };
+            let (note, result) = (Some(why), Some(machine::impossible()));
+            // Nothing was sent: that was no attempt.
+            let uncounted = true;
+            let change = Change { state: "failed", note, result, uncounted, ..Change::default() };
             close(conn, job, change, now).await
         }
     }
@@ -224,15 +234,29 @@ pub(super) async fn retried(
     close(conn, job, change, now).await
 }
 
-/// Changes a job that is still open, counts it and writes it down; an ended one stays as it is.
+/// Changes a job that is still open, with what follows from that; an ended one stays as it is.
 pub(super) async fn close(
     conn: &mut PgConnection,
     job: &Job,
     change: Change,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
+    let state = change.state;
+    match written(conn, job, change, now).await? {
+        true => told(conn, job, state, now).await,
+        false => Ok(()),
+    }
+}
+
+/// Changes a job that is still open, counts it and writes it down; false = it has ended.
+async fn written(
+    conn: &mut PgConnection,
+    job: &Job,
+    change: Change,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     if !store::change(conn, job, &change, now).await? {
-        return Ok(());
+        return Ok(false);
     }
     metrics::counter!("muster_jobs_total", "kind" => job.kind.clone(), "state" => change.state)
         .increment(1);
@@ -245,11 +269,12 @@ pub(super) async fn close(
     {
         store::tell_rollout(conn, job, rollout_id, now).await?;
     }
-    told(conn, job, change.state, now).await
+    Ok(true)
 }
 
 /// What else follows from a job that has ended: its device is compared where the job was made for
-/// that, and a configuration that was changed by order is the one that is wanted.
+/// that, a configuration that was changed by order is the one that is wanted, and none is changed that
+/// could not be kept first. Of a script the device's log says whether that is so.
 async fn told(
     conn: &mut PgConnection,
     job: &Job,
@@ -260,9 +285,59 @@ async fn told(
     if ended && job.idempotency_key.as_deref().is_some_and(has_compared) {
         desired::touch(conn, job.device_id, now).await?;
     }
-    if state == "done" && CHANGES.contains(&job.kind.as_str()) {
-        let file = job.args["artifact_id"].as_str().and_then(|id| id.parse().ok());
-        backups::accept_anew(conn, job.device_id, file).await?;
+    let key = job.idempotency_key.as_deref().unwrap_or_default();
+    // Also of a change that was put off: `muster:{unix}:before:backup:change`.
+    let is_before = key.starts_with("muster:") && key.ends_with(":before:backup:change");
+    if matches!(state, "failed" | "expired") && is_before {
+        call_back(conn, job, now).await?;
+    }
+    if ended && state != "done" && key.starts_with(framed::ALTER_LOG) {
+        framed::unread(conn, job, now).await?;
+    }
+    if ended && framed::is_framed(conn, job).await? {
+        // As it is now: `job` is as it was leased.
+        let is = store::of_device(conn, job.device_id, job.job_id).await?;
+        if is.is_some_and(|job| may_have_run(&job)) {
+            framed::ask(conn, job, now).await?;
+        }
+        return Ok(());
+    }
+    if state != "done" || !CHANGES.contains(&job.kind.as_str()) {
+        return Ok(());
+    }
+    if job.kind == CONFIGURE && store::reports_scripts(conn, job.device_id).await? {
+        return Ok(());
+    }
+    let file = job.args["artifact_id"].as_str().and_then(|id| id.parse().ok());
+    backups::accept_anew(conn, job.device_id, file).await?;
+    Ok(())
+}
+
+/// Cancels what nobody has taken of the changes that were to come after a configuration had been kept.
+async fn call_back(conn: &mut PgConnection, before: &Job, now: DateTime<Utc>) -> Result<(), Error> {
+    for job in store::open(conn, before.device_id).await? {
+        let is_next = job.job_id > before.job_id && job.state == "queued" && job.attempts == 0;
+        // What is put off has a backup of its own, at its time.
+        if is_next && job.not_before <= now && waits_for_backup(&job) {
+            let note = Some(NOT_KEPT.to_owned());
+            let change = Change { state: "cancelled", note, ..Change::default() };
+            written(conn, &job, change, now).await?;
+            if job.idempotency_key.as_deref().is_some_and(has_compared) {
+                desired::touch(conn, job.device_id, now).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether this is a change of Muster's own, or one that somebody ordered by hand, that is not to be made
+/// without a backup. Rollouts have backups of their own; what somebody wants done without one waits for
+/// none.
+fn waits_for_backup(job: &Job) -> bool {
+    let key = job.idempotency_key.as_deref().unwrap_or_default();
+    if key.starts_with("muster:") {
+        return AFTER_IT.contains(&key) || key.starts_with(APPLY_LOG);
+    }
+    let spec = serde_json::from_value::<JobSpec>(job.args.clone());
+    job.rollout_id.is_none() && !job.unkept && spec.is_ok_and(|spec| is_risky(&spec))
 }

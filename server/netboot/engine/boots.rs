@@ -15,7 +15,7 @@ use super::known::Known;
 use super::{Datagram, Engine, MINUTE, Now, Out, Port, dropped};
 use crate::netboot::decide::{Asks, Decision, Gift, Question, Stored};
 use crate::netboot::policy::Refusal;
-use crate::netboot::record::Said;
+use crate::netboot::record::{Said, Write};
 use crate::netboot::socket;
 
 /// Boards that are kept in mind.
@@ -55,6 +55,13 @@ impl Engine {
         }
         known.row.seen_at = now.at;
         known.said = said;
+        if known.board.came_back(kind, now.since) {
+            if let Some(peer) = known.peer.take() {
+                self.transfers.remove(&peer);
+            }
+            self.write(mac, now, out);
+        }
+        let Some(known) = self.boards.get_mut(&mac) else { return };
         match known.board.request(request, kind, now.since) {
             Step::Nothing => {}
             Step::Ask => self.ask_or_refuse(mac, now, out),
@@ -93,16 +100,21 @@ impl Engine {
         oldest.is_some_and(|mac| self.boards.remove(&mac).is_some())
     }
 
-    /// While nobody has armed the bench nothing is asked about anybody.
+    /// While nobody has armed the bench nothing is asked about anybody; nor while it cannot serve: a board
+    /// that is granted something has its turn here, and no other bench serves it.
     fn ask_or_refuse(&mut self, mac: Mac, now: Now, out: &mut Out) {
-        if self.is_armed(now) {
+        let refusal = if !self.is_armed(now) {
+            Refusal::new("disarmed", "the bench is not armed: nothing is sent on it")
+        } else if let Some(problem) = &self.problem {
+            cannot_serve(problem)
+        } else {
             return self.ask(mac, out);
-        }
+        };
         self.begin_anew(mac);
         let Some(known) = self.boards.get_mut(&mac) else { return };
         known.held = false;
-        let words = "the bench is not armed: nothing is sent on it".to_owned();
-        known.board.verdict(Verdict::Refuse { code: "disarmed", words }, now.since);
+        let Refusal { code, words } = refusal;
+        known.board.verdict(Verdict::Refuse { code, words }, now.since);
         if known.is_worth_writing(now.since) {
             known.note(true);
             self.write(mac, now, out);
@@ -157,6 +169,7 @@ impl Engine {
         let bench_id = self.setup.bench_id;
         let Some(known) = self.boards.get_mut(&mac) else { return };
         known.learn(&decision, verdict.is_err(), bench_id, now);
+        let turn_over = decision.outcome.is_ok() && verdict.is_err();
         let verdict = match verdict {
             Ok(offer) => Verdict::Offer(offer),
             Err(Refusal { code, words }) => Verdict::Refuse { code, words },
@@ -167,7 +180,8 @@ impl Engine {
                 if known.board.reason() == Some(UNDECIDED) {
                     known.board.undecided(now.since);
                 }
-                self.write(mac, now, out);
+                let write = known.written(self.setup.network, now);
+                out.writes.push(Write { turn_over, ..write });
             }
             Step::Answer => {
                 if let Ok(given) = decision.outcome {
@@ -193,7 +207,7 @@ impl Engine {
             return Err(Refusal::new("disarmed", words));
         }
         if let Some(problem) = &self.problem {
-            return Err(Refusal::new("cannot_serve", format!("nothing can be sent: {problem}")));
+            return Err(cannot_serve(problem));
         }
         let address = self.pool.take(mac, now.since).ok_or_else(|| {
             let words = "no address is left for it: more boards are served at once than there are \
@@ -245,4 +259,8 @@ impl Engine {
         let (address, router) = (offer.address, Some(server));
         Reply::dhcp(request, kind, address, server, mask, router, &offer.file, lease)
     }
+}
+
+fn cannot_serve(problem: &str) -> Refusal {
+    Refusal::new("cannot_serve", format!("nothing can be sent: {problem}"))
 }

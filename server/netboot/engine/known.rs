@@ -180,7 +180,7 @@ impl Known {
         let row = self.row.clone();
         // Whose it is was decided for this write; what people say of it meanwhile stays.
         self.row.decided = false;
-        Write { mac: self.board.mac(), row, log, install_over: None }
+        Write { mac: self.board.mac(), row, log, install_over: None, turn_over: false }
     }
 
     fn may_log(&mut self, now: Duration) -> bool {

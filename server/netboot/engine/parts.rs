@@ -27,7 +27,7 @@ pub struct Now {
 pub enum Port {
     /// 67: boards ask.
     Bootp,
-    /// 68: boards are answered; only heard.
+    /// 68: boards are answered; heard, and other servers are asked from there.
     Replies,
     /// 69: boards ask for their file.
     Tftp,

@@ -4,9 +4,11 @@ mod boots;
 mod installs;
 mod reads;
 mod refusals;
+mod rivals;
 
 use chrono::{DateTime, TimeDelta};
 use muster_netboot::board::Gives;
+use muster_netboot::bootp::{self, Reply};
 use muster_netboot::profile;
 use muster_netboot::tftp::{Packet, code};
 use serde_json::json;

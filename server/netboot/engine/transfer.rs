@@ -28,6 +28,8 @@ pub(super) struct Transfer {
     mac: Mac,
     sender: Sender,
     large: bool,
+    /// Since when its first answer is waited for; `None` = that is on its way.
+    unanswered: Option<Duration>,
     /// What was sent again, as far as the board's count has it.
     resent: u32,
     ended: Option<Duration>,
@@ -94,8 +96,9 @@ impl Engine {
         let limits = Limits { max_blksize: known.reading.max_blksize, ..Limits::default() };
         let large = offer.content.len() >= LARGE;
         let (sender, packets) = Sender::begin(offer.content, &options, &limits, now.since);
-        let (resent, ended, told) = (0, None, now.since);
-        self.transfers.insert(from, Transfer { mac, sender, large, resent, ended, told });
+        let (unanswered, resent, ended, told) = (Some(now.since), 0, None, now.since);
+        let transfer = Transfer { mac, sender, large, unanswered, resent, ended, told };
+        self.transfers.insert(from, transfer);
         send(from, packets, out);
         known.row.seen_at = now.at;
         known.row.sent_bytes = 0;
@@ -104,6 +107,21 @@ impl Engine {
         self.pool.take(mac, now.since);
         if stage != Stage::Transferring {
             self.write(mac, now, out);
+        }
+    }
+
+    /// What a read was answered with is on its way. That it took longer than boards of its profile wait is
+    /// noted: it may have fallen back.
+    pub fn answered(&mut self, peer: SocketAddrV4, now: Now) {
+        let Some(transfer) = self.transfers.get_mut(&peer) else { return };
+        let Some(asked) = transfer.unanswered.take() else { return };
+        let Some(known) = self.boards.get_mut(&transfer.mac) else { return };
+        let named = known.row.profile.as_ref();
+        let profile = self.orders.profiles.iter().find(|profile| Some(&profile.name) == named);
+        let Some(due) = profile.map(|profile| profile.tftp.answer_deadline_ms) else { return };
+        if let Some(words) = late(now.since.saturating_sub(asked), due) {
+            metrics::counter!("muster_bench_late_answers_total").increment(1);
+            known.detail.warnings = vec![words];
         }
     }
 
@@ -196,6 +214,14 @@ fn end(known: &mut Known, outcome: &Outcome, sender: &Sender, now: Now) {
             known.board.read_failed(&words, now.since);
         }
     }
+}
+
+/// What is said of an answer that took so long, where boards wait for so many milliseconds.
+fn late(took: Duration, due: u16) -> Option<String> {
+    let is_late = took > Duration::from_millis(due.into());
+    is_late.then(|| {
+        format!("answered after {} ms; boards of this profile wait {due} ms", took.as_millis())
+    })
 }
 
 /// Why a transfer failed, and how much of a script went out: there may be secrets in it.

@@ -29,7 +29,6 @@ fn facts<'a>(arming: &'a Arming, profile: &'a Profile) -> Facts<'a> {
         kind: Kind::Flashboot,
         arch: None,
         announced: false,
-        relayed: false,
         armed: Some(Armed { arming, until: later() }),
         served: Some(Served { profile, matches: true }),
         claimed: true,
@@ -68,8 +67,7 @@ fn each_refusal_has_its_code() {
     let redirect = Arming { strategy: Strategy::EtherbootRedirect, ..arming() };
     let cautious = Arming { accept_unverified: false, ..arming() };
     let with = |arming| Some(Armed { arming, until: later() });
-    let table: [(&str, Facts<'_>); 25] = [
-        ("relay", Facts { relayed: true, ..good }),
+    let table: [(&str, Facts<'_>); 24] = [
         ("disarmed", Facts { armed: None, ..good }),
         ("disarmed", Facts { armed: Some(Armed { arming: &plain, until: now() }), ..good }),
         ("wrong_kind", Facts { kind: Kind::Other, ..good }),

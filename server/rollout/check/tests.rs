@@ -34,6 +34,7 @@ fn what_is_good_is_taken() {
         "error": { "count": 3, "then": "roll_back" } }"#;
     let written: Plan = serde_json::from_str(json).unwrap();
     assert!(plan(&written).is_ok());
+    assert!(written.backup, "who does not say so has it kept");
     let release =
         Change::Release { version: "7.16.1".to_owned(), routerboot: true, downgrade: false };
     assert!(change(&release).is_ok() && together(&release, &written).is_ok());

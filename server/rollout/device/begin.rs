@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::next::{Next, Work, offer_time};
-use super::{Device, Seen, Step};
+use super::{Device, Seen, Step, verify};
 use crate::jobs::upgrade::is_same;
 use crate::rollout::plan::{Plan, after};
 use crate::rollout::state::DeviceState;
@@ -16,7 +16,7 @@ pub fn begin(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
     }
     let step = match first(device, seen) {
         Ok(step) => step,
-        Err(why) => return Next::ended(device, DeviceState::Skipped, why),
+        Err(nothing) => return not_begun(device, seen, nothing, plan, now),
     };
     if must_read(device, step, seen, plan, now) {
         let deadline = Some(after(now, plan.deadlines.offer()));
@@ -46,20 +46,48 @@ pub(super) fn offer(
     let baseline = known && !keeps_baseline(device, step);
     Next {
         baseline: baseline.then(|| seen.sample.clone()),
-        ..Next::offered(device, step, device.attempts, offer_time(step, seen, plan), now)
+        ..Next::offered(device, step, device.attempts, offer_time(device, step, seen, plan), now)
+    }
+}
+
+/// Why there is no step to begin with.
+pub(super) enum Nothing {
+    /// It runs what it should already.
+    Reached(String),
+    /// Any other reason.
+    Other(String),
+}
+
+/// What becomes of a device without a step to begin with: it is left out. One that was given a step before
+/// and runs what it should is looked at, compared with what it was before that: it is to be tried again
+/// because it was not well, and whether it is now still counts for its wave.
+pub(super) fn not_begun(
+    device: &Device,
+    seen: &Seen,
+    nothing: Nothing,
+    plan: &Plan,
+    now: DateTime<Utc>,
+) -> Next {
+    match nothing {
+        Nothing::Reached(_) if device.started_at.is_some() => {
+            verify::changed(device, seen, plan, now)
+        }
+        Nothing::Reached(why) | Nothing::Other(why) => {
+            Next::ended(device, DeviceState::Skipped, why)
+        }
     }
 }
 
 /// The step to begin with: behind the version that it runs, if that is on its way.
-pub(super) fn first(device: &Device, seen: &Seen) -> Result<usize, String> {
+pub(super) fn first(device: &Device, seen: &Seen) -> Result<usize, Nothing> {
     if device.steps.is_empty() {
-        return Err("there is nothing to do to it".to_owned());
+        return Err(Nothing::Other("there is nothing to do to it".to_owned()));
     }
     if device.target().is_none() {
         return Ok(0);
     }
     let Some(runs) = seen.version.as_deref() else {
-        return Err("it never said which version it runs".to_owned());
+        return Err(Nothing::Other("it never said which version it runs".to_owned()));
     };
     let reached = |step: &Step| step.version().is_some_and(|version| is_same(version, runs));
     if let Some(at) = device.steps.iter().rposition(reached) {
@@ -67,13 +95,13 @@ pub(super) fn first(device: &Device, seen: &Seen) -> Result<usize, String> {
         return if next < device.steps.len() {
             Ok(next)
         } else {
-            Err(format!("it runs {runs} already"))
+            Err(Nothing::Reached(format!("it runs {runs} already")))
         };
     }
     match &device.from_version {
-        Some(from) if !is_same(from, runs) => Err(format!(
+        Some(from) if !is_same(from, runs) => Err(Nothing::Other(format!(
             "it runs {runs} now, and its way was planned from {from}: it needs a rollout of its own"
-        )),
+        ))),
         Some(_) | None => Ok(0),
     }
 }

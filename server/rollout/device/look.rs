@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use muster_routeros::apply::Report;
 
-use super::begin::{first, is_fresh, offer};
+use super::begin::{first, is_fresh, not_begun, offer};
 use super::next::{Next, offer_time};
 use super::{Device, Seen, Step, verify};
 use crate::fleet::health::span;
@@ -48,7 +48,7 @@ fn due(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
         // It may run something else since it was begun.
         return match first(device, seen) {
             Ok(step) => offer(device, step, seen, plan, now),
-            Err(why) => Next::ended(device, DeviceState::Skipped, why),
+            Err(nothing) => not_begun(device, seen, nothing, plan, now),
         };
     }
     let late = is_late(device, seen, plan, now);
@@ -93,7 +93,8 @@ fn under_way(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
             Step::Upgrade { .. } => open(device, step, seen, plan, now),
             Step::Inspect => inspected(device, seen, plan, now),
             Step::Report => reported(device, seen, plan, now),
-            Step::Script { .. }
+            Step::Backup
+            | Step::Script { .. }
             | Step::Template
             | Step::Parameters
             | Step::Routerboot
@@ -106,12 +107,17 @@ fn under_way(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
     }
 }
 
-/// The step is done: the next one, or a look at how well it is.
+/// The step is done: the next one, or a look at how well it is. Where only its configuration was kept,
+/// its change is yet to begin.
 fn done(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
     let mut left = device.steps.iter().enumerate().skip(device.step.saturating_add(1));
     let has = |step: &Step| step.version().is_some_and(|version| seen.runs(version));
     match left.find(|(_, step)| !has(step)) {
-        Some((next, _)) => Next::offered(device, next, 0, offer_time(next, seen, plan), now),
+        Some((next, _)) if device.is_untouched(next) && !seen.running => Next::waiting(device),
+        Some((next, _)) => {
+            let within = offer_time(device, next, seen, plan);
+            Next::offered(device, next, 0, within, now)
+        }
         None => verify::changed(device, seen, plan, now),
     }
 }
@@ -131,7 +137,7 @@ fn open(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<Ut
     if was_offered != is_offered {
         // It has taken the order, or gave it back to be tried again.
         let within =
-            if is_offered { offer_time(device.step, seen, plan) } else { plan.deadlines.back() };
+            if is_offered { time_to_take(device, seen, plan) } else { plan.deadlines.back() };
         let deadline = Some(after(now, within));
         return Next { state, due_at: deadline, deadline_at: deadline, ..Next::same(device) };
     }
@@ -152,7 +158,8 @@ fn restarts(device: &Device, step: &Step, seen: &Seen) -> bool {
         Step::Upgrade { .. } => {
             device.state == DeviceState::Rebooting || Progress::of(result).transferred
         }
-        Step::Script { .. }
+        Step::Backup
+        | Step::Script { .. }
         | Step::Template
         | Step::Report
         | Step::Parameters
@@ -177,13 +184,24 @@ fn late(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<Ut
         }
         _ => format!("it did not {what} within {time}; it runs {runs}, and informed {heard} ago"),
     };
-    Next::failed(device, Class::GiveUp, why)
+    Next::failed(device, Class::GiveUp, because(step, why))
+}
+
+/// Why it failed at this step. Without its configuration it is not changed.
+fn because(step: &Step, why: String) -> String {
+    match step {
+        Step::Backup => format!("its configuration could not be kept first: {why}"),
+        _ => why,
+    }
 }
 
 /// Its job failed: again after a while, or no more.
 fn failed(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
     let job = seen.job.as_ref();
     let code = job.and_then(|job| job.fault);
+    if *step == Step::Backup {
+        return not_kept(device, step, seen, plan, now);
+    }
     if is_impossible(job.and_then(|job| job.result.as_ref())) {
         // What could not be sent to this one cannot be sent to the others.
         let reason = fault::words(None, job.and_then(|job| job.note.as_deref()));
@@ -205,6 +223,18 @@ fn failed(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<
     again(device, fault::class(code), reason, seen, plan, now)
 }
 
+/// It could not send its configuration. However it failed, that says nothing of what was to come after it.
+fn not_kept(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
+    let job = seen.job.as_ref();
+    let code = job.and_then(|job| job.fault);
+    let class = match fault::class(code) {
+        Class::Hold => Class::GiveUp,
+        own => own,
+    };
+    let why = fault::words(code, job.and_then(|job| job.note.as_deref()));
+    again(device, class, because(step, why), seen, plan, now)
+}
+
 /// Whether its job ended because it came back on another version.
 fn came_back(seen: &Seen) -> bool {
     let result = seen.job.as_ref().and_then(|job| job.result.as_ref());
@@ -224,13 +254,13 @@ fn again(
         return Next::failed(device, class, reason);
     }
     let attempts = device.attempts.saturating_add(1);
-    if device.step == 0 && !seen.running {
+    if device.is_untouched(device.step) && !seen.running {
         // Nothing of it was changed, and nothing may begin.
         return Next { attempts, ..Next::waiting(device) };
     }
     let factor = 1_i32 << device.attempts.min(10);
     let from = after(now, BACK_OFF * factor.min(MOST_BACK_OFFS));
-    let within = offer_time(device.step, seen, plan);
+    let within = time_to_take(device, seen, plan);
     Next {
         not_before: Some(from),
         reason: Some(format!("tried again in {}: {reason}", span(from - now))),
@@ -244,10 +274,10 @@ fn expired(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime
         return late(device, step, seen, plan, now);
     }
     // Muster was away for longer than the order was good for.
-    if device.step == 0 && !seen.running {
+    if device.is_untouched(device.step) && !seen.running {
         return Next::waiting(device);
     }
-    let within = offer_time(device.step, seen, plan);
+    let within = time_to_take(device, seen, plan);
     Next::offered(device, device.step, device.attempts, within, now)
 }
 
@@ -307,7 +337,12 @@ fn reported(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Ne
 
 /// Whether nothing at all was done to it yet.
 fn is_first_offer(device: &Device) -> bool {
-    device.step == 0 && device.state == DeviceState::Offered
+    device.is_untouched(device.step) && device.state == DeviceState::Offered
+}
+
+/// How long it may take to take the order of the step that it is at.
+fn time_to_take(device: &Device, seen: &Seen, plan: &Plan) -> TimeDelta {
+    offer_time(device, device.step, seen, plan)
 }
 
 /// When its deadline has come, also for a device that could not reach us.

@@ -146,14 +146,14 @@ impl Next {
     }
 }
 
-/// How long a device may take to take an order. One that is in the middle of its change was just
-/// here: it has as long as it takes to restart and to inform as often as it may miss it, as far as
-/// it is known how often it does.
-pub(super) fn offer_time(step: usize, seen: &Seen, plan: &Plan) -> TimeDelta {
+/// How long a device may take to take the order of this step. One that is in the middle of its change
+/// was just here: it has as long as it takes to restart and to inform as often as it may miss it, as far
+/// as it is known how often it does.
+pub(super) fn offer_time(device: &Device, step: usize, seen: &Seen, plan: &Plan) -> TimeDelta {
     let whole = plan.deadlines.offer();
-    match (step, seen.inform_interval) {
-        (0, _) | (_, None) => whole,
-        (_, interval) => {
+    match (device.is_untouched(step), seen.inform_interval) {
+        (true, _) | (false, None) => whole,
+        (false, interval) => {
             let silence = allowed_silence(interval, plan.checks.missed_informs.unwrap_or(2));
             whole.min(plan.deadlines.back() + silence)
         }

@@ -6,6 +6,7 @@ use crate::jobs::machine::impossible;
 use crate::rollout::fault::Class;
 use crate::rollout::plan::{Checks, Plan};
 
+mod kept;
 mod total;
 
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -180,6 +181,36 @@ fn what_there_is_nothing_to_do_to_is_left_out_and_what_is_half_done_goes_on() {
     let paused = Seen { running: false, ..fresh("7.12.1") };
     let next = begin(&one, &paused, &plan, at(0));
     assert_eq!((next.state, next.work, next.finished), (DeviceState::Waiting, None, false));
+}
+
+#[test]
+fn one_that_is_tried_again_and_runs_what_it_should_is_looked_at_anew() {
+    let plan = Plan::default();
+    // It failed on the version that it should run, as its line was down; what it was before stays known.
+    let again = Device {
+        started_at: Some(at(0)),
+        baseline: Some(sample()),
+        ..device(DeviceState::Waiting, one_hop())
+    };
+    let there = seen(60, "7.16.1 (stable)");
+    let next = begin(&again, &there, &plan, at(60));
+    assert_eq!((next.state, next.work), (DeviceState::Verifying, Some(Work::Baseline)));
+    assert_eq!((next.changed_at, next.finished), (Some(at(60)), false));
+    let verifies = then(&again, &next);
+    assert_eq!(verifies.baseline, Some(sample()));
+    let read = Seen { refreshed_at: Some(at(62)), ..seen(62, "7.16.1") };
+    assert_eq!(look(&verifies, &read, &plan, at(62)).state, DeviceState::Healthy);
+    let down = Sample { wan_up: Some(false), ..sample() };
+    let late = verifies.deadline_at.unwrap();
+    let next = look(&verifies, &Seen { sample: down, ..read }, &plan, late);
+    assert_eq!((next.state, next.class), (DeviceState::Failed, Some(Class::GiveUp)));
+    // It came there while it was read before it was to be sent the same again.
+    let due = device(DeviceState::Due, one_hop());
+    let arrived = with_job(seen(60, "7.16.1"), job("done"));
+    assert_eq!(look(&due, &arrived, &plan, at(60)).state, DeviceState::Verifying);
+    // Nothing was ever ordered of this one: it is none of the rollout's doing.
+    let first = Device { started_at: None, ..due };
+    assert_eq!(look(&first, &arrived, &plan, at(60)).state, DeviceState::Skipped);
 }
 
 #[test]

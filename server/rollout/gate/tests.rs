@@ -160,6 +160,17 @@ fn an_audience_that_is_another_one_is_told_apart() {
 }
 
 #[test]
+fn waves_whose_devices_are_nobody_are_named() {
+    assert_eq!(without_devices(&[]), None);
+    let of = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        without_devices(&names).unwrap_or_default()
+    };
+    assert!(of(&["canary"]).starts_with("wave `canary` has no device: "));
+    assert!(of(&["canary", "riga"]).starts_with("waves `canary`, `riga` have no device: "));
+}
+
+#[test]
 fn a_verdict_is_stored_with_its_numbers() -> Result<(), serde_json::Error> {
     let (_, verdict) = decide(&plan(), 0, &counts(94, 0, 6), None, false, false, at(0));
     let rules: Vec<GateRule> = verdict.checks.iter().map(|check| check.check).collect();

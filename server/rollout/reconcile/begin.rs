@@ -1,7 +1,6 @@
 //! Begins devices: as many as the pace lets, where and when they may be changed.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -13,13 +12,14 @@ use uuid::Uuid;
 use super::look::{broken, carry_out, listening_since, read};
 use super::scripts::Scripts;
 use super::wind_down::{self, Fate};
-use super::{Work, locked};
+use super::{Work, locked, members};
 use crate::clock;
 use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::health::span;
 use crate::fleet::online;
 use crate::fleet::window::{self, Hours};
+use crate::rollout::check::MAX_CONCURRENT;
 use crate::rollout::device;
 use crate::rollout::pace::{self, Active, Beside, Bucket, Candidate, Sick};
 use crate::rollout::plan::{Order, Plan};
@@ -28,7 +28,7 @@ use crate::store::rollouts::devices::list::WaitingRow;
 use crate::store::rollouts::devices::pick::{self, CandidateRow, InFlight, SickRow};
 use crate::store::rollouts::devices::{self, Move, due};
 use crate::store::rollouts::{self as store, waves};
-use crate::store::sites;
+use crate::store::sites::{self, Site};
 
 /// Devices to a transaction.
 const BATCH: usize = 50;
@@ -80,6 +80,8 @@ async fn batch(
         return Ok(None);
     }
     let wave = work.row.wave;
+    // Two rollouts with devices of one set would each not see what the other is just beginning.
+    pick::lock_sets(&mut tx, id).await?;
     pick::put_on(&mut tx, id, now, PUT_ON).await?;
     let mut bucket: Bucket =
         serde_json::from_value(work.row.pace["bucket"].clone()).unwrap_or_default();
@@ -158,6 +160,7 @@ async fn begin_these(
     let id = work.row.rollout_id;
     let listening = listening_since(conn, now).await?;
     let rows = due::some(&mut *conn, id, chosen).await?;
+    let members = members(&mut *conn, &work.reach, chosen).await?;
     for gone in chosen.iter().filter(|id| !rows.iter().any(|row| row.device_id == **id)) {
         // Removed from the inventory while devices were taken in.
         devices::remove(conn, *gone).await?;
@@ -166,8 +169,10 @@ async fn begin_these(
     let mut without = Vec::new();
     for row in rows {
         let next = match read(work, &row, listening, now) {
-            Ok((device, _)) if !work.reach.covers(row.site.as_deref()) => {
-                let why = "it was moved to where the rollout may not go";
+            Ok((device, _))
+                if !work.reach.covers(row.site.as_deref()) && !members.contains(&row.device_id) =>
+            {
+                let why = "it was moved, or taken out of a group: the rollout may not go there";
                 Some(device::Next::left_out(&device, why))
             }
             Ok((device, seen)) => {
@@ -280,17 +285,20 @@ pub(super) async fn close_doors(app: &App, id: Uuid) -> Result<(), Error> {
     let Some(work) = careful(app, id).await? else { return Ok(()) };
     let now = clock::now();
     let mut conn = app.pool.acquire().await?;
-    let open = pick::not_taken(&mut conn, id, CANDIDATES).await?;
+    let open = pick::not_taken(&mut conn, id, None, MAX_CONCURRENT.into()).await?;
     drop(conn);
-    let sites = Sites::load(app, open.into_iter().filter_map(|(_, site)| site)).await?;
+    let stand: BTreeSet<Option<String>> = open.into_iter().map(|(_, site)| site).collect();
+    let sites = Sites::load(app, stand.iter().flatten().cloned().collect()).await?;
     let fate = |site: Option<&str>| match sites.at(site, &work.plan, now) {
         Door::Closed(until, reason) => {
             Some(Fate { state: "waiting", reason, until: Some(until.min(now + PUT_OFF)) })
         }
         Door::Open | Door::Unknown => None,
     };
-    while wind_down::call_back(app, id, State::Running, fate).await? {}
-    Ok(())
+    if stand.iter().all(|site| fate(site.as_deref()).is_none()) {
+        return Ok(());
+    }
+    wind_down::call_back(app, id, State::Running, fate).await
 }
 
 /// The rollout, if it cares when devices are changed.
@@ -302,13 +310,14 @@ async fn careful(app: &App, id: Uuid) -> Result<Option<Work>, Error> {
 
 /// When the sites of candidates may be changed. Read before the transaction: a session that holds
 /// one asks for no second connection. `None` = the plan does not care.
-struct Sites(Option<HashMap<String, Place>>);
+pub(crate) struct Sites(pub(crate) Option<HashMap<String, Place>>);
 
 /// A site, as far as its clock is concerned.
-struct Place {
-    hours: Hours,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) hours: Hours,
     /// Its own zone, which need not be that of the site whose windows it has.
-    zone: Tz,
+    pub(crate) zone: Tz,
 }
 
 impl Sites {
@@ -325,25 +334,31 @@ impl Sites {
         let (wave, topology) = (work.row.wave, work.plan.order == Order::Topology);
         let found = pick::candidates(&mut *conn, id, wave, topology, CANDIDATES).await?;
         drop(conn);
-        Self::load(app, found.into_iter().filter_map(|c| c.site)).await.map(Some)
+        let stand: BTreeSet<String> = found.into_iter().filter_map(|c| c.site).collect();
+        Self::load(app, stand).await.map(Some)
     }
 
-    async fn load(app: &App, paths: impl Iterator<Item = String>) -> Result<Self, Error> {
+    /// Of the sites at these paths.
+    pub(crate) async fn load(app: &App, paths: BTreeSet<String>) -> Result<Self, Error> {
+        let all: BTreeSet<&str> = paths.iter().flat_map(|path| chain(path)).collect();
+        let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+        let found = sites::with_paths(&app.pool, &all).await?;
+        let sites: HashMap<String, Site> =
+            found.into_iter().map(|site| (site.path.clone(), site)).collect();
         let mut places = HashMap::new();
         for path in paths {
-            let Entry::Vacant(vacant) = places.entry(path) else { continue };
-            let chain = sites::chain(&app.pool, vacant.key()).await?;
+            let chain: Vec<Site> = chain(&path).filter_map(|at| sites.get(at).cloned()).collect();
             // Gone or moved at this moment: where it stands now is looked up next time.
             let Some(site) = chain.first() else { continue };
             let zone: Option<Tz> = site.time_zone.parse().ok();
             let hours = match window::effective(chain) {
                 Ok(hours) => hours,
                 Err(error) => {
-                    tracing::error!(site = vacant.key(), "no windows: {}", error.private());
+                    tracing::error!(site = path, "no windows: {}", error.private());
                     continue;
                 }
             };
-            vacant.insert(Place { zone: zone.unwrap_or(hours.time_zone), hours });
+            places.insert(path, Place { zone: zone.unwrap_or(hours.time_zone), hours });
         }
         Ok(Self(Some(places)))
     }
@@ -375,6 +390,11 @@ impl Sites {
         let local = until.with_timezone(&hours.time_zone).format("%Y-%m-%d %H:%M %Z");
         Door::Closed(until, format!("waits for the maintenance window of {whose}: {local}"))
     }
+}
+
+/// A site's path and those of the sites that it is in, the nearest first.
+fn chain(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
 }
 
 /// Whether devices may be changed somewhere.

@@ -43,7 +43,7 @@ pub(crate) fn back(change: &Change) -> Option<Change> {
 /// Nothing of a rollout that is taken back begins any more.
 pub(super) async fn wind_down(app: &App, id: Uuid) -> Result<(), Error> {
     let fate = Fate::left_out("the rollout was taken back");
-    while wind_down::call_back(app, id, State::RollingBack, |_| Some(fate.clone())).await? {}
+    wind_down::call_back(app, id, State::RollingBack, |_| Some(fate.clone())).await?;
     while wind_down::leave_out(app, id, State::RollingBack, &fate).await? {}
     // Nor is anybody watched: what is changed back must not look like a failure.
     wind_down::watch_no_more(app, id, State::RollingBack).await
@@ -123,6 +123,8 @@ pub(crate) fn plan_back(plan: &Plan, calm: bool) -> Plan {
         // What is sick cannot wait for its window; what is well can.
         heed_windows: calm && plan.heed_windows,
         blackout: if calm { plan.blackout.clone() } else { Vec::new() },
+        // What is sick may not be able to send what it has, and that is not worth keeping.
+        backup: false,
         // Compared with what it was while it was sick it would never be well.
         checks: Checks {
             wan: false,

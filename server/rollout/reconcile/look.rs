@@ -211,8 +211,8 @@ fn step(
     let json =
         |value: Result<Value, serde_json::Error>| value.map_err(|e| Error::Internal(e.to_string()));
     let waits = next.state == DeviceState::Waiting;
-    // Begun is what was given a step: before that nothing was done to it.
-    let given = matches!(next.work, Some(device::Work::Step(_)));
+    // Begun is what was given a step that may change it: before that nothing was done to it.
+    let given = ordered.as_ref().is_some_and(|ordered| ordered.changes);
     let begun = row.started_at.or_else(|| given.then_some(now));
     let (job_id, before) = match ordered {
         Some(ordered) => (Some(ordered.job_id), ordered.before),

@@ -11,7 +11,7 @@
 //! - `judge`: whether the wave is good. `wind_down`: nothing new begins. `inverse`: taking it back.
 //! - [`turn`]: how a rollout changes its state, with its entries in log and story.
 
-mod begin;
+pub(crate) mod begin;
 pub(crate) mod inverse;
 mod judge;
 mod look;
@@ -23,14 +23,16 @@ pub mod survey;
 pub mod turn;
 mod wind_down;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgExecutor;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::access::grant::Reach;
+use crate::access::grant::{GroupName, Reach};
 use crate::clock;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
@@ -39,6 +41,7 @@ use crate::fleet::site::SitePath;
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::plan::Plan;
 use crate::rollout::state::State;
+use crate::store::groups;
 use crate::store::rollouts::{self as store, Rollout};
 
 /// Rollouts that a node works on at a time.
@@ -146,13 +149,33 @@ impl Work {
 }
 
 fn reach(scope: Option<&[String]>) -> Result<Reach, Error> {
-    let Some(paths) = scope else { return Ok(Reach::Everywhere) };
-    let read = |path: &String| {
-        path.parse::<SitePath>()
-            .map_err(|_| Error::Internal(format!("no site of a rollout's: {path}")))
-    };
-    let sites = paths.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Reach::Within { sites, groups: Vec::new() })
+    let Some(words) = scope else { return Ok(Reach::Everywhere) };
+    let (mut sites, mut groups) = (Vec::new(), Vec::new());
+    for word in words {
+        let unreadable = || Error::Internal(format!("no place of a rollout's: {word}"));
+        match word.strip_prefix(store::GROUP) {
+            Some(id) => {
+                let group_id = Uuid::try_parse(id).map_err(|_| unreadable())?;
+                // It may be renamed: only the id says which one it is.
+                groups.push(GroupName { group_id, name: id.to_owned() });
+            }
+            None => sites.push(word.parse::<SitePath>().map_err(|_| unreadable())?),
+        }
+    }
+    Ok(Reach::Within { sites, groups })
+}
+
+/// Which of these devices are in a group in whose devices a rollout may go, wherever they stand.
+async fn members(
+    db: impl PgExecutor<'_>,
+    reach: &Reach,
+    devices: &[Uuid],
+) -> Result<HashSet<Uuid>, Error> {
+    let groups = reach.within().map(|within| within.groups).unwrap_or_default();
+    if groups.is_empty() {
+        return Ok(HashSet::new());
+    }
+    Ok(groups::members_among(db, &groups, devices).await?.into_iter().collect())
 }
 
 /// Locks a rollout and reads it.
@@ -202,13 +225,18 @@ async fn tick(
     let soon = clock::now() + EVERY;
     match work.state {
         State::Running => {
-            if let Err(error) = prepare::join(app, &work).await {
+            if let Err(error) = prepare::join(app, &work, node).await {
                 tracing::warn!(rollout.id = %id, "devices that came to match: {}", error.private());
             }
             begin::begin(app, id, stop).await
         }
         State::Soaking => Ok(Some(soon)),
-        State::Paused | State::Aborted => Ok(wind_down::in_flight(app, id).await?.then_some(soon)),
+        State::Paused => Ok(wind_down::in_flight(app, id).await?.then_some(soon)),
+        State::Aborted => {
+            // Whoever was read, or had its configuration kept, and was not changed yet waits again.
+            wind_down::end(app, id).await?;
+            Ok(wind_down::in_flight(app, id).await?.then_some(soon))
+        }
         State::RollingBack => inverse::follow(app, id).await,
         _ => Ok(None),
     }

@@ -13,6 +13,7 @@ use super::scripts::{self, Scripts};
 use crate::ctx::App;
 use crate::error::Error;
 use crate::files::builtin::Builtin;
+use crate::fleet::inspection;
 use crate::fleet::secret::is_secret;
 use crate::jobs::queue::{self, Order, SCRIPT_LOG};
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, SetParameter, UploadFile};
@@ -28,6 +29,8 @@ pub(super) struct Ordered {
     pub job_id: Uuid,
     /// What to write to take it back, sealed; `None` = nothing new.
     pub before: Option<Value>,
+    /// It may change the device.
+    pub changes: bool,
 }
 
 /// Makes the job of this work. The device's row is locked until the transaction ends.
@@ -65,27 +68,31 @@ pub(super) async fn order(
         (device::Work::Step(_), Some(step)) => specs(app, work, scripts, row, step)?,
     };
     let id = work.row.rollout_id;
-    let log = match step {
-        Some(Step::Report) => format!("{SCRIPT_LOG}{}", scripts::tag(id, row.device_id)),
+    // What the log is looked through for when it comes: the answer to the job before it, if it asked.
+    let log = |asked: Option<Uuid>| match (step, asked) {
+        (Some(Step::Report), _) => format!("{SCRIPT_LOG}{}", scripts::tag(id, row.device_id)),
+        (Some(Step::Inspect), Some(script)) => format!("{}{script}", inspection::LOG),
         _ => String::new(),
     };
     let until = next.deadline_at.unwrap_or(now + queue::DEFAULT_EXPIRY);
-    let mut last = None;
+    let mut last: Option<Uuid> = None;
     for (part, spec) in specs.into_iter().enumerate() {
         let order = Order {
             device_id: row.device_id,
             spec,
             not_before: next.not_before,
             expires_at: Some(until.max(now + chrono::TimeDelta::minutes(1))),
-            idempotency_key: Some(format!("rollout:{id}:{place}:{part}{log}")),
+            idempotency_key: Some(format!("rollout:{id}:{place}:{part}{}", log(last))),
             created_by: work.row.started_by.clone().unwrap_or_else(|| "muster".to_owned()),
             wake: true,
             own: true,
             rollout: Some(id),
+            unkept: false,
         };
         last = Some(queue::create(conn, &app.keys, order, now).await?.0.job_id);
     }
-    Ok(last.map(|job_id| Ordered { job_id, before }))
+    let changes = step.is_some_and(|step| *step != Step::Backup);
+    Ok(last.map(|job_id| Ordered { job_id, before, changes }))
 }
 
 /// Cancels the job of a device, if it is open and no session has it right now. What became of it is
@@ -123,6 +130,7 @@ fn specs(
         Step::Upgrade { version, packages, .. } => {
             (vec![JobSpec::Upgrade { version: version.clone(), packages: packages.clone() }], None)
         }
+        Step::Backup => (vec![JobSpec::Upload { file: UploadFile::Configuration }], None),
         Step::Script { artifact_id } => (vec![alter(*artifact_id)], None),
         Step::Template => (vec![scripts.job(row.device_id)?], None),
         Step::Report => (vec![JobSpec::Upload { file: UploadFile::Log }], None),

@@ -11,7 +11,7 @@ use super::{Work, locked, turn};
 use crate::clock;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::rollout::gate::another_audience;
+use crate::rollout::gate::{another_audience, without_devices};
 use crate::rollout::state::State;
 use crate::rollout::words::{are, count_of};
 use crate::store::rollouts::devices::{self, NewDevice, pick};
@@ -79,7 +79,8 @@ pub(super) async fn prepare(
 }
 
 /// All devices are in: what there is of them is counted and told. Where they are others than those
-/// that somebody said yes to, none of them begins before somebody has looked.
+/// that somebody said yes to, or a wave that is for certain devices has none, nobody begins before
+/// somebody has looked.
 async fn all_in(app: &App, lease: Lease, survey: &Survey) -> Result<(), Error> {
     let id = lease.rollout_id;
     let mut tx = app.pool.begin().await?;
@@ -101,10 +102,16 @@ async fn all_in(app: &App, lease: Lease, survey: &Survey) -> Result<(), Error> {
     let detail = json!({ "text": text, "devices": taken, "left_out": left_out });
     story::append(&mut tx, id, "prepared", "muster", None, &detail, now).await?;
     let meant = work.row.pace["meant"].as_u64();
-    if let Some(why) = meant.and_then(|meant| another_audience(meant, found)) {
+    let others = meant.and_then(|meant| another_audience(meant, found));
+    if others.is_some() {
         // Who was asked for a second pair of eyes is asked again.
         work.row.pace["ask_again"] = json!(work.plan.four_eyes);
-        turn::pause(&mut tx, &Ctx::muster(now), &mut work, "gate", &why).await?;
+    }
+    // Where nobody is changed, nobody needs to be tried first.
+    let nobody = if taken > 0 { without_devices(&survey.empty_waves) } else { None };
+    let why: Vec<String> = others.into_iter().chain(nobody).collect();
+    if !why.is_empty() {
+        turn::pause(&mut tx, &Ctx::muster(now), &mut work, "gate", &why.join("; ")).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -159,15 +166,20 @@ fn row(survey: &Survey, entry: &survey::Entry) -> NewDevice {
 }
 
 /// Takes in the devices that came to match a dynamic rollout, into its last wave.
-pub(super) async fn join(app: &App, work: &Work) -> Result<(), Error> {
+pub(super) async fn join(app: &App, work: &Work, node: Uuid) -> Result<(), Error> {
     let now = clock::now();
     if !work.audience.dynamic || !is_time(work, now) {
         return Ok(());
     }
     let id = work.row.rollout_id;
+    let lease = Lease { rollout_id: id, node };
     let expr = survey::audience(app, &work.audience, &work.reach).await?;
     let mut after = None;
     loop {
+        // A large audience takes longer than a lease lasts.
+        if !lease.renew(app).await? {
+            return Ok(());
+        }
         let ids = survey::page(app, &expr, after, now).await?;
         let Some(last) = ids.last() else { break };
         after = Some(*last);

@@ -11,6 +11,7 @@ use crate::firmware::set::Known;
 use crate::jobs::upgrade::is_same;
 use crate::rollout::change::Change;
 use crate::rollout::device::Step;
+use crate::rollout::plan::Plan;
 use crate::store::rollouts::survey::{ChangedRow, PlanRow};
 
 /// What is done to such a device.
@@ -47,9 +48,11 @@ pub(super) fn planned(
             None => class.steps = Err("what it ran before is not known".to_owned()),
         },
         Change::Script { artifact_id, .. } => {
-            class.steps = Ok(vec![Step::Script { artifact_id: *artifact_id }]);
+            class.steps = Ok(kept_first(asked.plan, &[Step::Script { artifact_id: *artifact_id }]));
         }
-        Change::Template { .. } => class.steps = Ok(vec![Step::Template, Step::Report]),
+        Change::Template { .. } => {
+            class.steps = Ok(kept_first(asked.plan, &[Step::Template, Step::Report]));
+        }
         Change::Parameters { .. } => class.steps = Ok(vec![Step::Parameters]),
         Change::PreviousParameters if before.is_some_and(|b| b.before.is_some()) => {
             class.steps = Ok(vec![Step::Parameters]);
@@ -59,6 +62,12 @@ pub(super) fn planned(
         }
     }
     class
+}
+
+/// What may do anything to a configuration, which is kept before it.
+fn kept_first(plan: &Plan, risky: &[Step]) -> Vec<Step> {
+    let backup = plan.backup.then_some(Step::Backup);
+    backup.into_iter().chain(risky.iter().cloned()).collect()
 }
 
 fn to_release(

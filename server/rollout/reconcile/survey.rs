@@ -4,7 +4,9 @@
 //! nothing. Devices come by pages; what is kept of each is small, and those that are alike share
 //! what is done to them.
 
-use std::collections::{HashMap, HashSet};
+mod named;
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -22,7 +24,7 @@ use crate::rollout::device::Step;
 use crate::rollout::plan::{Plan, Take};
 use crate::store::rollouts as leases;
 use crate::store::rollouts::survey::{self as store, ChangedRow, PlanRow};
-use crate::store::{devices, groups, selector};
+use crate::store::{groups, selector};
 
 /// Devices in one page.
 const PAGE: i64 = 2_000;
@@ -91,6 +93,8 @@ pub struct Entry {
     pub device_id: Uuid,
     /// Into [`Survey::classes`].
     pub class: u32,
+    /// It was not heard of lately.
+    pub away: bool,
     site: u32,
     wave: u32,
     /// Its turn.
@@ -104,6 +108,18 @@ impl Entry {
     }
 }
 
+/// Devices that a wave names, and that are not among those of the rollout: there is no such device, or
+/// the audience does not find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miss {
+    /// The name of the wave.
+    pub wave: String,
+    /// How many of the names.
+    pub missing: usize,
+    /// How many names it has.
+    pub of: usize,
+}
+
 /// All devices of a rollout.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
@@ -113,6 +129,10 @@ pub struct Survey {
     pub classes: Vec<Class>,
     /// The names of the waves.
     pub waves: Vec<String>,
+    /// The names of those that are for certain devices, a group or a site, and have nobody.
+    pub empty_waves: Vec<String>,
+    /// The waves that name devices one by one of whom some are not among these.
+    pub misses: Vec<Miss>,
     /// What devices reach the network through.
     pub uplinks: HashMap<Uuid, Uuid>,
     /// What backs devices up.
@@ -140,6 +160,7 @@ pub async fn survey(app: &App, asked: Asked<'_>, now: DateTime<Utc>) -> Result<S
     let catalogue = catalogue(app).await?;
     let mut builder = Builder {
         asked,
+        heard_since: online::since(&app.config, now),
         catalogue: &catalogue,
         survey: Survey::default(),
         known: HashMap::new(),
@@ -171,6 +192,7 @@ pub async fn some(app: &App, asked: Asked<'_>, ids: &[Uuid]) -> Result<Survey, E
     let catalogue = catalogue(app).await?;
     let mut builder = Builder {
         asked,
+        heard_since: online::since(&app.config, crate::clock::now()),
         catalogue: &catalogue,
         survey: Survey::default(),
         known: HashMap::new(),
@@ -248,10 +270,12 @@ async fn catalogue(app: &App) -> Result<Catalogue, Error> {
 }
 
 /// What devices have in common that are treated alike.
-type Likeness = ([Option<String>; 5], bool, Option<String>, Option<String>, Option<String>);
+type Likeness = ([Option<String>; 7], bool, Option<String>, Option<String>, Option<String>);
 
 struct Builder<'a> {
     asked: Asked<'a>,
+    /// Whoever was not heard of since is away.
+    heard_since: DateTime<Utc>,
     catalogue: &'a Catalogue,
     survey: Survey,
     known: HashMap<Likeness, u32>,
@@ -279,9 +303,11 @@ impl Builder<'_> {
         before: &HashMap<Uuid, ChangedRow>,
     ) -> Result<(), Error> {
         self.keep(app).await?;
+        let members = super::members(&app.pool, self.asked.reach, ids).await?;
         for row in store::of(&app.pool, self.asked.rollout_id, ids).await? {
             // What a selector finds is within it; what another rollout changed may have moved.
-            if !self.asked.reach.covers(row.site.as_deref()) {
+            let is_member = members.contains(&row.device_id);
+            if !is_member && !self.asked.reach.covers(row.site.as_deref()) {
                 continue;
             }
             let class = self.class(&row, before.get(&row.device_id));
@@ -292,8 +318,9 @@ impl Builder<'_> {
             if let Some(set) = row.redundancy {
                 self.survey.redundancy.insert(row.device_id, set);
             }
-            let device_id = row.device_id;
-            self.survey.entries.push(Entry { device_id, class, site, wave: NONE, position: 0 });
+            let (device_id, away) = (row.device_id, row.last_inform < self.heard_since);
+            let entry = Entry { device_id, class, away, site, wave: NONE, position: 0 };
+            self.survey.entries.push(entry);
         }
         Ok(())
     }
@@ -324,6 +351,8 @@ impl Builder<'_> {
             Some(row.product_class.clone()),
             row.version.clone(),
             row.packages.as_ref().map(ToString::to_string),
+            row.booter_current.clone(),
+            row.booter_upgrade.clone(),
         ];
         let target = before.map(|b| match self.asked.change {
             Change::PreviousRelease => b.from_version.clone().unwrap_or_default(),
@@ -376,54 +405,20 @@ impl Builder<'_> {
             entry.position = u32::try_from(place).unwrap_or(u32::MAX);
         }
         taken.sort_unstable_by_key(|entry| (entry.wave, entry.position));
+        survey.waves = assign::names(&plan.waves);
+        let has = |number: usize| {
+            let first = taken.partition_point(|entry| (entry.wave as usize) < number);
+            taken.get(first).is_some_and(|entry| entry.wave as usize == number)
+        };
+        let names = survey.waves.iter().zip(&plan.waves).enumerate();
+        survey.empty_waves = names
+            .filter(|(number, (_, wave))| assign::is_named(&wave.take) && !has(*number))
+            .map(|(_, (name, _))| name.clone())
+            .collect();
         taken.extend(left_out);
         survey.entries = taken;
-        survey.waves = assign::names(&plan.waves);
         Ok(self.survey)
     }
-
-    /// The devices that waves name one by one, or by a group.
-    async fn named(
-        &self,
-        app: &App,
-        now: DateTime<Utc>,
-    ) -> Result<HashMap<usize, HashSet<Uuid>>, Error> {
-        let mut named = HashMap::new();
-        for (number, wave) in self.asked.plan.waves.iter().enumerate() {
-            let ids = match &wave.take {
-                Take::Devices(names) => listed(app, names).await?,
-                Take::Group(id) => {
-                    let expr = of_group(app, *id).await?;
-                    let (mut ids, mut after) = (HashSet::new(), None);
-                    loop {
-                        self.keep(app).await?;
-                        let found = page(app, &expr, after, now).await?;
-                        after = found.last().copied();
-                        let more = found.len() >= usize::try_from(PAGE).expect("a small number");
-                        ids.extend(found);
-                        if !more {
-                            break;
-                        }
-                    }
-                    ids
-                }
-                _ => continue,
-            };
-            named.insert(number, ids);
-        }
-        Ok(named)
-    }
-}
-
-async fn listed(app: &App, names: &[String]) -> Result<HashSet<Uuid>, Error> {
-    let mut ids = HashSet::new();
-    for name in names {
-        match name.strip_prefix("serial:") {
-            Some(serial) => ids.extend(devices::by_serial(&app.pool, serial).await?),
-            None => ids.extend(name.parse::<Uuid>()),
-        }
-    }
-    Ok(ids)
 }
 
 fn is_under(site: &str, top: &str) -> bool {

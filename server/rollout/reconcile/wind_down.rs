@@ -44,14 +44,13 @@ impl Fate {
 /// Paused: what no device has taken waits again. Devices in flight are looked at until they end.
 pub(super) async fn recall(app: &App, id: Uuid) -> Result<(), Error> {
     let fate = Fate::waits("the order was called back before the device took it");
-    while call_back(app, id, State::Paused, |_| Some(fate.clone())).await? {}
-    Ok(())
+    call_back(app, id, State::Paused, |_| Some(fate.clone())).await
 }
 
 /// Aborted: what has not begun is left out, and nobody is watched any more.
 pub(super) async fn end(app: &App, id: Uuid) -> Result<(), Error> {
     let fate = Fate::left_out("the rollout was aborted");
-    while call_back(app, id, State::Aborted, |_| Some(fate.clone())).await? {}
+    call_back(app, id, State::Aborted, |_| Some(fate.clone())).await?;
     while leave_out(app, id, State::Aborted, &fate).await? {}
     watch_no_more(app, id, State::Aborted).await
 }
@@ -77,21 +76,40 @@ pub(super) async fn in_flight(app: &App, id: Uuid) -> Result<bool, Error> {
     Ok(pick::in_flight(&mut conn, id).await?.all > 0)
 }
 
-/// Takes back a few orders that no device has taken, where `fate` says so by the site at which the
-/// device stands; true = there may be more.
+/// Takes back the orders that no device has taken, where `fate` says so by the site at which the device
+/// stands.
 pub(super) async fn call_back(
     app: &App,
     id: Uuid,
     state: State,
     fate: impl Fn(Option<&str>) -> Option<Fate>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        after = call_some_back(app, id, state, after, &fate).await?;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// The same for a few devices behind this one; the last of them, `None` = there are no more.
+async fn call_some_back(
+    app: &App,
+    id: Uuid,
+    state: State,
+    after: Option<Uuid>,
+    fate: &impl Fn(Option<&str>) -> Option<Fate>,
+) -> Result<Option<Uuid>, Error> {
     let now = clock::now();
     let mut tx = app.pool.begin().await?;
     let work = locked(&mut tx, id).await?;
     if work.state != state {
-        return Ok(false);
+        return Ok(None);
     }
-    let open = pick::not_taken(&mut tx, id, BATCH).await?;
+    let open = pick::not_taken(&mut tx, id, after, BATCH).await?;
+    let is_full = open.len() >= usize::try_from(BATCH).expect("a small number");
+    let last = open.last().map(|(device_id, _)| *device_id).filter(|_| is_full);
     let fates: Vec<(Uuid, Fate)> = open
         .into_iter()
         .filter_map(|(device_id, site)| Some((device_id, fate(site.as_deref())?)))
@@ -109,7 +127,7 @@ pub(super) async fn call_back(
     }
     devices::change(&mut tx, id, &moves).await?;
     tx.commit().await?;
-    Ok(!moves.is_empty())
+    Ok(last)
 }
 
 /// Cancels the job of a device that has not taken it; false = it has it right now.
@@ -129,13 +147,17 @@ async fn withdrawn(
     }
 }
 
+/// What a device is whose order was taken back. One that was begun by an earlier order than that may
+/// have been changed by it: that stays known.
 fn back(row: &DueRow, fate: &Fate, now: DateTime<Utc>) -> Move {
+    let begun_before = |at: &DateTime<Utc>| row.job_created_at.is_some_and(|made| *at < made);
     Move {
         was: row.state.clone(),
         was_step: row.step,
         was_job: row.job_id,
         // Cancelling its job told the rollout of it: that is no news.
         was_due: Some(now),
+        started_at: row.started_at.filter(begun_before),
         ..moved(row.device_id, fate, now)
     }
 }

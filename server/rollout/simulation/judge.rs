@@ -232,9 +232,7 @@ impl Store {
             let device = &row.device;
             let had = device.from_version.clone().expect("it ran something");
             let runs = self.facts[row.id].version.clone();
-            // One that timed out never took its order.
-            let begun = device.started_at.is_some() && device.state != DeviceState::TimedOut;
-            let goes = begun && runs != had;
+            let goes = device.started_at.is_some() && runs != had;
             let state = if goes { DeviceState::Waiting } else { DeviceState::Skipped };
             *(if goes { &mut counts.waiting } else { &mut counts.skipped }) += 1;
             row.device = Device {
@@ -272,6 +270,25 @@ impl Store {
         }
         let counts = &mut self.waves[self.wave];
         counts.forgiven = counts.forgiven.min(counts.failed + counts.timed_out);
+    }
+
+    /// Has those of this wave wait for another turn that failed although they run what they should.
+    pub(super) fn retry(&mut self) {
+        for id in 0..self.rows.len() {
+            let row = &self.rows[id];
+            let (state, wave) = (row.device.state, row.wave);
+            if state != DeviceState::Failed || wave != self.wave || !self.has_arrived(id) {
+                continue;
+            }
+            self.shift(wave, state, DeviceState::Waiting);
+            let row = &mut self.rows[id];
+            row.device.state = DeviceState::Waiting;
+            (row.device.step, row.device.attempts) = (0, 0);
+            (row.device.changed_at, row.device.deadline_at) = (None, None);
+            (row.job, row.due_at, row.finished_at, row.forgiven) = (None, None, None, false);
+            // A wave that was watched is watched anew after them.
+            (self.resume_to, self.soak_until) = (State::Running, None);
+        }
     }
 
     /// Takes what failed in this wave for seen.

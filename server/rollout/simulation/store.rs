@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Tally;
 use crate::fleet::health::Sample;
 use crate::fleet::window::Hours;
-use crate::rollout::device::{Device, JobSeen, Next, Seen, Work};
+use crate::rollout::device::{Device, JobSeen, Next, Seen, Step, Work};
 use crate::rollout::gate::Counts;
 use crate::rollout::pace::{self, Bucket};
 use crate::rollout::plan::Plan;
@@ -125,6 +125,12 @@ impl Store {
         self.hours.get(site).is_none_or(|hours| hours.is_open(now))
     }
 
+    /// Whether a device says that it runs what it should in the end.
+    pub(super) fn has_arrived(&self, id: usize) -> bool {
+        let target = self.rows[id].device.steps.last().and_then(Step::version);
+        target == Some(self.facts[id].version.as_str())
+    }
+
     /// There is news of a device.
     pub(super) fn tell(&mut self, id: usize, now: DateTime<Utc>) {
         let row = &mut self.rows[id];
@@ -203,6 +209,11 @@ impl Store {
         }
         if next.work == Some(Work::Step(1)) {
             self.count("second hop");
+        }
+        let again = was.device.state == DeviceState::Waiting && was.device.started_at.is_some();
+        if again && self.has_arrived(was.id) {
+            assert_eq!(next.state, DeviceState::Verifying, "it is left out, and counts no more");
+            self.count("looked at anew by order");
         }
         // What happened since it was read is looked at next.
         let news = due_now != was.due_at;

@@ -333,7 +333,13 @@ impl World {
                 match self.dice.below(5) {
                     0 => return self.store.turn_to(State::Aborted),
                     1 | 2 => self.store.exclude(self.now),
-                    _ => self.store.forgive(),
+                    // Whoever resumes has seen what failed, and may have some of it tried again.
+                    _ => {
+                        if !self.extra.one_in(3) {
+                            self.store.retry();
+                        }
+                        self.store.forgive();
+                    }
                 }
                 let to = self.store.resume_to;
                 self.store.turn_to(to);

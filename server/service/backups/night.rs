@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::fleet::backup::adopt::text;
 use crate::store::backups as store;
 use crate::store::selector;
@@ -90,7 +89,7 @@ fn known_by(lines: &[DiffLine]) -> String {
         hash.update(format!("{}\n-{before}\n+{after}\n", line.menu));
     }
     let whole: [u8; 32] = hash.finalize().into();
-    hex(&whole[..16])
+    hex::encode(&whole[..16])
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{body, by, load, object, upload};
+use super::{body, by, load, object};
 use crate::access::audit;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::fleet::backup::{Cause, restore as file};
-use crate::jobs::queue::{self, Order};
+use crate::fleet::backup::restore as file;
+use crate::jobs::before;
+use crate::jobs::queue::Order;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, OverwriteConfirmation};
 use crate::service::devices;
 use crate::store::jobs::Job;
@@ -28,7 +29,8 @@ pub struct Restoring {
     pub lacks: Vec<String>,
 }
 
-/// Replaces the whole configuration of a device by that of a backup. What it has now is kept first.
+/// Replaces the whole configuration of a device by that of a backup. What it has now is kept first, or
+/// nothing is done.
 ///
 /// # Errors
 /// As [`devices::find`]; [`Error::NotFound`] for no backup of that device; [`Error::Conflict`] for one
@@ -55,9 +57,7 @@ pub async fn restore(
     let order = by(ctx, Order::own(device.device_id, spec, KEY));
     let mut tx = app.pool.begin().await?;
     devices::hold(&mut tx, ctx, device.device_id, Right::Operate).await?;
-    let before = upload(ctx, &device, Cause::Change);
-    queue::create(&mut tx, &app.keys, before, ctx.now).await?;
-    let (job, made) = queue::create(&mut tx, &app.keys, order, ctx.now).await?;
+    let (job, made) = before::create(&mut tx, &app.keys, order, true, ctx.now).await?;
     if !made {
         // Nothing of this is kept: it was ordered already.
         return match job.args["artifact_id"] == json!(artifact_id) {

@@ -191,8 +191,7 @@ fn object(image: &Image) -> Object<'_> {
 
 /// What the audit log keeps of it.
 fn said(image: &Image) -> Value {
-    let sha256: String = image.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({ "name": image.name, "size": image.size, "sha256": sha256 })
+    json!({ "name": image.name, "size": image.size, "sha256": hex::encode(&image.sha256) })
 }
 
 #[cfg(test)]

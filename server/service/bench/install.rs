@@ -40,6 +40,8 @@ pub async fn install(
     }
     let until = ctx.now + minutes_of(minutes)?;
     let install = install.checked()?;
+    // So that no template is taken away while a board comes to be armed with it.
+    templates::lock(&mut tx).await?;
     check(&mut tx, &row, &install).await?;
     let stored = serde_json::to_value(&install).map_err(|e| Error::Internal(e.to_string()))?;
     store::put_install(&mut tx, &row.mac, &stored, until, ctx.now).await?;

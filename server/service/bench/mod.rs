@@ -8,12 +8,13 @@
 //!
 //! - here: the benches, and what they are armed for. - `boards`: the boards. - `install`: those that
 //!   are formatted. - `batch`: what became of the boards of claims. - `allowed`: boards that are
-//!   served without a claim. - `images`: boot images. - `profiles`: how boards are served. - `follow`:
-//!   what changes, as it changes.
+//!   served without a claim. - `images`: boot images. - `profiles`: how boards are served. - `fit`:
+//!   whether a mode script goes along. - `follow`: what changes, as it changes.
 
 pub mod allowed;
 mod batch;
 mod boards;
+mod fit;
 mod follow;
 pub mod images;
 mod install;
@@ -25,9 +26,9 @@ pub use follow::{News, follow};
 pub use install::{cancel_install, install};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use muster_netboot::payload;
 use muster_netboot::profile::{self, Profile, Strategy};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -68,7 +69,8 @@ pub struct Status {
     pub profile_status: Option<String>,
     /// Boards that were seen there last and that the caller sees, by state.
     pub counts: BTreeMap<String, i64>,
-    /// Other servers of BOOTP or DHCP that were heard there within an hour, by address.
+    /// Other servers of BOOTP or DHCP that were heard there within an hour, by address; without the
+    /// benches of this Muster.
     pub others: Vec<Other>,
 }
 
@@ -83,7 +85,7 @@ pub struct Consent {
 }
 
 impl Status {
-    fn of(bench: Bench, now: DateTime<Utc>) -> Self {
+    fn of(bench: Bench, all: &[Bench], now: DateTime<Utc>) -> Self {
         Self {
             alive: bench.heard_at > now - SILENT,
             arming: told(&bench),
@@ -93,7 +95,7 @@ impl Status {
                 .filter(|d| *d > TimeDelta::zero()),
             profile_status: None,
             counts: BTreeMap::new(),
-            others: others(&bench, now),
+            others: others(&bench, all, now),
             bench,
         }
     }
@@ -105,12 +107,19 @@ fn told(bench: &Bench) -> Option<Arming> {
     bench.arming.as_ref().and_then(|stored| Arming::masked(stored).ok())
 }
 
-/// Other servers that were heard there within an hour. What another version of Muster wrote is not
-/// told.
-fn others(bench: &Bench, now: DateTime<Utc>) -> Vec<Other> {
-    let mut all: Vec<Other> = serde_json::from_value(bench.others.clone()).unwrap_or_default();
-    all.retain(|other| other.heard_at > now - OTHERS_FOR);
-    all
+/// Other servers that were heard there within an hour, and are none of our benches: which of those are
+/// armed is known ([`armed_beside`]). What another version of Muster wrote is not told.
+fn others(bench: &Bench, all: &[Bench], now: DateTime<Utc>) -> Vec<Other> {
+    let mut heard: Vec<Other> = serde_json::from_value(bench.others.clone()).unwrap_or_default();
+    let since = now - OTHERS_FOR;
+    // The address of a bench that is long gone may be anybody's.
+    let ours: Vec<IpAddr> = all
+        .iter()
+        .filter(|bench| bench.heard_at > since)
+        .filter_map(|bench| Some(bench.address?.addr()))
+        .collect();
+    heard.retain(|other| other.heard_at > since && !ours.contains(&IpAddr::V4(other.address)));
+    heard
 }
 
 /// All benches, by host and interface.
@@ -125,8 +134,9 @@ pub async fn status(app: &App, ctx: &Ctx) -> Result<Vec<Status>, Error> {
     }
     let profiles = store::list_profiles(&app.pool).await?;
     let mut benches = Vec::new();
-    for bench in store::benches(&app.pool).await? {
-        let mut status = Status::of(bench, ctx.now);
+    let all = store::benches(&app.pool).await?;
+    for bench in &all {
+        let mut status = Status::of(bench.clone(), &all, ctx.now);
         status.counts = counts.remove(&status.bench.bench_id).unwrap_or_default();
         let named = status.arming.as_ref().map(|arming| arming.profile.as_str());
         let profile = profiles.iter().find(|profile| Some(profile.name.as_str()) == named);
@@ -134,6 +144,17 @@ pub async fn status(app: &App, ctx: &Ctx) -> Result<Vec<Status>, Error> {
         benches.push(status);
     }
     Ok(benches)
+}
+
+/// Other benches that are armed on the network of this one, as people call them.
+///
+/// # Errors
+/// [`Error::Denied`], [`Error::NotFound`]
+pub async fn beside(app: &App, ctx: &Ctx, bench_id: Uuid) -> Result<Vec<String>, Error> {
+    ctx.require(Right::Read)?;
+    let all = store::benches(&app.pool).await?;
+    let bench = all.iter().find(|bench| bench.bench_id == bench_id);
+    Ok(armed_beside(bench.ok_or_else(|| unknown(bench_id))?, &all, ctx.now))
 }
 
 /// The templates that a bench can be armed with, by name.
@@ -147,14 +168,15 @@ pub async fn templates(app: &App, ctx: &Ctx) -> Result<Vec<Template>, Error> {
     Ok(all)
 }
 
-/// Arms a bench for so many minutes, in place of what it was armed for. Boards get the version of the
-/// template that is the newest now.
+/// Arms a bench for so many minutes, in place of what it was armed for. Boards get the versions of the
+/// templates that are the newest now.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Invalid`] for a time that is none, for what no
 /// bench can serve, for a profile that nobody has verified where that is not accepted, and where the
 /// interface is to be named once more; [`Error::Conflict`] where nothing can be served there, and where
-/// others answer boards and that is not accepted.
+/// others answer boards, or another bench is armed on the same network, and that is not accepted;
+/// [`Error::Stale`] for a template that changes meanwhile; [`Error::Busy`].
 pub async fn arm(
     app: &App,
     ctx: &Ctx,
@@ -164,18 +186,25 @@ pub async fn arm(
     arming: Arming,
 ) -> Result<Status, Error> {
     ctx.require_everywhere(Right::Bench)?;
-    let mut tx = app.pool.begin().await?;
-    let bench = held(&mut tx, bench_id).await?;
     let until = ctx.now + minutes_of(minutes)?;
+    let arming = arming.checked(ctx.now, until)?;
+    let sizes = fit::sizes(app, &arming).await?;
+    let mut tx = app.pool.begin().await?;
+    // So that no profile changes under a bench that comes to be armed with it, and of two that come to be
+    // armed at once the second knows of the first.
+    store::lock_profiles(&mut tx).await?;
+    let bench = held(&mut tx, bench_id).await?;
     // So that no template is taken away while a bench comes to be armed with it.
     templates::lock(&mut tx).await?;
-    let mut arming = arming.checked(ctx.now, until)?;
-    arming.template_version = Some(check(&mut tx, &arming).await?);
+    let (version, mode_version) = check(&mut tx, &arming, sizes).await?;
+    let arming = Arming { template_version: Some(version), mode_version, ..arming };
     if let Some(problem) = &bench.problem {
         let why = format!("nothing can be served on {}: {problem}", bench.interface);
         return Err(Error::Conflict(why));
     }
-    check_consent(&bench, consent, &arming, ctx.now)?;
+    let all = store::benches(&mut *tx).await?;
+    check_consent(&bench, &others(&bench, &all, ctx.now), consent, &arming)?;
+    check_beside(&bench, consent, &armed_beside(&bench, &all, ctx.now))?;
     let stored = arming.sealed(&app.keys, bench_id);
     store::arm(&mut tx, bench_id, until, &ctx.actor.name, &stored, ctx.now).await?;
     let after = held(&mut tx, bench_id).await?;
@@ -249,9 +278,9 @@ fn minutes_of(minutes: u32) -> Result<TimeDelta, Error> {
 /// Refuses what is dangerous and was not said twice.
 fn check_consent(
     bench: &Bench,
+    others: &[Other],
     consent: &Consent,
     arming: &Arming,
-    now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let typed = consent.confirm.as_deref().map(str::trim);
     if (arming.any || arming.dhcp) && typed != Some(bench.interface.as_str()) {
@@ -262,11 +291,10 @@ fn check_consent(
         );
         return Err(Error::invalid("/confirm", why));
     }
-    let others: Vec<String> =
-        others(bench, now).iter().map(|other| other.address.to_string()).collect();
     if others.is_empty() || consent.accept_others {
         return Ok(());
     }
+    let others: Vec<String> = others.iter().map(|other| other.address.to_string()).collect();
     Err(Error::Conflict(format!(
         "other servers of BOOTP or DHCP were heard on {} within an hour: {}. A board believes whoever \
          is faster: switch them off, or arm with accept_others",
@@ -275,19 +303,45 @@ fn check_consent(
     )))
 }
 
-/// Refuses what no board could be served with; gives the version of the template.
-async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<i32, Error> {
+/// Refuses to arm a bench beside others that are armed, which was not said.
+fn check_beside(bench: &Bench, consent: &Consent, beside: &[String]) -> Result<(), Error> {
+    if beside.is_empty() || consent.accept_others {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{} is on the same network, and other benches are armed there: {}. A board believes whoever is \
+         faster: disarm them, or arm with accept_others",
+        bench.interface,
+        beside.join(", ")
+    )))
+}
+
+/// Other benches that are armed on the same network, as people call them.
+fn armed_beside(bench: &Bench, all: &[Bench], now: DateTime<Utc>) -> Vec<String> {
+    let network = |bench: &Bench| bench.address.map(|address| address.trunc());
+    let Some(own) = network(bench) else { return Vec::new() };
+    let is_armed = |other: &&Bench| other.armed_until.is_some_and(|until| until > now);
+    let others = all.iter().filter(|other| other.bench_id != bench.bench_id);
+    others.filter(is_armed).filter(|other| network(other) == Some(own)).map(name).collect()
+}
+
+/// Refuses what no board could be served with; gives the versions of the template and of the mode script.
+async fn check(
+    conn: &mut PgConnection,
+    arming: &Arming,
+    sizes: Option<[fit::Size; 2]>,
+) -> Result<(i32, Option<i32>), Error> {
     let version = check_template(conn, "/template", &arming.template).await?;
     let profile = profile_of(conn, &arming.profile).await?;
     arming.check_profile(&profile)?;
+    let mut mode_version = None;
     if let Some(mode) = &arming.mode_template {
-        check_template(conn, "/mode_template", mode).await?;
-        // How the two go together is the profile's to say; of most boards nobody knows it.
-        payload::build(&profile, b"#\n", Some(b"#\n".as_slice()))
-            .map_err(|why| Error::invalid("/mode_template", why))?;
+        let newest = check_template(conn, "/mode_template", mode).await?;
+        fit::check(&profile, [version, newest], sizes)?;
+        mode_version = Some(newest);
     }
     if arming.strategy != Strategy::EtherbootRedirect {
-        return Ok(version);
+        return Ok((version, mode_version));
     }
     if profile.redirect.is_none() {
         let why = format!("the profile `{}` does not say how a board is sent on", profile.name);
@@ -298,7 +352,7 @@ async fn check(conn: &mut PgConnection, arming: &Arming) -> Result<i32, Error> {
                    that of its architecture first";
         return Err(Error::invalid("/strategy", why));
     }
-    Ok(version)
+    Ok((version, mode_version))
 }
 
 /// That a template can be sent to a board on the bench; gives its newest version.

@@ -69,6 +69,7 @@ pub async fn put(app: &App, ctx: &Ctx, name: &str, body: &str) -> Result<View, E
         return Err(Error::invalid("", why));
     }
     let mut tx = app.pool.begin().await?;
+    store::lock_profiles(&mut tx).await?;
     let had = store::get_profile(&mut *tx, name).await?;
     check_unused(&mut tx, ctx, name).await?;
     let (status, by) = (new.status.to_string(), &ctx.actor.name);
@@ -92,6 +93,7 @@ pub async fn put(app: &App, ctx: &Ctx, name: &str, body: &str) -> Result<View, E
 pub async fn delete(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
     ctx.require_everywhere(Right::Bench)?;
     let mut tx = app.pool.begin().await?;
+    store::lock_profiles(&mut tx).await?;
     let row = store::get_profile(&mut *tx, name).await?.ok_or_else(|| unknown(name))?;
     if row.builtin {
         return Err(Error::Conflict(format!("`{name}` comes with Muster: it stays")));
@@ -103,7 +105,8 @@ pub async fn delete(app: &App, ctx: &Ctx, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores the profiles that come with Muster.
+/// Stores the profiles that come with Muster; another text of one that a bench is armed with waits until
+/// that is over, so this is done again and again.
 ///
 /// # Errors
 /// [`Error::Database`]

@@ -10,12 +10,11 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::looked_at_again;
+use super::{declared, looked_at_again};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::fleet::claim::ClaimFields;
 use crate::fleet::claim::csv::{self, Encoding};
 use crate::fleet::claim::rows::{self, Defaults, Known, Line, Planned, Stored, Verdict};
@@ -181,12 +180,18 @@ async fn plan(
     let names: Vec<String> = names.into_iter().collect();
     let profiles: HashMap<String, Uuid> =
         store::profiles_among(tx, &names).await?.into_iter().collect();
+    let mut declared = HashMap::new();
+    for name in profiles.keys() {
+        declared.insert(name.clone(), declared::of(tx, name).await?);
+    }
     let known = Known {
         claims,
         sites,
         profiles: profiles.keys().cloned().collect(),
         in_fleet,
         may: ctx.reach(Right::Operate),
+        declared,
+        own_credential: app.config.zero_touch.claims_own_credential,
     };
     let planned = tokio::task::spawn_blocking(move || rows::plan(lines, &known)).await;
     let lost = |e| Error::Internal(format!("a table of claims was not compared: {e}"));
@@ -208,10 +213,12 @@ fn fingerprint(table: &[u8; 32], planned: &[Planned]) -> String {
     hash.update(table);
     for line in planned {
         let claim = line.claim_id.unwrap_or_default();
-        hash.update(json!([line.line, line.verdict, line.words, claim]).to_string());
+        // What it is without a word of it: as the settings say.
+        let own = line.fields.own_credential;
+        hash.update(json!([line.line, line.verdict, line.words, claim, own]).to_string());
     }
     let sum: [u8; 32] = hash.finalize().into();
-    hex(&sum)
+    hex::encode(sum)
 }
 
 /// Those that are told, secrets masked.

@@ -5,8 +5,10 @@
 //! from then on the device is changed.
 //!
 //! - [`import`]: many at once, from a table. [`export`]: all of them, as one. [`quarantine`]: devices
-//!   that came and are expected by nobody.
+//!   that came and are expected by nobody. `declared`: what the template of a profile asks for, and
+//!   that a claim's values fit it.
 
+mod declared;
 pub mod export;
 pub mod import;
 pub mod quarantine;
@@ -25,6 +27,7 @@ use crate::fleet::claim::{self, ClaimFields, Login};
 use crate::store::claims::{self as store, Claim};
 use crate::store::sites;
 
+pub use declared::declared;
 pub use store::Filter;
 
 /// States by which a list is narrowed.
@@ -105,6 +108,7 @@ pub async fn create(app: &App, ctx: &Ctx, fields: ClaimFields) -> Result<Claim, 
     let mut tx = app.pool.begin().await?;
     sites::share_tree(&mut tx).await?;
     store::lock(&mut tx).await?;
+    declared::check(&mut tx, fields.profile.as_deref(), &fields.variables).await?;
     let claim_id = Uuid::now_v7();
     let claim = write(&mut tx, app, ctx, claim_id, &fields).await?;
     let object = Object::new("claim", claim_id, fields.name());
@@ -141,11 +145,16 @@ pub async fn change(
     }
     let before = ClaimFields::of(&current);
     let mut fields = patch(before.clone())?;
+    let masked = fields.variables.clone();
     fields.keep_masked(&ClaimFields::opened(&current, &app.keys)?);
     if fields.site != current.site {
         ctx.require_at(Right::Operate, fields.site.as_deref())?;
     }
     let fields = fields.checked()?;
+    // A template may have changed since: what nobody touches is not held against them.
+    if fields.profile != before.profile || masked != before.variables {
+        declared::check(&mut tx, fields.profile.as_deref(), &masked).await?;
+    }
     let claim = write(&mut tx, app, ctx, claim_id, &fields).await?;
     let object = Object::new("claim", claim_id, fields.name());
     audit::record(&mut tx, ctx, "claim.change", object, &before, fields.clone().masked()).await?;

@@ -110,8 +110,10 @@ pub async fn accept(
         None => ClaimFields { serial: Some(device.serial.clone()), ..ClaimFields::default() },
     };
     let claim_id = open.map_or_else(Uuid::now_v7, |claim| claim.claim_id);
+    let said = fields.variables.clone();
     // It logs in as it does: by its claim it would be locked out.
     let fields = ClaimFields { own_credential: false, ..fields.onto(had) }.checked()?;
+    super::declared::check(&mut tx, fields.profile.as_deref(), &said).await?;
     let claim = super::write(&mut tx, app, ctx, claim_id, &fields).await?;
     admission::take(app, &mut tx, device_id, &claim, Some(&ctx.actor.name), ctx.now).await?;
     if waits {

@@ -25,7 +25,6 @@ use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::firmware::catalogue::{Catalogue, Completeness, Stored};
 use crate::store::releases::{self as store, Package, Release, Users};
 use crate::store::selector;
@@ -355,7 +354,7 @@ fn told(package: &Package) -> Value {
         "arch": package.arch,
         "name": package.name,
         "size": package.size,
-        "sha256": hex(&package.sha256),
+        "sha256": hex::encode(&package.sha256),
     })
 }
 

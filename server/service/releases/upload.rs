@@ -26,7 +26,6 @@ use crate::access::audit;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::service::artifacts;
 use crate::store::releases::{self as store, Package};
 
@@ -216,7 +215,7 @@ fn in_the_way(new: &Package, there: Package) -> Outcome {
             "another {} is stored, with the SHA-256 {}: the vendor's files do not change, so one of \
              the two is not what it says; delete the stored one if it is that",
             there.file_name,
-            hex(&there.sha256)
+            hex::encode(&there.sha256)
         ));
     }
     if same(&there) != same(new) {

@@ -2,27 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::forecast::{self, Span};
 use super::trial::ScriptSample;
 use super::{seen, trial};
 use crate::access::right::Right;
+use crate::config::AcsConfig;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::files::link;
+use crate::fleet::health::span;
+use crate::rollout::change::Change;
 use crate::rollout::device::Step;
-use crate::rollout::plan::{Pace, Plan};
+use crate::rollout::plan::Plan;
 use crate::rollout::reconcile::Work;
 use crate::rollout::reconcile::survey::{self, Asked, Survey};
-use crate::rollout::words::{count_of, part_of};
+use crate::rollout::words::{are, count_of, part_of};
 use crate::service::rollouts::write::RolloutFields;
 use crate::store::rollouts::Rollout;
 
 /// Reasons and kinds of devices that are listed one by one.
 const MOST: usize = 50;
-/// Minutes that a device takes for a hop, as an estimate: download, install, boot, verify.
-const HOP_MINUTES: u64 = 6;
 
 /// What a rollout would do.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -33,9 +37,15 @@ pub struct DryRun {
     pub left_out: u64,
     /// What is downloaded in all, in bytes.
     pub bytes: u64,
-    /// Minutes that it takes at least, by its pace, its downloads through one node and its soaks;
-    /// windows and devices that are away make it longer.
+    /// Minutes that it takes at least, by its pace, its downloads and its soaks, if every site were
+    /// always open.
     pub minutes: u64,
+    /// When it ends at the soonest, begun now or at its time, with the windows of the sites and the days
+    /// without changes. Devices that are away and approvals make it later. No wave is reckoned with for
+    /// longer than 400 days.
+    pub ends_at: DateTime<Utc>,
+    /// Devices that would be changed and are offline.
+    pub away: u64,
     /// Devices of which it is assumed, not known, what is installed.
     pub assumed: u64,
     /// Its waves.
@@ -59,8 +69,12 @@ pub struct WavePlan {
     pub devices: u64,
     /// What they download, in bytes.
     pub bytes: u64,
-    /// Minutes that it takes at least, its soak included.
+    /// Those of them that are offline.
+    pub away: u64,
+    /// Minutes that it takes at least, its soak included, if every site were always open.
     pub minutes: u64,
+    /// When it ends at the soonest, its soak included.
+    pub ends_at: DateTime<Utc>,
     /// Its first devices, a few, by id.
     pub sample: Vec<Uuid>,
 }
@@ -113,7 +127,9 @@ pub async fn try_out(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<DryR
 
 async fn run(app: &App, ctx: &Ctx, work: &Work) -> Result<DryRun, Error> {
     let survey = survey_of(app, ctx, work).await?;
-    let mut run = told(&survey, &work.plan);
+    let spans = forecast::of(app, work, &survey, ctx.now).await?;
+    let mut run = told(&survey, &work.plan, &spans, ctx.now);
+    run.warnings.extend(of_what_is_sent(&work.change, &survey, &app.config.acs));
     if let Some(tried) = trial::tried(app, work, &survey).await? {
         run.warnings.extend(tried.warnings);
         run.scripts = Some(tried.sample);
@@ -133,20 +149,23 @@ async fn survey_of(app: &App, ctx: &Ctx, work: &Work) -> Result<Survey, Error> {
     survey::survey(app, asked, ctx.now).await
 }
 
-fn told(survey: &Survey, plan: &Plan) -> DryRun {
+/// `spans` has one for each wave.
+fn told(survey: &Survey, plan: &Plan, spans: &[Span], now: DateTime<Utc>) -> DryRun {
     let mut per_class = vec![0_u64; survey.classes.len()];
     let mut per_wave: Vec<WavePlan> = survey
         .waves
         .iter()
-        .map(|name| WavePlan {
+        .zip(spans)
+        .map(|(name, span)| WavePlan {
             name: name.clone(),
             devices: 0,
             bytes: 0,
-            minutes: 0,
+            away: 0,
+            minutes: span.minutes,
+            ends_at: span.ends_at,
             sample: Vec::new(),
         })
         .collect();
-    let mut hops = vec![0_u64; survey.waves.len()];
     for entry in &survey.entries {
         per_class[entry.class as usize] += 1;
         let class = survey.class(entry);
@@ -154,18 +173,9 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
         let Some(to) = per_wave.get_mut(wave) else { continue };
         to.devices += 1;
         to.bytes += class.bytes;
+        to.away += u64::from(entry.away);
         if to.sample.len() < 5 {
             to.sample.push(entry.device_id);
-        }
-        let long = class.steps.as_ref().map_or(0, Vec::len) as u64;
-        hops[wave] = hops[wave].max(long);
-    }
-    for (number, wave) in per_wave.iter_mut().enumerate() {
-        let soak = plan.waves.get(number).and_then(|wave| wave.soak_minutes);
-        let soak = u64::from(soak.unwrap_or(plan.soak_minutes));
-        if wave.devices > 0 {
-            let each = hops[number] * HOP_MINUTES;
-            wave.minutes = at_pace(&plan.pace, wave.devices, wave.bytes, each) + soak;
         }
     }
     let (mut paths, mut skipped) = (Vec::new(), BTreeMap::<&str, u64>::new());
@@ -191,7 +201,9 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
     let assumed = paths.iter().filter(|path| path.assumed).map(|path| path.devices).sum();
     let devices: u64 = per_wave.iter().map(|wave| wave.devices).sum();
     let left_out = skipped.iter().map(|reason| reason.devices).sum();
+    let away = per_wave.iter().map(|wave| wave.away).sum();
     let mut warnings = warnings(devices, assumed, &per_wave, plan);
+    warnings.extend(of_waves(survey, away, plan));
     let counted = survey.classes.iter().zip(&per_class).filter(|(class, _)| class.steps.is_ok());
     let mut one_way = BTreeMap::<&str, u64>::new();
     for (why, devices) in counted.filter_map(|(class, n)| Some((class.one_way.as_deref()?, n))) {
@@ -207,6 +219,8 @@ fn told(survey: &Survey, plan: &Plan) -> DryRun {
         left_out,
         bytes: per_wave.iter().map(|wave| wave.bytes).sum(),
         minutes: per_wave.iter().map(|wave| wave.minutes).sum(),
+        ends_at: spans.last().map_or(now, |span| span.ends_at),
+        away,
         assumed,
         waves: per_wave,
         paths,
@@ -222,6 +236,7 @@ fn in_words(step: &Step) -> String {
         Step::Upgrade { version, packages, .. } => {
             format!("upgrade to {version}, {}", count_of(packages.len() as u64, "package"))
         }
+        Step::Backup => "keep its configuration".to_owned(),
         Step::Script { .. } => "run the script".to_owned(),
         Step::Template => "run what the template gives for it".to_owned(),
         Step::Report => "look whether it ran whole".to_owned(),
@@ -252,17 +267,44 @@ fn merge(paths: &mut Vec<PathPlan>) {
     *paths = merged;
 }
 
-/// Minutes for so many devices, each of which takes so long, with so many bytes of downloads in all.
-fn at_pace(pace: &Pace, devices: u64, bytes: u64, each: u64) -> u64 {
-    let slots = u64::from(pace.concurrent).max(1);
-    let by_slots = devices.div_ceil(slots) * each.max(1);
-    let by_minute = pace.per_minute.map_or(0, |most| devices.div_ceil(u64::from(most).max(1)));
-    let by_day =
-        pace.per_day.map_or(0, |most| devices.saturating_sub(1) / u64::from(most).max(1) * 1_440);
-    // As one node sends it; several are faster.
-    let a_minute = |megabits: u32| u64::from(megabits.max(1)) * 1_000_000 / 8 * 60;
-    let by_bytes = pace.megabits.map_or(0, |megabits| bytes.div_ceil(a_minute(megabits)));
-    by_slots.max(by_minute + each).max(by_day).max(by_bytes)
+/// Who is not there: in waves that are for somebody, and of those that are to be changed.
+fn of_waves(survey: &Survey, away: u64, plan: &Plan) -> Vec<String> {
+    let empty = survey.empty_waves.iter().map(|name| format!("wave `{name}` has no device"));
+    let mut warnings: Vec<String> = empty.collect();
+    warnings.extend(survey.misses.iter().map(|miss| {
+        let (missing, of) = (miss.missing as u64, miss.of as u64);
+        format!(
+            "{} that wave `{}` names {} not in the audience",
+            part_of(missing, of, "device"),
+            miss.wave,
+            are(missing)
+        )
+    }));
+    if away > 0 {
+        warnings.push(format!(
+            "{} {} offline: a wave waits for its own, and gives them up after {}",
+            count_of(away, "device"),
+            are(away),
+            span(plan.deadlines.offer())
+        ));
+    }
+    warnings
+}
+
+/// What is known of a change before anybody is sent it.
+fn of_what_is_sent(change: &Change, survey: &Survey, acs: &AcsConfig) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let upgrades = |steps: &Vec<Step>| steps.iter().any(|s| matches!(s, Step::Upgrade { .. }));
+    if link::is_plain(acs) && survey.classes.iter().any(|c| c.steps.as_ref().is_ok_and(upgrades)) {
+        let why =
+            "devices fetch their packages over plain HTTP: set acs.tls, or an https acs.public_url";
+        warnings.push(why.to_owned());
+    }
+    if matches!(change, Change::Script { .. }) {
+        let why = "whether the script ran whole is not seen: use a template to know it";
+        warnings.push(why.to_owned());
+    }
+    warnings
 }
 
 fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<String> {
@@ -292,24 +334,4 @@ fn warnings(devices: u64, assumed: u64, waves: &[WavePlan], plan: &Plan) -> Vec<
         warnings.push("it does not soak: a crash some minutes later is not seen".to_owned());
     }
     warnings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tightest_of_all_limits_says_how_long_it_takes() {
-        let pace = Pace { concurrent: 100, ..Plan::default().pace };
-        let pace = Pace { per_minute: None, per_day: None, megabits: None, ..pace };
-        assert_eq!(at_pace(&pace, 1_000, 0, 6), 60);
-        let slowly = Pace { per_minute: Some(10), ..pace };
-        assert_eq!(at_pace(&slowly, 1_000, 0, 6), 106);
-        let daily = Pace { per_day: Some(300), ..pace };
-        assert_eq!(at_pace(&daily, 1_000, 0, 6), 3 * 1_440);
-        // 8 Mbit/s are 60 MB a minute.
-        let thin = Pace { megabits: Some(8), ..pace };
-        assert_eq!(at_pace(&thin, 1_000, 12_000_000_000, 6), 200);
-        assert_eq!(at_pace(&thin, 1_000, 60_000_000, 6), 60);
-    }
 }

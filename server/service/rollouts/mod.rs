@@ -1,16 +1,17 @@
 //! Rollouts: write, try, start, approve, pause, resume, abort, take back, and read the story.
 //!
-//! Owns who sees a rollout: whoever reads all the sites that it may touch; and who may change it:
-//! whoever operates them. It may touch where whoever wrote it operates. What happens to devices is
+//! Owns who sees a rollout: whoever reads all the sites and groups that it may touch; and who may change
+//! it: whoever operates them. It may touch where whoever wrote it operates. What happens to devices is
 //! `rollout::reconcile`'s.
 //!
 //! - [`mod@write`]: drafts. [`dry_run`]: what one would do. [`act`]: what people order of one.
 //! - [`read`]: its devices and its story; [`report`]: all devices, for files.
 //! - [`offer`]: what somebody may order of it now. [`one`]: a rollout for one device.
-//! - [`trial`]: what a template gives for some of its devices.
+//! - [`trial`]: what a template gives for some of its devices; `forecast`: when its waves end.
 
 pub mod act;
 pub mod dry_run;
+mod forecast;
 pub mod offer;
 pub mod one;
 pub mod read;
@@ -66,9 +67,9 @@ pub async fn list(
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<View>, Error> {
-    let within = ctx.require(Right::Read)?.paths();
+    let within = ctx.require(Right::Read)?.within();
     let word = state.map(State::word);
-    let rows = store::list(&app.pool, within.as_deref(), word, before, limit).await?;
+    let rows = store::list(&app.pool, within.as_ref(), word, before, limit).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         let waves = waves::list(&app.pool, row.rollout_id).await?;
@@ -102,10 +103,13 @@ fn visible(ctx: &Ctx, id: Uuid, work: Option<Work>) -> Result<Work, Error> {
 
 /// Whether somebody's reach covers all that a rollout may touch.
 fn covers(reach: &Reach, scope: Option<&[String]>) -> bool {
-    match scope {
-        None => *reach == Reach::Everywhere,
-        Some(sites) => sites.iter().all(|site| reach.covers(Some(site))),
-    }
+    let (Reach::Within { groups, .. }, Some(places)) = (reach, scope) else {
+        return *reach == Reach::Everywhere;
+    };
+    places.iter().all(|place| match place.strip_prefix(store::GROUP) {
+        Some(id) => groups.iter().any(|group| group.group_id.to_string() == id),
+        None => reach.covers(Some(place)),
+    })
 }
 
 /// Locks a rollout that the caller sees and may change, by this right.
@@ -123,4 +127,34 @@ async fn held(
         return Err(Error::Denied(why));
     }
     Ok(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::grant::GroupName;
+
+    #[test]
+    fn a_rollout_is_for_those_who_cover_every_place_of_it() {
+        let [own, other] = [1, 2].map(Uuid::from_u128);
+        let reach = Reach::Within {
+            sites: vec!["eu".parse().expect("a path")],
+            groups: vec![GroupName { group_id: own, name: "vip".to_owned() }],
+        };
+        let group = |id: Uuid| format!("{}{id}", store::GROUP);
+        let scope = store::places(&reach.within().expect("it is not everywhere"));
+        assert_eq!(scope, ["eu".to_owned(), group(own)]);
+        for (scope, covered) in [
+            (Some(scope), true),
+            (Some(vec![group(own)]), true),
+            (Some(vec!["eu.lv".to_owned()]), true),
+            (Some(vec![group(own), group(other)]), false),
+            (Some(vec!["us".to_owned(), group(own)]), false),
+            (None, false),
+        ] {
+            assert_eq!(covers(&reach, scope.as_deref()), covered, "{scope:?}");
+            assert!(covers(&Reach::Everywhere, scope.as_deref()), "{scope:?}");
+            assert!(!covers(&Reach::nowhere(), scope.as_deref()), "{scope:?}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub async fn devices(
     filter: &Filter,
 ) -> Result<Vec<ListRow>, Error> {
     seen(app, ctx, id).await?;
-    let filter = Filter { within: ctx.reach(Right::Read).paths(), ..filter.clone() };
+    let filter = Filter { within: ctx.reach(Right::Read).within(), ..filter.clone() };
     Ok(list::list(&app.pool, id, &filter).await?)
 }
 
@@ -42,8 +42,8 @@ pub async fn story(
     limit: i64,
 ) -> Result<Vec<StoryRow>, Error> {
     seen(app, ctx, id).await?;
-    let within = ctx.reach(Right::Read).paths();
-    Ok(story::list(&app.pool, id, within.as_deref(), before, limit).await?)
+    let within = ctx.reach(Right::Read).within();
+    Ok(story::list(&app.pool, id, within.as_ref(), before, limit).await?)
 }
 
 /// Why devices are where they are.
@@ -64,9 +64,8 @@ pub struct Why {
 pub async fn reasons(app: &App, ctx: &Ctx, id: Uuid) -> Result<Vec<Why>, Error> {
     seen(app, ctx, id).await?;
     let states = ["failed", "timed_out", "skipped"].map(str::to_owned);
-    let rows =
-        list::reasons(&app.pool, id, &states, ctx.reach(Right::Read).paths().as_deref(), MOST)
-            .await?;
+    let within = ctx.reach(Right::Read).within();
+    let rows = list::reasons(&app.pool, id, &states, within.as_ref(), MOST).await?;
     let why = |(state, reason, devices)| Why { state, reason, devices };
     Ok(rows.into_iter().map(why).collect())
 }
@@ -83,6 +82,6 @@ pub async fn of_device(
     limit: i64,
 ) -> Result<Vec<(Uuid, String, String, Option<String>)>, Error> {
     let device = crate::service::devices::find(app, ctx, device, Right::Read).await?;
-    let within = ctx.reach(Right::Read).paths();
-    Ok(list::of_device(&app.pool, device.device_id, within.as_deref(), limit).await?)
+    let within = ctx.reach(Right::Read).within();
+    Ok(list::of_device(&app.pool, device.device_id, within.as_ref(), limit).await?)
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -62,12 +63,14 @@ impl RolloutFields {
 /// [`Error::Denied`]; [`Error::Invalid`] for fields that cannot be taken.
 pub async fn create(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<View, Error> {
     let row = row(app, ctx, &fields).await?;
+    let work = Work::of(row.clone())?;
     let mut tx = app.pool.begin().await?;
+    keep(&mut tx, &work.change).await?;
     store::insert(&mut tx, &row).await?;
     let detail = json!({ "text": "written" });
     let (id, by) = (row.rollout_id, &ctx.actor.name);
     story::append(&mut tx, id, "created", by, None, &detail, ctx.now).await?;
-    let view = View::of(Work::of(row)?, Vec::new());
+    let view = View::of(work, Vec::new());
     let object = Object::new("rollout", id, &view.row.name);
     audit::record(&mut tx, ctx, "rollout.create", object, (), RolloutFields::of(&view)).await?;
     tx.commit().await?;
@@ -76,7 +79,8 @@ pub async fn create(app: &App, ctx: &Ctx, fields: RolloutFields) -> Result<View,
 
 /// A draft with these fields, not stored.
 pub(super) async fn row(app: &App, ctx: &Ctx, fields: &RolloutFields) -> Result<Rollout, Error> {
-    let scope = scope(ctx)?;
+    // Where the caller operates: what they write may go there and nowhere else.
+    let within = ctx.require(Right::Operate)?.within();
     let change = checked(app, fields).await?;
     Ok(Rollout {
         rollout_id: Uuid::now_v7(),
@@ -85,7 +89,7 @@ pub(super) async fn row(app: &App, ctx: &Ctx, fields: &RolloutFields) -> Result<
         change: sealed(app, &change)?,
         audience: stored(&fields.audience)?,
         plan: stored(&fields.plan)?,
-        scope,
+        scope: within.as_ref().map(store::places),
         state: State::Draft.word().to_owned(),
         reason: None,
         state_at: ctx.now,
@@ -113,16 +117,37 @@ pub(super) async fn row(app: &App, ctx: &Ctx, fields: &RolloutFields) -> Result<
     })
 }
 
-/// Where the caller operates: what they write may go there and nowhere else.
-fn scope(ctx: &Ctx) -> Result<Option<Vec<String>>, Error> {
-    let reach = ctx.require(Right::Operate)?;
-    let paths = reach.paths();
-    if paths.as_ref().is_some_and(Vec::is_empty) {
-        let why =
-            "a rollout needs the right `operate` at a site or everywhere, not only in a group";
-        return Err(Error::Denied(why.to_owned()));
+/// Keeps the files and templates that a change names until the transaction ends: it was looked for them
+/// before, and one may have been removed since.
+async fn keep(conn: &mut PgConnection, change: &Change) -> Result<(), Error> {
+    match change {
+        Change::Script { .. } => {
+            let files = files(change);
+            let ids: Vec<Uuid> = files.iter().map(|(_, id)| *id).collect();
+            let kept = artifacts::keep(conn, &ids).await?;
+            match files.into_iter().find(|(_, id)| !kept.contains(id)) {
+                Some((at, id)) => Err(no_file(at, id)),
+                None => Ok(()),
+            }
+        }
+        Change::Template { template, template_id, undo, .. } => {
+            templates::lock(&mut *conn).await?;
+            let undo = undo.as_ref().map(|undo| ("/change/undo", &undo.template, undo.template_id));
+            let named = std::iter::once(("/change", template, *template_id)).chain(undo);
+            for (at, name, id) in named {
+                if let Some(id) = id
+                    && templates::get(&mut *conn, id).await?.is_none()
+                {
+                    return Err(no_template(at, name));
+                }
+            }
+            Ok(())
+        }
+        Change::Release { .. }
+        | Change::Parameters { .. }
+        | Change::PreviousRelease
+        | Change::PreviousParameters => Ok(()),
     }
-    Ok(paths)
 }
 
 /// Changes a draft. `check` says whether its version, the time of its last change, is the one that
@@ -156,6 +181,7 @@ pub async fn change(
     if work.row.updated_at != version {
         return Err(Error::Stale("the rollout was changed meanwhile: read it again".to_owned()));
     }
+    keep(&mut tx, &change).await?;
     let row = work.row.clone();
     work.row = Rollout {
         name: fields.name.trim().to_owned(),
@@ -267,17 +293,10 @@ async fn there(app: &App, change: &Change) -> Result<(), Error> {
                 Some(_) => Ok(()),
             }
         }
-        Change::Script { artifact_id, undo_artifact_id } => {
-            let files = [
-                ("artifact_id", Some(artifact_id)),
-                ("undo_artifact_id", undo_artifact_id.as_ref()),
-            ];
-            for (field, id) in files.into_iter().filter_map(|(f, id)| Some((f, id?))) {
-                if artifacts::get(&app.pool, *id).await?.is_none() {
-                    return Err(Error::invalid(
-                        format!("/change/{field}"),
-                        format!("no file {id}"),
-                    ));
+        Change::Script { .. } => {
+            for (at, id) in files(change) {
+                if artifacts::get(&app.pool, id).await?.is_none() {
+                    return Err(no_file(at, id));
                 }
             }
             Ok(())
@@ -287,6 +306,21 @@ async fn there(app: &App, change: &Change) -> Result<(), Error> {
         | Change::PreviousRelease
         | Change::PreviousParameters => Ok(()),
     }
+}
+
+/// The stored files that a change names, each with its place in what people write.
+fn files(change: &Change) -> Vec<(&'static str, Uuid)> {
+    let Change::Script { artifact_id, undo_artifact_id } = change else { return Vec::new() };
+    let undo = undo_artifact_id.map(|id| ("/change/undo_artifact_id", id));
+    std::iter::once(("/change/artifact_id", *artifact_id)).chain(undo).collect()
+}
+
+fn no_file(at: &str, id: Uuid) -> Error {
+    Error::invalid(at, format!("no file {id}"))
+}
+
+fn no_template(at: &str, name: &str) -> Error {
+    Error::invalid(format!("{at}/template"), format!("no template `{name}`"))
 }
 
 /// Notes which templates a change names, and which of their versions: neither another version nor another
@@ -322,8 +356,8 @@ async fn named(
     name: &str,
     version: Option<i32>,
 ) -> Result<templates::Version, Error> {
-    let no_template = || Error::invalid(format!("{at}/template"), format!("no template `{name}`"));
-    let template = templates::named(&app.pool, name).await?.ok_or_else(no_template)?;
+    let found = templates::named(&app.pool, name).await?;
+    let template = found.ok_or_else(|| no_template(at, name))?;
     let found = templates::version(&app.pool, template.template_id, version).await?;
     let no_version = || {
         let which = version.unwrap_or_default();

@@ -211,6 +211,7 @@ async fn order(
             wake: true,
             own: false,
             rollout: None,
+            unkept: false,
             not_before: None,
             device_id: device.device_id,
             spec,
@@ -279,6 +280,7 @@ mod tests {
             fault: None,
             note: None,
             rollout_id: None,
+            unkept: false,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::fleet::template::{Variable, bench, samples};
 use crate::render::context::DeviceContext;
 use crate::render::{Failure, lint_template};
+use crate::store::templates::Version;
 
 /// Of what is wrong, so much is told where a template is refused.
 const TOLD: usize = 5;
@@ -79,6 +80,26 @@ async fn of(app: &App, body: &str, variables: &[Variable], for_bench: bool) -> R
     lint.findings.sort_by(order);
     lint.findings.dedup_by(|a, b| order(a, b).is_eq());
     Ok(lint)
+}
+
+/// Bytes of the smallest script that a version gives with values made up: the least that a board of the
+/// bench could be sent. One byte where it gives none so. It must not be asked for within a transaction.
+///
+/// # Errors
+/// [`Error::Busy`]
+pub(in crate::service) async fn smallest(app: &App, version: &Version) -> Result<usize, Error> {
+    let mut smallest = None::<usize>;
+    for all in [true, false] {
+        let values = samples(&version.variables, all);
+        let context = DeviceContext::sample().with(&values, "enrol");
+        match app.render.try_out(&version.body, context).await {
+            Ok(script) => smallest = Some(smallest.unwrap_or(usize::MAX).min(script.len())),
+            Err(Failure::Busy) => return Err(Failure::Busy.into()),
+            // It may give one with the values of a board.
+            Err(_) => {}
+        }
+    }
+    Ok(smallest.unwrap_or_default().max(1))
 }
 
 /// Refuses a template with errors; what is only to be warned of stays.

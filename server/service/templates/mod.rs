@@ -13,6 +13,7 @@ mod write;
 
 pub use builtin::ensure as ensure_builtin;
 pub use fields::TemplateFields;
+pub(super) use lint::smallest;
 pub use lint::{Lint, lint};
 pub use preview::{Asked, Preview, preview, preview_body};
 pub use write::{change, create};
@@ -128,7 +129,7 @@ async fn found(
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]; [`Error::Conflict`] for one that comes with Muster, that a
-/// profile uses, or that a bench is armed with.
+/// profile or a rollout uses, or that a bench or a board is armed with.
 pub async fn delete(
     app: &App,
     ctx: &Ctx,
@@ -156,6 +157,7 @@ pub async fn delete(
         return Err(Error::Conflict(why));
     }
     check_unarmed(&mut tx, ctx, &template.name).await?;
+    check_no_rollout(&mut tx, &template).await?;
     let version = found(&mut *tx, template_id, None).await?;
     store::delete(&mut tx, template_id).await?;
     let object = Object::new("template", template_id, &template.name);
@@ -198,13 +200,26 @@ fn check_own(template: &Template) -> Result<(), Error> {
     Ok(())
 }
 
-/// That no bench is armed with it. Templates must be locked.
+/// That no bench is armed with it, and no board to be installed with it. Templates must be locked.
 async fn check_unarmed(conn: &mut PgConnection, ctx: &Ctx, name: &str) -> Result<(), Error> {
-    match store::armed_bench(conn, name, ctx.now).await? {
-        Some(bench) => {
-            let why = format!("the bench {bench} is armed with `{name}`: disarm it first");
-            Err(Error::Conflict(why))
-        }
+    if let Some(bench) = store::armed_bench(conn, name, ctx.now).await? {
+        let why = format!("the bench {bench} is armed with `{name}`: disarm it first");
+        return Err(Error::Conflict(why));
+    }
+    if let Some(mac) = store::armed_board(conn, name, ctx.now).await? {
+        let why = format!("the board {mac} may be installed with `{name}`: take that back first");
+        return Err(Error::Conflict(why));
+    }
+    Ok(())
+}
+
+/// That no rollout sends what it gives, or would be taken back by it. Templates must be locked.
+async fn check_no_rollout(conn: &mut PgConnection, template: &Template) -> Result<(), Error> {
+    match store::needed_by_rollout(conn, template.template_id).await? {
+        Some(rollout) => Err(Error::Conflict(format!(
+            "the rollout `{rollout}` needs `{}`, to go on or to be taken back",
+            template.name
+        ))),
         None => Ok(()),
     }
 }

@@ -78,7 +78,7 @@ fn version_of(template: &Template, draft: Draft, ctx: &Ctx) -> Version {
 ///
 /// # Errors
 /// As [`create`]; also [`Error::NotFound`], those of `check` and `patch`, and [`Error::Conflict`] for
-/// one that comes with Muster, and for one that an armed bench could not find afterwards.
+/// one that comes with Muster, and for one that an armed bench or board could not find afterwards.
 pub async fn change(
     app: &App,
     ctx: &Ctx,
@@ -109,8 +109,8 @@ pub async fn change(
         return Err(Error::Stale("the template was changed meanwhile: read it again".to_owned()));
     }
     check_free(&mut tx, &draft.name, Some(template_id)).await?;
-    // A bench knows it by its name.
-    if current.bench && !(draft.bench && draft.name == current.name) {
+    // Benches and boards know it by its name.
+    if draft.name != current.name || (current.bench && !draft.bench) {
         check_unarmed(&mut tx, ctx, &current.name).await?;
     }
     let template = Template {

@@ -63,6 +63,32 @@ pub struct Tally {
     pub count: i64,
 }
 
+/// The claims of a batch, each with its board.
+macro_rules! claimed {
+    ($row:ident, $what:tt, $rest:tt, $filter:ident, $within:ident $(, $more:expr)*) => {
+        sqlx::query_as!(
+            $row,
+            $what + r#"
+               from claims c
+               left join (bench_boards b left join device_facts f on f.device_id = b.device_id)
+                 on b.mac = c.mac
+                and ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+                     or (coalesce(f.site, b.site) is null and b.claim_id is null
+                         and b.device_id is null))
+               where ($1::text[] is null or c.site <@ any($1::text[]::ltree[]))
+                 and ($2::text is null or c.site <@ $2::text::ltree)
+                 and ($3::text is null or c.customer = $3)
+                 and ($4::uuid[] is null or c.claim_id = any($4))
+               "# + $rest,
+            $within,
+            $filter.site,
+            $filter.customer,
+            $filter.claims.as_deref()
+            $(, $more)*
+        )
+    };
+}
+
 /// A batch in the order of its claims, after one; those at and below `within`, if that is said.
 pub async fn batch(
     pool: &PgPool,
@@ -71,29 +97,16 @@ pub async fn batch(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<BatchRow>, sqlx::Error> {
-    sqlx::query_as!(
+    claimed!(
         BatchRow,
         r#"select c.claim_id, c.serial, c.mac, c.model, c.site::text as "site?", c.customer,
                   coalesce(b.device_id, c.device_id) as "device_id?", b.state as "state?",
                   b.reason as "reason?", b.words as "words?", b.template as "template?",
                   b.size as "size?", b.delivered_at as "delivered_at?",
-                  b.confirmed_at as "confirmed_at?"
-           from claims c
-           left join (bench_boards b left join device_facts f on f.device_id = b.device_id)
-             on b.mac = c.mac
-            and ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
-                 or (coalesce(f.site, b.site) is null and b.claim_id is null
-                     and b.device_id is null))
-           where ($1::text[] is null or c.site <@ any($1::text[]::ltree[]))
-             and ($2::text is null or c.site <@ $2::text::ltree)
-             and ($3::text is null or c.customer = $3)
-             and ($4::uuid[] is null or c.claim_id = any($4))
-             and ($5::uuid is null or c.claim_id > $5)
-           order by c.claim_id limit $6"#,
+                  b.confirmed_at as "confirmed_at?""#,
+        "and ($5::uuid is null or c.claim_id > $5) order by c.claim_id limit $6",
+        filter,
         within,
-        filter.site,
-        filter.customer,
-        filter.claims.as_deref(),
         after,
         limit
     )
@@ -107,25 +120,13 @@ pub async fn tallies(
     filter: &BatchFilter,
     within: Option<&[String]>,
 ) -> Result<Vec<Tally>, sqlx::Error> {
-    sqlx::query_as!(
+    claimed!(
         Tally,
         r#"select c.mac is not null as "has_mac!", b.state as "state?", b.reason as "reason?",
-                  count(*) as "count!"
-           from claims c
-           left join (bench_boards b left join device_facts f on f.device_id = b.device_id)
-             on b.mac = c.mac
-            and ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
-                 or (coalesce(f.site, b.site) is null and b.claim_id is null
-                     and b.device_id is null))
-           where ($1::text[] is null or c.site <@ any($1::text[]::ltree[]))
-             and ($2::text is null or c.site <@ $2::text::ltree)
-             and ($3::text is null or c.customer = $3)
-             and ($4::uuid[] is null or c.claim_id = any($4))
-           group by 1, 2, 3 order by 4 desc, 2, 3"#,
-        within,
-        filter.site,
-        filter.customer,
-        filter.claims.as_deref()
+                  count(*) as "count!""#,
+        "group by 1, 2, 3 order by 4 desc, 2, 3",
+        filter,
+        within
     )
     .fetch_all(pool)
     .await

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::store::claims::{self, Claim};
 
 /// A board.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct BoardRow {
     /// `E4:8D:8C:00:00:01`
     pub mac: String,
@@ -109,27 +109,32 @@ pub struct BoardFilter {
     pub text: Option<String>,
 }
 
+/// Boards with the sites where they stand, as far as a condition goes.
+macro_rules! placed {
+    ($which:tt, $($arg:expr),+) => {
+        sqlx::query_as!(
+            BoardRow,
+            r#"select b.mac, b.bench_id, b.kind, b.state, b.reason, b.words, b.board_id, b.vendor_class,
+                      b.arch, b.free_bytes, b.options, b.claim_id, b.device_id,
+                      coalesce(f.site, b.site)::text as "site?", b.profile, b.profile_status, b.strategy,
+                      b.template, b.template_version, b.script, b.script_sha256, b.size,
+                      b.address as "address: IpNet", b.step, b.sent_bytes, b.total_bytes, b.requests,
+                      b.retries, b.duration_ms, b.first_seen_at, b.seen_at, b.offered_at,
+                      b.delivered_at, b.confirmed_at, b.done, b.deliveries, b.install, b.install_until,
+                      b.updated_at, false as "decided!"
+               from bench_boards b left join device_facts f on f.device_id = b.device_id
+               where "# + $which,
+            $($arg),+
+        )
+    };
+}
+
 /// One board.
 pub async fn load_board(
     db: impl PgExecutor<'_>,
     mac: &str,
 ) -> Result<Option<BoardRow>, sqlx::Error> {
-    sqlx::query_as!(
-        BoardRow,
-        r#"select b.mac, b.bench_id, b.kind, b.state, b.reason, b.words, b.board_id, b.vendor_class,
-                  b.arch, b.free_bytes, b.options, b.claim_id, b.device_id,
-                  coalesce(f.site, b.site)::text as "site?", b.profile, b.profile_status, b.strategy,
-                  b.template, b.template_version, b.script, b.script_sha256, b.size,
-                  b.address as "address: IpNet", b.step, b.sent_bytes, b.total_bytes, b.requests,
-                  b.retries, b.duration_ms, b.first_seen_at, b.seen_at, b.offered_at,
-                  b.delivered_at, b.confirmed_at, b.done, b.deliveries, b.install, b.install_until,
-                  b.updated_at, false as "decided!"
-           from bench_boards b left join device_facts f on f.device_id = b.device_id
-           where b.mac = $1"#,
-        mac
-    )
-    .fetch_optional(db)
-    .await
+    placed!("b.mac = $1", mac).fetch_optional(db).await
 }
 
 /// Those that were seen last first, after one; at and below `within` if that is said, and then those
@@ -142,18 +147,8 @@ pub async fn boards(
     limit: i64,
 ) -> Result<Vec<BoardRow>, sqlx::Error> {
     let (seen_at, mac) = after.unzip();
-    sqlx::query_as!(
-        BoardRow,
-        r#"select b.mac, b.bench_id, b.kind, b.state, b.reason, b.words, b.board_id, b.vendor_class,
-                  b.arch, b.free_bytes, b.options, b.claim_id, b.device_id,
-                  coalesce(f.site, b.site)::text as "site?", b.profile, b.profile_status, b.strategy,
-                  b.template, b.template_version, b.script, b.script_sha256, b.size,
-                  b.address as "address: IpNet", b.step, b.sent_bytes, b.total_bytes, b.requests,
-                  b.retries, b.duration_ms, b.first_seen_at, b.seen_at, b.offered_at,
-                  b.delivered_at, b.confirmed_at, b.done, b.deliveries, b.install, b.install_until,
-                  b.updated_at, false as "decided!"
-           from bench_boards b left join device_facts f on f.device_id = b.device_id
-           where ($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
+    placed!(
+        r#"($1::text[] is null or coalesce(f.site, b.site) <@ any($1::text[]::ltree[])
                   or (coalesce(f.site, b.site) is null and b.claim_id is null
                       and b.device_id is null))
              and ($2::text is null or b.state = $2)
@@ -323,11 +318,8 @@ pub async fn move_sites(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        // subpath() refuses an offset at the path's very end.
-        "update bench_boards set
-             site = case when site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end,
-             updated_at = $3
+        "update bench_boards
+         set site = moved(site, $1::text::ltree, $2::text::ltree), updated_at = $3
          where site <@ $1::text::ltree",
         from,
         to,
@@ -337,9 +329,7 @@ pub async fn move_sites(
     .await?;
     // Who may read it goes by the name of the site.
     sqlx::query!(
-        "update bench_log set
-             site = case when site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(site, nlevel($1::text::ltree)) end
+        "update bench_log set site = moved(site, $1::text::ltree, $2::text::ltree)
          where site <@ $1::text::ltree",
         from,
         to

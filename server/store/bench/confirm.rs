@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// For so long a board is waited for.
-const WAITS_FOR: TimeDelta = TimeDelta::hours(24);
+/// Who came so long ago or later is looked at: whoever was not told of in that time never is.
+const CAME_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// Devices whose addresses are looked through at once: those that began anew last.
 const MAX_NEWCOMERS: i64 = 500;
 
@@ -22,10 +22,10 @@ pub struct Confirmable {
     pub informed_at: DateTime<Utc>,
 }
 
-/// Boards that wait for the first inform of their device, and whose device has informed and is in: the
-/// one that took their claim since, or began anew since; and with `by_address`, which takes longer, one
-/// that began anew and has their address. Since = since they were offered what they got, whether they have
-/// said that they have it or not. Of those that were served last, so many at most are looked at.
+/// Boards that wait for the first inform of their device, however long ago they were served, and whose
+/// device has come of late and is in: one that took their claim since, or has it and began anew since; and
+/// with `by_address`, which takes longer, one that began anew and has their address. Since = since they
+/// were offered what they got, whether they have said that they have it or not. So many at most.
 pub async fn confirmable(
     pool: &PgPool,
     by_address: bool,
@@ -34,52 +34,49 @@ pub async fn confirmable(
 ) -> Result<Vec<Confirmable>, sqlx::Error> {
     sqlx::query_as!(
         Confirmable,
-        r#"with waiting as materialized (
-             select w.mac, w.bench_id, w.since
+        // Who came is where it begins: of boards that were delivered and are not yet where they belong
+        // there may be any number.
+        r#"with waiting as not materialized (
              -- While it was offered something it ran its boot loader. It may have started again before its
              -- delivery was seen to have ended.
-             from (select mac, bench_id, coalesce(offered_at, delivered_at) as since from bench_boards
-                   where state in ('delivered', 'installed') and delivered_at > $2
-                   union all
-                   select mac, bench_id, offered_at from bench_boards
-                   -- Written at its end, so after its offer: there is an index.
-                   where state = 'failed' and reason in ('unacknowledged', 'interrupted')
-                     and updated_at > $2
-                     and offered_at > $2) as w
-             order by w.since desc limit $1
+             select mac, bench_id, coalesce(offered_at, delivered_at) as since from bench_boards
+             where state in ('delivered', 'installed')
+                or (state = 'failed' and reason in ('unacknowledged', 'interrupted'))
          ), newcomers as materialized (
              select device_id, last_bootstrap from device_facts
              where $3::boolean and exists (select from waiting)
-               and last_bootstrap > (select min(since) from waiting)
-               and quarantined_at is null
-             order by last_bootstrap desc limit $4
+               and last_bootstrap > $2 and quarantined_at is null
          ), come as materialized (
              -- What was read of devices is opened only for those.
-             select d.device_id, d.last_inform, n.last_bootstrap,
-                    replace(upper(e.entry ->> 'v'), '-', ':') as mac
-             from newcomers n
-             join devices d using (device_id)
+             select n.device_id, n.last_bootstrap, replace(upper(e.entry ->> 'v'), '-', ':') as mac
+             from (select * from newcomers order by last_bootstrap desc limit $4) n
              join device_parameters p using (device_id)
              cross join lateral jsonb_each(p.doc) as e (name, entry)
              where e.name ~ '(\.Ethernet\.Interface|\.LANEthernetInterfaceConfig)\.[0-9]+\.MACAddress$'
          ), found as (
-             select w.mac, w.bench_id, d.device_id, d.last_inform, 0 as rank
-             from waiting w
-             join claims c on c.mac = w.mac
-             join devices d on d.device_id = c.device_id
+             select w.mac, w.bench_id, c.device_id, w.since, 0 as rank
+             from claims c
+             join waiting w on w.mac = c.mac
              join device_facts f on f.device_id = c.device_id
-             where d.last_inform > w.since and f.quarantined_at is null
-               and (c.taken_at > w.since or f.last_bootstrap > w.since)
+             where c.taken_at > $2 and c.taken_at > w.since and f.quarantined_at is null
              union all
-             select w.mac, w.bench_id, n.device_id, n.last_inform, 1
-             from waiting w join come n on n.mac = w.mac
+             select w.mac, w.bench_id, n.device_id, w.since, 0
+             from newcomers n
+             join claims c on c.device_id = n.device_id
+             join waiting w on w.mac = c.mac
+             where n.last_bootstrap > w.since
+             union all
+             select w.mac, w.bench_id, n.device_id, w.since, 1
+             from come n join waiting w on w.mac = n.mac
              where n.last_bootstrap > w.since
          )
-         select distinct on (mac) mac as "mac!", bench_id as "bench_id!", device_id as "device_id!",
-                last_inform as "informed_at!"
-         from found order by mac, rank, last_inform desc"#,
+         select distinct on (n.mac) n.mac as "mac!", n.bench_id as "bench_id!",
+                n.device_id as "device_id!", d.last_inform as "informed_at!"
+         from found n join devices d on d.device_id = n.device_id
+         where d.last_inform > n.since
+         order by n.mac, n.rank, d.last_inform desc limit $1"#,
         limit,
-        now - WAITS_FOR,
+        now - CAME_WITHIN,
         by_address,
         MAX_NEWCOMERS
     )

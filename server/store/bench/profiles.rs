@@ -25,6 +25,14 @@ pub struct Profile {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Has changes of them, and armings with them, come one after the other until the transaction ends.
+pub async fn lock_profiles(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('muster.netboot_profiles'))")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Names and texts of all of them, by name.
 pub async fn profiles(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
     let rows = sqlx::query!("select name, body from netboot_profiles order by name")
@@ -112,12 +120,14 @@ pub async fn profile_in_use(
 }
 
 /// Stores those that come with Muster, each by name, text and status. Where an operator has one of
-/// such a name, that stays.
+/// such a name, that stays; and so does one that a bench is armed with, until that is over.
 pub async fn ensure_builtin_profiles(
     pool: &PgPool,
     builtin: &[(String, String, String)],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    lock_profiles(&mut tx).await?;
     for (name, body, status) in builtin {
         sqlx::query!(
             "insert into netboot_profiles as p
@@ -125,15 +135,17 @@ pub async fn ensure_builtin_profiles(
              values ($1, $2, $3, true, $4, $5, $5)
              on conflict (name) do update set body = excluded.body, status = excluded.status,
                  updated_at = excluded.updated_at
-             where p.builtin and p.body <> excluded.body",
+             where p.builtin and p.body <> excluded.body and not exists (
+                 select from benches
+                 where armed_until > $5 and arming ->> 'profile' = p.name)",
             name,
             body,
             status,
             BY,
             now
         )
-        .execute(pool)
+        .execute(&mut *tx)
         .await?;
     }
-    Ok(())
+    tx.commit().await
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::boards::BoardRow;
 use super::log::{LogRow, append_log};
+use super::turns::is_served;
 
 /// Of a board whose bench ended while it was served.
 const INTERRUPTED: &str = "Muster stopped, or the interface changed, while it was served";
@@ -25,6 +26,7 @@ struct Held {
     delivered_at: Option<DateTime<Utc>>,
     done: bool,
     install_until: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
 }
 
 /// How much of it is written.
@@ -46,8 +48,8 @@ pub async fn put_board(conn: &mut PgConnection, board: &BoardRow) -> Result<(), 
     let held = sqlx::query_as!(
         Held,
         // Two benches that see it at once write one after the other.
-        "select bench_id, state, reason, delivered_at, done, install_until from bench_boards
-         where mac = $1 for update",
+        "select bench_id, state, reason, delivered_at, done, install_until, updated_at
+         from bench_boards where mac = $1 for update",
         board.mac
     )
     .fetch_optional(&mut *conn)
@@ -64,6 +66,13 @@ fn extent(held: &Held, board: &BoardRow) -> Extent {
     let (state, elsewhere) = (board.state.as_str(), held.bench_id != board.bench_id);
     // This bench only offered something, and the board is another's by now.
     if state == "timed_out" && elsewhere {
+        return Extent::Nothing;
+    }
+    // Another bench is about to serve it: that this one does not is in its log.
+    if elsewhere
+        && matches!(state, "seen" | "refused")
+        && is_served(&held.state, held.updated_at, board.updated_at)
+    {
         return Extent::Nothing;
     }
     let is_less = match state {

@@ -318,9 +318,8 @@ fn socket_dir(data_dir: &Path) -> PathBuf {
         return beside;
     }
     let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let base = if geteuid().is_root() { "/run" } else { "/tmp" };
-    Path::new(base).join(format!("muster-{name}"))
+    Path::new(base).join(format!("muster-{}", hex::encode(&digest[..8])))
 }
 
 /// Ends a server that still runs on `data`: this process holds the lock, so whoever started it is

@@ -19,6 +19,18 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::within::Within;
+
+/// What stands before the id of a group among the places where a rollout may go: no path of a site has a
+/// colon.
+pub const GROUP: &str = "group:";
+
+/// Places as they stand in [`Rollout::scope`].
+pub fn places(within: &Within) -> Vec<String> {
+    let groups = within.groups.iter().map(|id| format!("{GROUP}{id}"));
+    within.sites.iter().cloned().chain(groups).collect()
+}
+
 /// One rollout, as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
@@ -34,7 +46,8 @@ pub struct Rollout {
     pub audience: Value,
     /// `rollout::plan::Plan`.
     pub plan: Value,
-    /// Sites that it may touch, with all below; `None` = everywhere.
+    /// Sites that it may touch, with all below, and groups whose devices it may ([`GROUP`] and the id);
+    /// `None` = everywhere.
     pub scope: Option<Vec<String>>,
     /// `rollout::state::State`, as its word.
     pub state: String,
@@ -131,29 +144,34 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Rollout>, 
         .await
 }
 
-/// The newest first, older than `before`; those whose scope lies within these sites, and of a
-/// state, if that is named.
+/// The newest first, older than `before`; those whose scope lies within, and of a state, if that is
+/// named.
 pub async fn list(
     pool: &PgPool,
-    within: Option<&[String]>,
+    within: Option<&Within>,
     state: Option<&str>,
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Rollout>, sqlx::Error> {
+    let (sites, _) = Within::binds(within);
+    let words = within.map(places).unwrap_or_default();
     sqlx::query_as!(
         Rollout,
         "select * from rollouts
          where ($1::text[] is null
                 or (scope is not null and not exists (
-                        select 1 from unnest(scope) as s (site)
-                        where not s.site::ltree <@ any($1::text[]::ltree[]))))
+                        select 1 from unnest(scope) as s (place)
+                        -- A group is no path.
+                        where not case when starts_with(s.place, 'group:') then s.place = any($5)
+                                  else s.place::ltree <@ any($1::text[]::ltree[]) end)))
            and ($2::text is null or state = $2)
            and ($3::uuid is null or rollout_id < $3)
          order by rollout_id desc limit $4",
-        within,
+        sites,
         state,
         before,
-        limit
+        limit,
+        &words
     )
     .fetch_all(pool)
     .await

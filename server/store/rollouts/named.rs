@@ -56,9 +56,7 @@ pub async fn move_devices(
     to: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update rollout_devices r set
-             site = case when r.site = $1::text::ltree then $2::text::ltree
-                    else $2::text::ltree || subpath(r.site, nlevel($1::text::ltree)) end
+        "update rollout_devices r set site = moved(r.site, $1::text::ltree, $2::text::ltree)
          from rollouts o
          where o.rollout_id = r.rollout_id and o.state not in ('completed', 'aborted', 'rolled_back')
            and r.site <@ $1::text::ltree",
@@ -85,13 +83,13 @@ pub async fn names_site(conn: &mut PgConnection, path: &str) -> Result<bool, sql
     .await
 }
 
-/// The names of the rollouts that have not ended and are for the devices of this group, or have a wave
-/// of them.
+/// The names of the rollouts that have not ended and are for the devices of this group, have a wave of
+/// them, or may go there because somebody was granted that.
 pub async fn of_group(conn: &mut PgConnection, group_id: Uuid) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select r.name from rollouts r
          where r.state not in ('completed', 'aborted', 'rolled_back')
-           and (r.audience ->> 'group_id' = $1::text
+           and (r.audience ->> 'group_id' = $1::text or 'group:' || $1::text = any(r.scope)
                 or exists (select from jsonb_array_elements(r.plan -> 'waves') as e (wave)
                            where e.wave -> 'take' ->> 'group' = $1::text))
          order by r.name",

@@ -5,6 +5,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::store::within::Within;
+
 /// Something that happened in a rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoryRow {
@@ -48,27 +50,31 @@ pub async fn append(
     Ok(())
 }
 
-/// The newest first, older than `before`; of devices only those that stand at these sites and below,
-/// if sites are named.
+/// The newest first, older than `before`; of devices only those within.
 pub async fn list(
     pool: &PgPool,
     rollout_id: Uuid,
-    within: Option<&[String]>,
+    within: Option<&Within>,
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<StoryRow>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     sqlx::query_as!(
         StoryRow,
         "select event_id, at, kind, actor, device_id, detail from rollout_events e
          where rollout_id = $1 and ($2::uuid is null or event_id < $2)
            and ($4::text[] is null or device_id is null or exists (
                select 1 from device_facts f
-               where f.device_id = e.device_id and f.site <@ any($4::text[]::ltree[])))
+               where f.device_id = e.device_id and (f.site <@ any($4::text[]::ltree[])
+                  or ($5::uuid[] is not null and f.device_id in (
+                      select m.device_id from group_members m
+                      where m.group_id = any($5::uuid[]))))))
          order by event_id desc limit $3",
         rollout_id,
         before,
         limit,
-        within
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await

@@ -20,6 +20,8 @@ pub struct PlanRow {
     pub version: Option<String>,
     /// Where it stands.
     pub site: Option<String>,
+    /// When it informed last.
+    pub last_inform: DateTime<Utc>,
     /// What it reaches the network through.
     pub uplink: Option<Uuid>,
     /// What backs it up.
@@ -51,6 +53,7 @@ pub async fn of(
         r#"select f.device_id as "device_id!", f.arch, f.model,
                   f.product_class as "product_class!", f.software_version as version,
                   f.site::text as site, f.uplink, f.redundancy,
+                  d.last_inform as "last_inform!",
                   i.packages as "packages?", i.device_mode as "device_mode?",
                   i.allowed_versions as "allowed_versions?",
                   i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",
@@ -61,7 +64,8 @@ pub async fn of(
                                      'verifying')
                      and o.state in ('running', 'soaking', 'paused', 'rolling_back', 'aborted')
                    limit 1) as taken_by
-           from device_facts f left join device_packages i using (device_id)
+           from device_facts f join devices d using (device_id)
+                left join device_packages i using (device_id)
            where f.device_id = any($2)"#,
         rollout_id,
         devices
@@ -92,12 +96,26 @@ pub async fn changed(
 ) -> Result<Vec<ChangedRow>, sqlx::Error> {
     sqlx::query_as!(
         ChangedRow,
-        "select device_id, from_version, before, started_at from rollout_devices
-         -- One that timed out never took its order; one that is left out may have been changed before.
-         where rollout_id = $1 and started_at is not null
-           and state in ('waiting', 'healthy', 'failed', 'skipped')
-           and ($2::uuid is null or device_id > $2)
-         order by device_id limit $3",
+        "select r.device_id, r.from_version, r.before, r.started_at
+         from rollout_devices r join device_facts f using (device_id)
+         -- One that is left out may have been changed before. One that timed out did not take its last
+         -- order, but may have taken one before that.
+         where r.rollout_id = $1 and r.started_at is not null
+           and (r.state in ('waiting', 'healthy', 'failed', 'skipped')
+                or (r.state = 'timed_out' and case
+                    -- Then it runs a version of its way: any other one is somebody else's doing.
+                    -- Devices write `7.16.1 (stable)`.
+                    when r.to_version is not null then exists (
+                        select from jsonb_array_elements(r.steps) as s (step)
+                        where s.step->>'version' = split_part(f.software_version, ' ', 1))
+                    -- Of all else only its orders tell. To read it, and to keep what it has, is no change.
+                    else exists (
+                        select from jobs j
+                        where j.device_id = r.device_id and j.rollout_id = r.rollout_id
+                          and j.kind not in ('refresh', 'upload') and j.attempts > 0)
+                    end))
+           and ($2::uuid is null or r.device_id > $2)
+         order by r.device_id limit $3",
         rollout_id,
         after,
         limit

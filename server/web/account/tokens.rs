@@ -21,8 +21,7 @@ use crate::web::form::{Complaints, Form};
 use crate::web::format::When;
 use crate::web::manage::{RightBox, answer, rights_of};
 use crate::web::shell::{Section, Shell};
-
-use crate::web::tokens::{Choice, USUAL, curl, is_good, lives, revoked, server};
+use crate::web::tokens::{Choice, TokenMade, USUAL, is_good, lives, revoked, server};
 use crate::web::viewer::{Viewer, Visit, text};
 use crate::web::views::View;
 
@@ -104,15 +103,6 @@ async fn form(
     answer(View::AccountTokenNew, &page, &page.errors)
 }
 
-/// A token that is shown this once.
-#[derive(Serialize)]
-struct TokenMade<'a> {
-    shell: Shell,
-    name: &'a str,
-    token: &'a str,
-    curl: String,
-}
-
 /// `POST /account/tokens`
 pub(in crate::web) async fn create(
     viewer: Viewer,
@@ -131,12 +121,8 @@ pub(in crate::web) async fn create(
     match service::create_token(&app, ctx, new).await {
         Ok((token, made)) => {
             let server = server(&app.config, visit.https, text(&headers, HOST.as_str()));
-            let page = TokenMade {
-                shell: Shell::new(&viewer, &app.config, "Token", Section::None),
-                name: &made.name,
-                curl: curl(&server, &token, &sent.scopes),
-                token: &token,
-            };
+            let shell = Shell::new(&viewer, &app.config, "Token", Section::None);
+            let page = TokenMade::new(shell, &made.name, &token, &server, &sent.scopes);
             answer(View::AccountToken, &page, &Complaints::default())
         }
         Err(error) => {
@@ -184,12 +170,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         };
         sample(View::AccountTokenNew, &page)
     };
-    let made = TokenMade {
-        shell: Shell::sample(),
-        name: "<x-evil>",
-        token: "<x-evil>",
-        curl: curl("http://localhost", "<x-evil>", &[]),
-    };
+    let made = TokenMade::new(Shell::sample(), "<x-evil>", "<x-evil>", "http://localhost", &[]);
     vec![
         new(true, Complaints::field("password", "<x-evil>")),
         new(false, Complaints::field("scopes", "<x-evil>")),

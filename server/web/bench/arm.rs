@@ -129,6 +129,7 @@ impl ArmForm {
             accept_unverified: self.accept_unverified,
             // Its newest version, which is looked up.
             template_version: None,
+            mode_version: None,
         };
         Ok((number(&self.minutes, "/minutes")?, arming))
     }
@@ -198,6 +199,8 @@ struct ArmPage<'a> {
     own: String,
     /// Other servers that were heard there, and their addresses.
     others: Vec<String>,
+    /// Other benches that are armed on the same network.
+    beside: Vec<String>,
     addresses: String,
     draft: &'a ArmForm,
     templates: Vec<Choice>,
@@ -244,6 +247,7 @@ async fn shown_form(
         choice(view.row.name, label)
     };
     let title = format!("Arm {}", status.bench.interface);
+    let beside = service::beside(app, ctx, status.bench.bench_id).await?;
     let page = ArmPage {
         shell: Shell::new(viewer, &app.config, title, Section::Bench),
         here: format!("{HOME}/{}", status.bench.bench_id),
@@ -251,7 +255,8 @@ async fn shown_form(
         host: status.bench.host.clone(),
         own: own(status),
         others: others(&status.others, ctx.now),
-        addresses: addresses(status),
+        addresses: addresses(status, &beside),
+        beside,
         draft,
         modes: [choice("", "none")].into_iter().chain(templates.iter().cloned()).collect(),
         templates,
@@ -268,10 +273,10 @@ fn own(status: &Status) -> String {
     status.bench.address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-/// Those of the others there.
-fn addresses(status: &Status) -> String {
-    let all: Vec<String> = status.others.iter().map(|other| other.address.to_string()).collect();
-    all.join(", ")
+/// Who else may answer there: the addresses of other servers, and other benches by name.
+fn addresses(status: &Status, beside: &[String]) -> String {
+    let heard = status.others.iter().map(|other| other.address.to_string());
+    heard.chain(beside.iter().cloned()).collect::<Vec<_>>().join(", ")
 }
 
 fn strategies() -> Vec<Choice> {
@@ -346,7 +351,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             host: evil(),
             own: own(&bench),
             others: others(&bench.others, DateTime::UNIX_EPOCH),
-            addresses: addresses(&bench),
+            addresses: addresses(&bench, &[evil()]),
+            beside: vec![evil()],
             draft,
             modes: templates.clone(),
             templates,

@@ -20,7 +20,7 @@ use crate::web::chart::{Share, share_bar};
 use crate::web::failure::Failure;
 use crate::web::form::Complaints;
 use crate::web::format::{When, grouped};
-use crate::web::manage::{address, answer, cut, site_paths, with_one_more};
+use crate::web::manage::{address, answer, cut, or_complaint, row_id, site_paths, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -79,9 +79,7 @@ impl BatchQuery {
     /// # Errors
     /// [`Error::Invalid`]
     pub(super) fn place(&self) -> Result<Option<Uuid>, Error> {
-        let why = "this page does not exist: start from the first";
-        let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::invalid("", why));
-        said(&self.after).map(read).transpose()
+        row_id(&self.after)
     }
 
     /// The same claims by another path, from one on.
@@ -171,11 +169,7 @@ pub(super) async fn page(
         let rows = service::batch(&app, ctx, &filter, after, with_one_more(PAGE)).await?;
         Ok::<_, Error>((summary, rows))
     };
-    let (summary, found, complaint) = match read.await {
-        Ok((summary, rows)) => (summary, rows, String::new()),
-        Err(Error::Invalid { message, .. }) => (Summary::default(), Vec::new(), message),
-        Err(error) => return Err(error.into()),
-    };
+    let ((summary, found), complaint) = or_complaint(read.await)?;
     let (rows, more) = cut(found, PAGE);
     let last = rows.last().filter(|_| more).map(|row| row.claim_id.to_string());
     let page = BatchPage {

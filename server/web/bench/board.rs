@@ -1,6 +1,7 @@
 //! The page of a board: what it got, what it says of itself and what happened to it; serving it once
-//! more, and forgetting it. `installation`: installing it.
+//! more, and forgetting it. `event`: what happened, in words. `installation`: installing it.
 
+mod event;
 pub(super) mod installation;
 
 use axum::extract::{Path, Query, State};
@@ -9,29 +10,25 @@ use chrono::{DateTime, Utc};
 use muster_netboot::profile::Strategy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
+use self::event::{Event, event};
 use self::installation::{InstallForm, Installation, Offered, installed};
 use super::words::{self, Standing, Surety};
-use super::{ALLOWED, Choice, HOME, PAGE, board_path, may_change, profile_path, said};
+use super::{ALLOWED, Choice, HOME, PAGE, board_path, may_change, profile_path};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
-use crate::error::Error;
-use crate::files::attachment::hex;
-use crate::netboot::record::Detail;
 use crate::service::bench::{self as service, Board};
 use crate::store::bench::{BoardRow, LogRow};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
-use crate::web::format::{When, shortened};
-use crate::web::manage::{Confirmation, Fact, address, answer, cut, everywhere, with_one_more};
+use crate::web::format::When;
+use crate::web::manage::{
+    Confirmation, Fact, address, answer, cut, everywhere, row_id, with_one_more,
+};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
-
-/// Characters of the detail of an event.
-const MAX_MORE: usize = 200;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -85,15 +82,6 @@ struct BoardOption {
     hex: String,
 }
 
-#[derive(Serialize)]
-struct Event {
-    at: When,
-    title: String,
-    state: &'static str,
-    words: String,
-    more: String,
-}
-
 /// `GET /bench/boards/{mac}`
 pub(super) async fn page(
     viewer: Viewer,
@@ -114,7 +102,7 @@ async fn shown(
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let board = service::board(app, ctx, mac).await?;
-    let before = before(&query.before)?;
+    let before = row_id(&query.before)?;
     let found = service::log(app, ctx, mac, before, with_one_more(PAGE)).await?;
     let (log, more) = cut(found, PAGE);
     let last = log.last().filter(|_| more).map(|entry| entry.log_id.to_string());
@@ -149,13 +137,6 @@ async fn shown(
     page.next = last.map(|id| address(&here, &[("before", id.as_str())])).unwrap_or_default();
     page.errors = errors;
     answer(View::BenchBoard, &page, &page.errors)
-}
-
-/// The entry before which a page of the log begins; `None` = the first page.
-fn before(text: &str) -> Result<Option<Uuid>, Error> {
-    let why = "this page does not exist: start from the first";
-    let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::invalid("", why));
-    said(text).map(read).transpose()
 }
 
 /// All that the board itself says; what depends on who looks is not in there.
@@ -219,7 +200,7 @@ fn times(row: &BoardRow, now: DateTime<Utc>) -> Vec<Fact> {
 /// What it got; nothing where it got nothing.
 fn given(row: &BoardRow) -> Vec<Fact> {
     let strategy: Option<Strategy> = row.strategy.as_deref().and_then(|word| word.parse().ok());
-    let sha256 = row.script_sha256.as_deref().map(hex);
+    let sha256 = row.script_sha256.as_deref().map(hex::encode);
     let all = vec![
         Fact::new("Template", words::given(row.template.as_deref(), row.template_version)),
         Fact::new("Size", words::size_of(row)),
@@ -270,50 +251,6 @@ fn options(options: &Value) -> Vec<BoardOption> {
         hex: hex.as_str().map_or_else(|| hex.to_string(), str::to_owned),
     };
     options.as_object().into_iter().flatten().map(one).collect()
-}
-
-fn event(entry: &LogRow, now: DateTime<Utc>) -> Event {
-    let (title, state) = match entry.state.as_str() {
-        "rearmed" => ("to be served once more", "idle"),
-        "install_armed" => ("armed for an installation", "warn"),
-        "install_cancelled" => ("not to be installed any more", "idle"),
-        "forgotten" => ("forgotten", "idle"),
-        other => {
-            let standing = words::standing(other);
-            (standing.label, standing.word)
-        }
-    };
-    Event {
-        at: When::new(entry.at, now),
-        title: title.to_owned(),
-        state,
-        words: entry.words.clone().unwrap_or_default(),
-        more: more(&entry.detail),
-    }
-}
-
-/// The detail of an event in one line. Who said something stands in its words.
-fn more(detail: &Value) -> String {
-    let detail: Detail = serde_json::from_value(detail.clone()).unwrap_or_default();
-    let by = match detail.by.as_deref() {
-        Some("claim") => Some("served as it is claimed".to_owned()),
-        Some("allowed") => Some("served as it is allowed".to_owned()),
-        Some("any") => Some("served as any board is".to_owned()),
-        _ => None,
-    };
-    let given = words::given(detail.template.as_deref(), detail.template_version);
-    let number = |count: i32, what: &str| (count > 0).then(|| format!("{count} {what}"));
-    let parts = [
-        by,
-        Some(given).filter(|given| !given.is_empty()),
-        detail.size.map(|size| words::size(size, None, None)),
-        detail.file.map(|file| format!("asked for {file}")),
-        number(detail.requests, "requests"),
-        number(detail.retries, "sent again"),
-        detail.duration_ms.map(|took| format!("after {}", words::took(took))),
-    ];
-    let all: Vec<String> = parts.into_iter().flatten().chain(detail.warnings).collect();
-    shortened(&all.join(", "), MAX_MORE)
 }
 
 /// `POST /bench/boards/{mac}/rearm`

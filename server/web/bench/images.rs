@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::{Choice, IMAGES, Tab, choice, may_change, tabs};
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::service::bench::images::{self as service, Known, MAX_BYTES, NewImage};
 use crate::store::bench::Image;
 use crate::web::failure::Failure;
@@ -109,7 +108,7 @@ fn classes(image: &str) -> String {
 }
 
 fn view(image: Image, now: DateTime<Utc>) -> ImageView {
-    let sha256 = hex(&image.sha256);
+    let sha256 = hex::encode(&image.sha256);
     ImageView {
         name: image.name,
         size: size(image.size),

@@ -16,7 +16,7 @@ use crate::service::bench as service;
 use crate::store::bench::BatchRow;
 use crate::web::failure::Failure;
 use crate::web::form::Complaints;
-use crate::web::manage::{answer, cut, site_paths, with_one_more};
+use crate::web::manage::{answer, cut, or_complaint, site_paths, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -61,15 +61,11 @@ pub(super) async fn page(
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let after = query.place()?;
-    let found = match query.filter() {
-        Ok(filter) => service::batch(&app, ctx, &filter, after, with_one_more(SHEETS)).await,
-        Err(error) => Err(error),
+    let read = async {
+        let filter = query.filter()?;
+        service::batch(&app, ctx, &filter, after, with_one_more(SHEETS)).await
     };
-    let (found, complaint) = match found {
-        Ok(found) => (found, String::new()),
-        Err(Error::Invalid { message, .. }) => (Vec::new(), message),
-        Err(error) => return Err(error.into()),
-    };
+    let (found, complaint) = or_complaint(read.await)?;
     let (rows, more) = cut(found, SHEETS);
     let last = rows.last().filter(|_| more).map(|row| row.claim_id.to_string());
     let own = app.config.web.public_url.as_deref();

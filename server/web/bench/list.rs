@@ -16,7 +16,7 @@ use crate::service::bench::{self as service, Board, BoardFilter, Place, Status};
 use crate::web::failure::Failure;
 use crate::web::form::Complaints;
 use crate::web::format::When;
-use crate::web::manage::{Fact, address, answer, cut, with_one_more};
+use crate::web::manage::{Fact, address, answer, cut, no_page, or_complaint, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -71,8 +71,7 @@ fn after(text: &str) -> Result<Option<Place>, Error> {
         let seen_at = DateTime::parse_from_rfc3339(seen_at).ok()?;
         Some((seen_at.with_timezone(&Utc), mac.to_owned()))
     };
-    let why = "this page does not exist: start from the first";
-    read(&text).map(Some).ok_or_else(|| Error::invalid("", why))
+    read(&text).map(Some).ok_or_else(no_page)
 }
 
 #[derive(Serialize)]
@@ -166,15 +165,11 @@ pub(super) async fn page(
     let ctx = viewer.ctx();
     let after = after(&query.after)?;
     let benches = service::status(&app, ctx).await?;
-    let found = match query.filter() {
-        Ok(filter) => service::boards(&app, ctx, filter, after.clone(), with_one_more(PAGE)).await,
-        Err(error) => Err(error),
+    let read = async {
+        let filter = query.filter()?;
+        service::boards(&app, ctx, filter, after.clone(), with_one_more(PAGE)).await
     };
-    let (found, complaint) = match found {
-        Ok(found) => (found, String::new()),
-        Err(Error::Invalid { message, .. }) => (Vec::new(), message),
-        Err(error) => return Err(error.into()),
-    };
+    let (found, complaint) = or_complaint(read.await)?;
     let (boards, more) = cut(found, PAGE);
     let last = boards.last().filter(|_| more);
     let last = last.map(|board| written(&(board.row.seen_at, board.row.mac.clone())));
@@ -276,7 +271,10 @@ fn facts(status: &Status, arming: &Arming, now: DateTime<Utc>) -> Vec<Fact> {
             "Template",
             words::given(Some(arming.template.as_str()), arming.template_version),
         ),
-        Fact::new("Mode script", arming.mode_template.clone().unwrap_or_default()),
+        Fact::new(
+            "Mode script",
+            words::given(arming.mode_template.as_deref(), arming.mode_version),
+        ),
         Fact::new("A board gets", words::strategy(arming.strategy)),
         Fact::new("Boards that nobody claimed", any.unwrap_or_default()),
         Fact::new("DHCP", if arming.dhcp { "answered, too" } else { "" }),

@@ -24,8 +24,9 @@ use axum::http::Method;
 use axum::routing::{get, post};
 use serde::Serialize;
 
+use super::manage::{self, said};
 use super::viewer::Viewer;
-use super::{Access, Routes, manage};
+use super::{Access, Routes};
 use crate::access::right::Right;
 
 /// Where the benches and their boards are.
@@ -136,11 +137,6 @@ struct Choice {
 
 fn choice(value: impl Into<String>, label: impl Into<String>) -> Choice {
     Choice { value: value.into(), label: label.into() }
-}
-
-/// What stands in a field; `None` = nothing.
-fn said(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Whether somebody may do what belongs to no site.

@@ -188,7 +188,7 @@ pub(super) fn reason(code: &str) -> String {
         "taken" => "a device has taken their claim already",
         "interrupted" => "Muster stopped, or the interface changed, while they were served",
         "unacknowledged" => "they did not acknowledge the last block: they may have their script",
-        "relay" => "they came by a relay",
+        "elsewhere" => "another bench served them at the moment",
         "no_tftp" => "they did not fetch what they were offered (no TFTP request)",
         "no_etherboot" => "they did not come back in Etherboot",
         "no_announcement" => "their boot image did not announce itself",
@@ -293,6 +293,7 @@ mod tests {
             "no_address",
             "undecided",
             "taken",
+            "elsewhere",
             "interrupted",
             "unacknowledged",
         ] {

@@ -1,9 +1,11 @@
 //! A claim as a form, all of it as text, so that what was typed stays as it was typed. Pure.
 //!
-//! A stored secret is shown as a mask, and stays what it is while that stands there.
+//! Its variables have the fields that `profiles::values` makes of what a template declares. The
+//! password on the sticker is shown as a mask, and stays what it is while that stands there.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{said, tags};
 use crate::error::Error;
@@ -11,9 +13,10 @@ use crate::fleet::claim::ClaimFields;
 use crate::fleet::variables::Variables;
 use crate::store::claims::Claim;
 use crate::web::manage::version;
+use crate::web::profiles::values::Given;
 
 /// Fields of the form, for what is wrong with them.
-pub(super) const FIELDS: [&str; 9] = [
+pub(super) const FIELDS: [&str; 10] = [
     "serial",
     "mac",
     "model",
@@ -23,14 +26,15 @@ pub(super) const FIELDS: [&str; 9] = [
     "tags",
     "factory_password",
     "variables",
+    "others",
 ];
-/// Empty rows behind the filled ones.
-const BLANK: usize = 2;
 
 /// The form. No `Debug`: a value may be a secret.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ClaimForm {
+    /// The claim that is changed; none = a new one.
+    pub(super) id: Option<Uuid>,
     /// The version of the claim for which it was filled in; empty for a new one.
     pub(super) version: String,
     serial: String,
@@ -41,13 +45,17 @@ pub(super) struct ClaimForm {
     customer: String,
     tags: String,
     factory_password: String,
-    own_credential: bool,
+    pub(super) own_credential: bool,
     variable: Vec<String>,
-    value: Vec<String>,
+    given: Vec<String>,
+    given_kind: Vec<String>,
+    kept: Vec<String>,
+    forget: Vec<String>,
+    others: String,
 }
 
 /// A variable with its value.
-#[derive(Clone, Default, PartialEq, Serialize)]
+#[derive(Serialize)]
 pub(super) struct VariableRow {
     name: String,
     value: String,
@@ -59,12 +67,17 @@ impl ClaimForm {
         Self { serial, site, profile, ..Self::default() }
     }
 
-    /// Of a claim that is stored.
+    /// Of a claim that is stored. What variables have a field follows from its profile, so all of them
+    /// stand with the others here.
     pub(super) fn of(claim: &Claim) -> Self {
         let text = |text: Option<String>| text.unwrap_or_default();
         let fields = ClaimFields::of(claim);
-        let rows = rows(&fields.variables);
+        let others = match fields.variables.0.is_empty() {
+            true => String::new(),
+            false => json!(fields.variables).to_string(),
+        };
         Self {
+            id: Some(claim.claim_id),
             version: version(claim.updated_at),
             serial: text(fields.serial),
             mac: text(fields.mac),
@@ -75,23 +88,23 @@ impl ClaimForm {
             tags: fields.tags.join(" "),
             factory_password: text(fields.factory_password),
             own_credential: fields.own_credential,
-            variable: rows.iter().map(|row| row.name.clone()).collect(),
-            value: rows.into_iter().map(|row| row.value).collect(),
+            others,
+            ..Self::default()
         }
     }
 
-    /// What was written; a value that nobody changed stays what it was, also where it is no text.
+    /// What was written; secrets that stay are masked.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `/variables`.
-    pub(super) fn fields(&self, had: &Variables) -> Result<ClaimFields, Error> {
+    /// [`Error::Invalid`] at `/others`.
+    pub(super) fn fields(&self) -> Result<ClaimFields, Error> {
         Ok(ClaimFields {
             serial: said(&self.serial),
             mac: said(&self.mac),
             model: said(&self.model),
             site: said(&self.site),
             profile: said(&self.profile),
-            variables: self.given(had)?,
+            variables: self.given().read()?,
             tags: tags(&self.tags),
             customer: said(&self.customer),
             // Blanks may be part of it.
@@ -100,43 +113,20 @@ impl ClaimForm {
         })
     }
 
-    fn given(&self, had: &Variables) -> Result<Variables, Error> {
-        let wrong = |why: String| Err(Error::invalid("/variables", why));
-        let mut all = Variables::default();
-        for VariableRow { name, value } in self.filled() {
-            if name.is_empty() {
-                return wrong("There is a value without the name of its variable.".to_owned());
-            }
-            let before = had.0.get(&name).filter(|before| flat(&shown(before)) == flat(&value));
-            let value = before.cloned().unwrap_or(Value::String(value));
-            if all.0.contains_key(&name) {
-                return wrong(format!("{name} stands there twice."));
-            }
-            all.0.insert(name, value);
+    /// What is said of variables.
+    pub(super) fn given(&self) -> Given<'_> {
+        Given {
+            names: &self.variable,
+            texts: &self.given,
+            kinds: &self.given_kind,
+            kept: &self.kept,
+            forget: &self.forget,
+            others: &self.others,
         }
-        Ok(all)
-    }
-
-    /// The variables that were written.
-    fn filled(&self) -> Vec<VariableRow> {
-        let cell = |column: &[String], at: usize| column.get(at).cloned().unwrap_or_default();
-        let row = |at: usize| VariableRow {
-            name: cell(&self.variable, at).trim().to_owned(),
-            value: cell(&self.value, at),
-        };
-        let all = (0..self.variable.len().max(self.value.len())).map(row);
-        all.filter(|row| *row != VariableRow::default()).collect()
-    }
-
-    /// The same, and empty rows for more.
-    pub(super) fn variables(&self) -> Vec<VariableRow> {
-        let mut rows = self.filled();
-        rows.extend((0..BLANK).map(|_| VariableRow::default()));
-        rows
     }
 }
 
-/// Variables as a form shows them.
+/// Variables as the page of a claim shows them.
 pub(super) fn rows(variables: &Variables) -> Vec<VariableRow> {
     let row =
         |(name, value): (&String, &Value)| VariableRow { name: name.clone(), value: shown(value) };
@@ -151,21 +141,25 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// As a field of one line gives it back.
-fn flat(text: &str) -> String {
-    text.replace(['\r', '\n'], "")
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use serde_json::json;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::fleet::secret::{Keys, MASK};
+    use crate::fleet::template::Variable;
+    use crate::web::profiles::values::Values;
 
     fn variables(value: Value) -> Variables {
         serde_json::from_value(value).unwrap()
+    }
+
+    /// What the template of its profile declares.
+    fn declared() -> Vec<Variable> {
+        let declared = json!([{ "name": "vlan", "type": "int" }, { "name": "dns", "type": "list",
+            "of": { "type": "ip" } }, { "name": "ppp_password", "type": "secret" }]);
+        serde_json::from_value(declared).unwrap()
     }
 
     #[test]
@@ -173,7 +167,7 @@ mod tests {
         let keys = Keys::new([7; 32]);
         let had = variables(json!({
             "vlan": 7, "dns": ["192.0.2.1"], "gone": null, "note": "a\r\nb", "blank": " x ",
-            "ppp_password": "hunter2",
+            "ppp_password": "hunter2", "wifi_password": "hunter3",
         }));
         let claim = Claim {
             variables: had.sealed(&keys, "claim"),
@@ -182,48 +176,50 @@ mod tests {
         };
         let before = ClaimFields::of(&claim);
         let form = ClaimForm::of(&claim);
-        assert!(!json!(form).to_string().contains("hunter2"));
-        assert_eq!(form.value.len(), 6);
-        // As a browser sends it.
-        let sent = ClaimForm { value: form.value.iter().map(|v| flat(v)).collect(), ..form };
-        assert_eq!(sent.fields(&before.variables).unwrap(), before);
+        assert!(!json!(form).to_string().contains("hunter"));
+        assert_eq!(form.fields().unwrap(), before);
         assert_eq!(before.factory_password.as_deref(), Some(MASK));
-        assert_eq!(sent.variables().len(), 6 + BLANK);
+        // With fields, as a browser sends them; the rest stays with the others.
+        let values = json!(Values::again(&declared(), &form.given(), &BTreeMap::new()));
+        assert!(!values.to_string().contains("hunter"), "{values}");
+        let all = values["parts"][0]["fields"].as_array().unwrap();
+        let text = |key: &str| -> Vec<String> {
+            all.iter().map(|field| field[key].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(text("kind"), ["int", "list", "secret"]);
+        let sent = ClaimForm {
+            variable: text("name"),
+            given: text("value"),
+            given_kind: text("kind"),
+            kept: vec!["ppp_password".to_owned()],
+            others: values["others"].as_str().unwrap().to_owned(),
+            ..form
+        };
+        assert!(!sent.others.contains("vlan") && sent.others.contains("wifi_password"));
+        assert_eq!(sent.fields().unwrap(), before);
     }
 
     #[test]
-    fn what_is_typed_is_text() {
+    fn what_is_typed_has_the_type_of_its_field() {
         let form = ClaimForm {
             serial: " HGF1 ".to_owned(),
             site: " ".to_owned(),
             tags: "b, a".to_owned(),
             factory_password: " ".to_owned(),
-            variable: ["vlan", " ppp_user ", "", "none"].map(str::to_owned).into(),
-            value: ["8", "anna", "", ""].map(str::to_owned).into(),
+            variable: ["vlan", "ppp_user", "none"].map(str::to_owned).into(),
+            given: ["8", "anna", ""].map(str::to_owned).into(),
+            given_kind: ["int", "text", "text"].map(str::to_owned).into(),
+            others: r#"{ "vlan": 7, "mtu": 1492 }"#.to_owned(),
             ..ClaimForm::default()
         };
-        let fields = form.fields(&variables(json!({ "vlan": 7 }))).unwrap();
-        assert_eq!(
-            fields.variables,
-            variables(json!({ "vlan": "8", "ppp_user": "anna", "none": "" }))
-        );
+        let fields = form.fields().unwrap();
+        let said = json!({ "vlan": 8, "ppp_user": "anna", "mtu": 1492 });
+        assert_eq!(fields.variables, variables(said));
         assert_eq!((fields.serial.as_deref(), fields.site), (Some("HGF1"), None));
         assert_eq!(fields.tags, ["b", "a"]);
         assert_eq!(fields.factory_password.as_deref(), Some(" "));
-    }
-
-    #[test]
-    fn variables_have_a_name_and_each_its_own() {
-        for names in [["", "a"], ["a", "a"]] {
-            let form = ClaimForm {
-                variable: names.map(str::to_owned).into(),
-                value: ["x", "y"].map(str::to_owned).into(),
-                ..ClaimForm::default()
-            };
-            let Err(Error::Invalid { pointer, .. }) = form.fields(&Variables::default()) else {
-                panic!("{names:?}")
-            };
-            assert_eq!(pointer, "/variables");
-        }
+        let broken = ClaimForm { others: "{ no".to_owned(), ..ClaimForm::default() };
+        let Err(Error::Invalid { pointer, .. }) = broken.fields() else { panic!("taken") };
+        assert_eq!(pointer, "/others");
     }
 }

@@ -45,12 +45,21 @@ struct Draft {
 }
 
 impl Draft {
-    fn defaults(&self) -> Defaults {
+    /// As a page begins.
+    fn blank(app: &App) -> Self {
+        let own_credential = app.config.zero_touch.claims_own_credential;
+        Self { own_credential, ..Self::default() }
+    }
+
+    /// `usual`: new claims want a credential of their own where nobody says so. What is as usual is not
+    /// said: claims that are there stay as they are.
+    fn defaults(&self, usual: bool) -> Defaults {
+        let own = self.own_credential;
         Defaults {
             site: said(&self.site),
             profile: said(&self.profile),
             tags: Some(tags(&self.tags)).filter(|tags| !tags.is_empty()),
-            own_credential: self.own_credential.then_some(true),
+            own_credential: (own != usual).then_some(own),
         }
     }
 }
@@ -61,6 +70,13 @@ struct Sent {
     draft: Draft,
     file: Vec<u8>,
     text: Vec<u8>,
+}
+
+impl Sent {
+    /// None yet.
+    fn none(app: &App) -> Self {
+        Self { draft: Draft::blank(app), ..Self::default() }
+    }
 }
 
 #[derive(Serialize)]
@@ -78,7 +94,7 @@ struct ImportPage {
 
 /// `GET /claims/import`
 pub(super) async fn page(viewer: Viewer, State(app): State<Shared>) -> Result<Response, Failure> {
-    shown(&app, &viewer, Sent::default(), None, Complaints::default()).await
+    shown(&app, &viewer, Sent::none(&app), None, Complaints::default()).await
 }
 
 async fn shown(
@@ -119,7 +135,7 @@ pub(super) async fn preview(
         Ok(sent) => try_out(&app, &viewer, sent, Complaints::default()).await,
         Err(error) => {
             let errors = Complaints::of(error, &FIELDS)?;
-            shown(&app, &viewer, Sent::default(), None, errors).await
+            shown(&app, &viewer, Sent::none(&app), None, errors).await
         }
     }
 }
@@ -163,7 +179,8 @@ async fn try_out(
     errors: Complaints,
 ) -> Result<Response, Failure> {
     let table = if sent.file.is_empty() { &sent.text } else { &sent.file };
-    let preview = service::preview(app, viewer.ctx(), table.clone(), sent.draft.defaults()).await;
+    let defaults = sent.draft.defaults(app.config.zero_touch.claims_own_credential);
+    let preview = service::preview(app, viewer.ctx(), table.clone(), defaults).await;
     let (told, errors) = match preview {
         Ok(preview) => (Some(Told::of(preview, table, sent.text.is_empty())), errors),
         Err(error) => (None, Complaints::of(error, &FIELDS)?),
@@ -198,7 +215,7 @@ pub(super) async fn import(
         return shown(&app, &viewer, Sent { draft, ..Sent::default() }, None, errors).await;
     };
     let (ctx, expected) = (viewer.ctx(), Some(sha256.as_str()));
-    let defaults = draft.defaults();
+    let defaults = draft.defaults(app.config.zero_touch.claims_own_credential);
     // Lines that cannot be taken were told, and that they are left out.
     let done = service::import(&app, ctx, table.clone(), defaults, expected, true).await;
     let (file, text) = if from_file { (table, Vec::new()) } else { (Vec::new(), table) };

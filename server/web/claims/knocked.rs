@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Offered, PAGE, Tab, UNKNOWN, after, otherwise, said, tabs, tags};
+use super::{Offered, PAGE, Tab, UNKNOWN, otherwise, said, tabs, tags};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::service::claims::quarantine::{self as service, AcceptFields};
@@ -18,7 +18,7 @@ use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
 use crate::web::format::When;
-use crate::web::manage::{address, answer, cut, with_one_more};
+use crate::web::manage::{address, answer, cut, row_id, with_one_more};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -107,7 +107,7 @@ async fn shown(
     errors: Complaints,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = after(&draft.after)?;
+    let after = row_id(&draft.after)?;
     let found = service::knocked(app, ctx, after, with_one_more(PAGE)).await?;
     let (found, more) = cut(found, PAGE);
     let last = found.last().filter(|_| more).map(|device| device.device_id.to_string());

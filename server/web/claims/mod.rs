@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::form::Complaints;
 use super::format::{When, grouped};
-use super::manage::{address, answer, cut, site_paths, with_one_more};
+use super::manage::{address, answer, cut, or_complaint, row_id, said, site_paths, with_one_more};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -66,6 +66,8 @@ fn single(routes: Routes) -> Routes {
         .on(read, Method::GET, "/claims.csv", get(csv))
         .on(operate, Method::POST, HOME, post(one::create))
         .on(operate, Method::GET, "/claims/new", get(one::new))
+        .on(operate, Method::POST, "/claims/form", post(one::form))
+        .on(operate, Method::POST, "/claims/variables", post(one::variables))
         .on(read, Method::GET, "/claims/{id}", get(one::page))
         .on(operate, Method::POST, "/claims/{id}", post(one::change))
         .on(operate, Method::POST, "/claims/{id}/delete", post(one::delete))
@@ -166,18 +168,6 @@ fn choices(names: Vec<String>) -> Vec<Choice> {
     let none = Choice { value: String::new(), label: "none".to_owned() };
     let choice = |name: String| Choice { value: name.clone(), label: name };
     [none].into_iter().chain(names.into_iter().map(choice)).collect()
-}
-
-/// What stands in a field; `None` = nothing.
-fn said(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The row after which a page begins; `None` = the first page.
-fn after(text: &str) -> Result<Option<Uuid>, Error> {
-    let why = "this page does not exist: start from the first";
-    let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::invalid("", why));
-    said(text).map(read).transpose()
 }
 
 /// Tags as they are typed, with blanks, commas or semicolons between.
@@ -287,13 +277,9 @@ async fn page(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = after(&query.after)?;
+    let after = row_id(&query.after)?;
     let found = service::list(&app, ctx, query.filter(), after, with_one_more(PAGE)).await;
-    let (found, complaint) = match found {
-        Ok(found) => (found, String::new()),
-        Err(Error::Invalid { message, .. }) => (Vec::new(), message),
-        Err(error) => return Err(error.into()),
-    };
+    let (found, complaint) = or_complaint(found)?;
     let (claims, more) = cut(found, PAGE);
     let last = claims.last().filter(|_| more).map(|claim| claim.claim_id.to_string());
     let page = ClaimsPage {

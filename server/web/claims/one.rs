@@ -1,5 +1,7 @@
 //! Making a claim, the page of one, and what its device is prepared with.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -10,9 +12,9 @@ use uuid::Uuid;
 use super::form::{ClaimForm, FIELDS, VariableRow, rows};
 use super::{HOME, Offered, Standing, name, path, state};
 use crate::access::right::Right;
-use crate::ctx::{App, Shared};
+use crate::ctx::{App, Ctx, Shared};
+use crate::error::Error;
 use crate::fleet::claim::ClaimFields;
-use crate::fleet::variables::Variables;
 use crate::service::claims::{self as service, Credential};
 use crate::store::claims::Claim;
 use crate::web::failure::Failure;
@@ -20,6 +22,7 @@ use crate::web::flash::{self, Flash};
 use crate::web::form::{Complaints, Form};
 use crate::web::format::{When, acs_url};
 use crate::web::manage::{Confirmation, Fact, address, answer, everywhere, same};
+use crate::web::profiles::values::Values;
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -38,7 +41,7 @@ pub(super) struct NewQuery {
 struct NewPage<'a> {
     shell: Shell,
     draft: &'a ClaimForm,
-    variables: Vec<VariableRow>,
+    values: Values,
     offered: Offered,
     errors: Complaints,
 }
@@ -51,6 +54,7 @@ pub(super) async fn new(
 ) -> Result<Response, Failure> {
     let mut draft = ClaimForm::blank(query.serial, query.site, query.profile);
     draft.mac = query.mac;
+    draft.own_credential = app.config.zero_touch.claims_own_credential;
     blank(&app, &viewer, &draft, Complaints::default()).await
 }
 
@@ -63,11 +67,48 @@ async fn blank(
     let page = NewPage {
         shell: Shell::new(viewer, &app.config, "New claim", Section::Claims),
         draft,
-        variables: draft.variables(),
+        values: values(app, viewer.ctx(), draft).await?,
         offered: Offered::with(app, viewer.ctx(), &draft.profile).await?,
         errors,
     };
     answer(View::ClaimNew, &page, &page.errors)
+}
+
+/// A field for each variable that the template of the chosen profile declares.
+async fn values(app: &App, ctx: &Ctx, draft: &ClaimForm) -> Result<Values, Error> {
+    let declared = service::declared(app, ctx, draft.profile.trim()).await?;
+    Ok(Values::again(&declared, &draft.given(), &BTreeMap::new()))
+}
+
+/// `POST /claims/form`: the same form with the fields of the profile that was chosen, for who has no
+/// script.
+pub(super) async fn form(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Form(sent): Form<ClaimForm>,
+) -> Result<Response, Failure> {
+    match sent.id {
+        Some(id) => shown(&app, &viewer, id, Some(sent), Complaints::default()).await,
+        None => blank(&app, &viewer, &sent, Complaints::default()).await,
+    }
+}
+
+/// The variables of the profile that was just chosen.
+#[derive(Serialize)]
+struct VariablesFragment {
+    values: Values,
+    errors: Complaints,
+}
+
+/// `POST /claims/variables`: the fields of the profile that was just chosen.
+pub(super) async fn variables(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Form(sent): Form<ClaimForm>,
+) -> Result<Response, Failure> {
+    let values = values(&app, viewer.ctx(), &sent).await?;
+    let fragment = VariablesFragment { values, errors: Complaints::default() };
+    answer(View::ProfileVariables, &fragment, &fragment.errors)
 }
 
 /// `POST /claims`
@@ -76,7 +117,7 @@ pub(super) async fn create(
     State(app): State<Shared>,
     Form(sent): Form<ClaimForm>,
 ) -> Result<Response, Failure> {
-    let made = match sent.fields(&Variables::default()) {
+    let made = match sent.fields() {
         Ok(fields) => service::create(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
     };
@@ -106,7 +147,7 @@ struct ClaimPage {
     may_reveal: bool,
     history: String,
     draft: ClaimForm,
-    variables: Vec<VariableRow>,
+    values: Values,
     /// Only for who may change it.
     offered: Option<Offered>,
     errors: Complaints,
@@ -147,7 +188,8 @@ async fn shown(
     let claim = service::get(app, ctx, claim_id).await?;
     let may_remove = ctx.reach(Right::Operate).covers(claim.site.as_deref());
     let may_change = may_remove && claim.device_id.is_none();
-    let draft = sent.unwrap_or_else(|| ClaimForm::of(&claim));
+    let mut draft = sent.unwrap_or_else(|| ClaimForm::of(&claim));
+    draft.id = Some(claim_id);
     let object = claim_id.to_string();
     let page = ClaimPage {
         shell: Shell::new(viewer, &app.config, name(&claim), Section::Claims),
@@ -166,7 +208,10 @@ async fn shown(
             true => address("/audit", &[("kind", "claim"), ("object", object.as_str())]),
             false => String::new(),
         },
-        variables: draft.variables(),
+        values: match may_change {
+            true => values(app, ctx, &draft).await?,
+            false => Values::default(),
+        },
         offered: match may_change {
             true => Some(Offered::with(app, ctx, &draft.profile).await?),
             false => None,
@@ -221,7 +266,7 @@ pub(super) async fn change(
     Path(claim_id): Path<Uuid>,
     Form(sent): Form<ClaimForm>,
 ) -> Result<Response, Failure> {
-    let patch = |had: ClaimFields| sent.fields(&had.variables);
+    let patch = |_: ClaimFields| sent.fields();
     let changed = service::change(&app, viewer.ctx(), claim_id, same(&sent.version), patch).await;
     match changed {
         Ok(_) => Ok(flash::to(&path(claim_id), Flash::done("It is saved."))),
@@ -308,6 +353,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use super::tests::{claim, offered};
     use crate::fleet::claim::Login;
     use crate::fleet::secret::Keys;
+    use crate::web::profiles::values;
     use crate::web::views::sample;
 
     let now = DateTime::UNIX_EPOCH;
@@ -317,7 +363,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         let page = NewPage {
             shell: Shell::sample(),
             draft,
-            variables: draft.variables(),
+            values: values::sample(),
             offered: offered(),
             errors,
         };
@@ -339,7 +385,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             may_reveal: may,
             history: if may { "/audit".to_owned() } else { String::new() },
             draft: draft.clone(),
-            variables: draft.variables(),
+            values: values::sample(),
             offered: may.then(offered),
             errors,
         };

@@ -52,23 +52,27 @@ struct Row {
     profile: String,
     tags: Vec<String>,
     enabled: bool,
+    /// Why its selector cannot be read any more; empty = it can.
+    wrong: String,
 }
 
 /// `GET /claims/rules`
 pub(super) async fn page(viewer: Viewer, State(app): State<Shared>) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let rules = service::list(&app, ctx).await?;
+    let wrong = service::unreadable(&app, ctx, &rules).await?;
     let page = RulesPage {
         shell: Shell::new(&viewer, &app.config, "Rules of admission", Section::Claims),
         tabs: tabs(&app, ctx, RULES).await?,
-        rows: rows(&rules),
+        rows: rows(&rules, &wrong),
         otherwise: otherwise(&app),
         may_change: everywhere(&viewer, Right::Operate),
     };
     answer(View::ClaimRules, &page, &Complaints::default())
 }
 
-fn rows(rules: &[Rule]) -> Vec<Row> {
+/// With what is wrong with the selector of each.
+fn rows(rules: &[Rule], wrong: &[Option<String>]) -> Vec<Row> {
     let place = |at: Option<usize>| at.and_then(|at| rules.get(at)).map(|rule| rule.position);
     let row = |(at, rule): (usize, &Rule)| Row {
         href: path(rule.rule_id),
@@ -81,6 +85,7 @@ fn rows(rules: &[Rule]) -> Vec<Row> {
         profile: rule.profile.clone().unwrap_or_default(),
         tags: rule.tags.clone(),
         enabled: rule.enabled,
+        wrong: wrong.get(at).cloned().flatten().unwrap_or_default(),
     };
     rules.iter().enumerate().map(row).collect()
 }
@@ -348,7 +353,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         let page = RulesPage {
             shell: Shell::sample(),
             tabs: tabs_of(RULES, 7),
-            rows: rows(rules),
+            rows: rows(rules, &[Some(evil()), None]),
             otherwise: "waits",
             may_change,
         };

@@ -164,7 +164,10 @@ pub(super) async fn add(
     Form(sent): Form<ScanForm>,
 ) -> Result<Response, Failure> {
     let claimed = match sent.fields() {
-        Ok(fields) => service::create(&app, viewer.ctx(), fields).await,
+        Ok(fields) => {
+            let own_credential = app.config.zero_touch.claims_own_credential;
+            service::create(&app, viewer.ctx(), ClaimFields { own_credential, ..fields }).await
+        }
         Err(error) => Err(error),
     };
     let code = sent.code.trim().to_owned();

@@ -90,9 +90,9 @@ fn a_filter_is_kept_from_page_to_page() {
     assert!(query.filtered() && !ListQuery::default().filtered());
     assert_eq!(query.filter().text.as_deref(), Some("a&b"));
     let id = Uuid::from_u128(7);
-    assert_eq!(after(&id.to_string()).unwrap(), Some(id));
-    assert_eq!(after("").unwrap(), None);
-    assert!(after("7").is_err());
+    assert_eq!(row_id(&id.to_string()).unwrap(), Some(id));
+    assert_eq!(row_id("").unwrap(), None);
+    assert!(row_id("7").is_err());
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
+use crate::service::jobs::NewOrder;
 use crate::service::{artifacts, devices, jobs};
 use crate::store::artifacts::Artifact;
 use crate::store::devices::Device;
@@ -43,11 +44,16 @@ pub(super) struct Below {
 #[serde(default)]
 pub(super) struct Confirmed {
     confirm: String,
+    /// Also where the configuration cannot be kept first.
+    no_backup: bool,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Chosen {
     artifact_id: Uuid,
+    /// See [`Confirmed`].
+    #[serde(default)]
+    no_backup: bool,
 }
 
 /// What is asked before something is done, in a dialog.
@@ -64,6 +70,8 @@ pub(super) struct Ask {
     /// What must be typed; empty = nothing.
     expect: String,
     danger: bool,
+    /// The configuration is kept first, unless somebody wants it done without.
+    keeps: bool,
 }
 
 #[derive(Serialize)]
@@ -126,6 +134,7 @@ fn ask_reboot(device: &Device) -> Ask {
         action: address(device.device_id, "/reboot"),
         expect: String::new(),
         danger: false,
+        keeps: false,
     }
 }
 
@@ -141,6 +150,7 @@ fn ask_reset(device: &Device) -> Ask {
         action: address(device.device_id, "/factory-reset"),
         expect: device.serial.clone(),
         danger: true,
+        keeps: true,
     }
 }
 
@@ -155,7 +165,22 @@ fn ask_remove(device: &Device) -> Ask {
         action: address(device.device_id, "/remove"),
         expect: device.serial.clone(),
         danger: true,
+        keeps: false,
     }
+}
+
+/// Orders a job that changes the configuration, and shows it.
+async fn change(
+    app: &App,
+    viewer: &Viewer,
+    visit: &Visit,
+    id: &str,
+    spec: JobSpec,
+    no_backup: bool,
+) -> Result<Response, Failure> {
+    let order = NewOrder { backup: no_backup.then_some(false), ..ordered(spec) };
+    let (job, _) = jobs::create(app, viewer.ctx(), id, order).await?;
+    card::answer(app, viewer, visit, job).await
 }
 
 /// Orders a job, and shows it.
@@ -229,7 +254,7 @@ pub(super) async fn reset(
     if !is_confirmed(&ask, &sent) {
         return Ok(nothing_done(&ask, device.device_id));
     }
-    order(&app, &viewer, &visit, &id, JobSpec::FactoryReset).await
+    change(&app, &viewer, &visit, &id, JobSpec::FactoryReset, sent.no_backup).await
 }
 
 /// `POST /devices/{id}/remove`
@@ -330,7 +355,7 @@ pub(super) async fn script(
     Form(sent): Form<Chosen>,
 ) -> Result<Response, Failure> {
     let file = artifacts::get(&app, viewer.ctx(), sent.artifact_id).await?;
-    order(&app, &viewer, &visit, &id, run(&file)?).await
+    change(&app, &viewer, &visit, &id, run(&file)?, sent.no_backup).await
 }
 
 #[cfg(test)]
@@ -364,7 +389,7 @@ mod tests {
     #[test]
     fn what_cannot_be_undone_takes_the_serial_number() {
         let typed = |ask: &Ask, confirm: &str| {
-            is_confirmed(ask, &Confirmed { confirm: confirm.to_owned() })
+            is_confirmed(ask, &Confirmed { confirm: confirm.to_owned(), no_backup: false })
         };
         let serial = device().serial;
         for ask in [ask_reset(&device()), ask_remove(&device())] {

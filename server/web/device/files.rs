@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::value::ordered;
 use super::{Head, Tab, address, card, look, shell, with_query};
 use crate::ctx::Shared;
+use crate::files::sealed;
 use crate::jobs::spec::{JobSpec, UploadFile};
 use crate::service::{devices, jobs};
 use crate::store::artifacts::DeviceArtifact;
@@ -95,7 +96,7 @@ fn row(file: &DeviceArtifact, head: &Head, now: DateTime<Utc>) -> Row {
         name: file.name.clone(),
         file_type: file.file_type.clone(),
         size: size(file.size),
-        sha256: hex(&file.sha256),
+        sha256: hex::encode(&file.sha256),
         job: format!("/jobs/{}", file.job_id),
         at: When::new(file.created_at, now),
     }
@@ -109,7 +110,7 @@ pub(super) async fn download(
     Path((id, artifact_id)): Path<(String, Uuid)>,
 ) -> Result<Response, Failure> {
     let file = devices::file(&app, viewer.ctx(), &id, artifact_id).await?;
-    let bytes = app.files.read(file.artifact_id, None).await?;
+    let bytes = sealed::stream(&app, &file).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, file.size.to_string()),
@@ -124,10 +125,6 @@ fn disposition(file: &DeviceArtifact) -> String {
     let name: String = file.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
     let at = file.created_at.format("%Y%m%d-%H%M%S");
     format!("attachment; filename=\"{at}-{name}\"")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `POST /devices/{id}/upload`
@@ -156,6 +153,7 @@ fn file(name: &str) -> DeviceArtifact {
         name: name.to_owned(),
         size: 1_536,
         sha256: vec![0xab; 32],
+        sealed: true,
         created_at: DateTime::UNIX_EPOCH,
     }
 }

@@ -37,11 +37,11 @@ use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use url::form_urlencoded;
 use uuid::Uuid;
 
 use self::actions::Ask;
 use super::format::When;
+use super::manage::{address as with_query, devices as found_by, no_page};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::{Access, Routes};
@@ -329,21 +329,6 @@ fn address(device_id: Uuid, end: &str) -> String {
     format!("/devices/{device_id}{end}")
 }
 
-/// An address with a query.
-fn with_query(path: &str, fields: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
-    match query.finish().as_str() {
-        "" => path.to_owned(),
-        query => format!("{path}?{query}"),
-    }
-}
-
-/// The list of the devices that a selector finds.
-fn found_by(selector: &str) -> String {
-    with_query("/devices", &[("q", selector)])
-}
-
 /// A value in a selector.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
@@ -374,8 +359,7 @@ pub(super) fn place_of(text: &str) -> Result<Option<(DateTime<Utc>, Uuid)>, Erro
         let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
         Some((at, Uuid::try_parse(id).ok()?))
     });
-    let why = "this page does not exist: start from the first";
-    parsed.map(Some).ok_or_else(|| Error::invalid("", why))
+    parsed.map(Some).ok_or_else(no_page)
 }
 
 /// The same as text.

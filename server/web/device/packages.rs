@@ -78,7 +78,7 @@ fn installed(id: Uuid, known: Packages, may_ask: bool, now: DateTime<Utc>) -> In
         said("RouterBOOT", booter.as_ref()),
         said("Device-mode", told.and_then(|told| told.device_mode.as_ref())),
         said("Versions it may be given", told.and_then(|told| told.allowed_versions.as_ref())),
-        said("Learned by", told.map(|told| &told.source)),
+        said("Learned", told.map(|told| how(&told.source)).as_ref()),
     ];
     Installed {
         id,
@@ -87,6 +87,14 @@ fn installed(id: Uuid, known: Packages, may_ask: bool, now: DateTime<Utc>) -> In
         unknown: known.unknown.unwrap_or_default(),
         packages: known.packages.into_iter().map(package).collect(),
         may_ask,
+    }
+}
+
+/// How it was learned, in words.
+fn how(source: &str) -> String {
+    match source {
+        "rest" => "over REST".to_owned(),
+        source => format!("by {source}"),
     }
 }
 
@@ -147,6 +155,8 @@ mod tests {
         assert_eq!((told.packages.len(), assumed.packages.len()), (2, 2));
         let booter = &told.facts[0].value;
         assert_eq!(booter, "7.12.1; its RouterOS brings 7.16.1");
+        assert_eq!(told.facts[3].value, "by script");
+        assert_eq!(how("rest"), "over REST");
         assert!(assumed.facts.iter().all(|fact| fact.value.is_empty()));
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn job(state: &str, args: Value) -> Job {
         fault: None,
         note: None,
         rollout_id: None,
+        unkept: false,
     }
 }
 

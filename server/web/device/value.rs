@@ -292,7 +292,14 @@ async fn order(app: &App, viewer: &Viewer, device: &Device, sent: &NewValue) -> 
 
 /// An order without any conditions.
 pub(super) fn ordered(spec: JobSpec) -> NewOrder {
-    NewOrder { spec, not_before: None, expires_at: None, idempotency_key: None, wake: None }
+    NewOrder {
+        spec,
+        not_before: None,
+        expires_at: None,
+        idempotency_key: None,
+        wake: None,
+        backup: None,
+    }
 }
 
 /// By which the job that reads a value back is known.

@@ -43,6 +43,8 @@ pub(super) struct Sent {
     pub(super) value: String,
     pub(super) artifact_id: Option<Uuid>,
     pub(super) content: Content,
+    /// A script is run also where the configuration cannot be kept first.
+    pub(super) no_backup: bool,
     pub(super) tag: String,
     pub(super) site: String,
     pub(super) group: Option<Uuid>,
@@ -169,7 +171,7 @@ async fn done(
 ) -> Result<Outcome, Error> {
     let ctx = viewer.ctx();
     let work = Work::read(app, ctx, order.action, &form.sent, &form.test).await?;
-    change::done(app, ctx, work, order).await
+    change::done(app, ctx, work, order, form.sent.no_backup).await
 }
 
 /// Says what became of it.

@@ -128,7 +128,7 @@ pub(super) struct Outcome {
     pub(super) stopped: Option<String>,
 }
 
-/// Does it.
+/// Does it; `no_backup` = also where a device's configuration cannot be kept first.
 ///
 /// # Errors
 /// Those for which nothing was done.
@@ -137,6 +137,7 @@ pub(super) async fn done(
     ctx: &Ctx,
     work: Work,
     order: &Order,
+    no_backup: bool,
 ) -> Result<Outcome, Error> {
     let Order { which, expected, key, .. } = order;
     let spec = match work {
@@ -152,6 +153,7 @@ pub(super) async fn done(
         expires_at: None,
         idempotency_key: Some(format!("page:{}", key.simple())),
         wake: None,
+        backup: no_backup.then_some(false),
     };
     made(jobs::bulk(app, ctx, which, job, *expected).await)
 }

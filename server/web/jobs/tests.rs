@@ -34,6 +34,7 @@ pub(super) fn job(kind: &str, state: &str) -> Job {
         fault: None,
         note: Some(EVIL.to_owned()),
         rollout_id: None,
+        unkept: false,
     }
 }
 

@@ -20,14 +20,14 @@ use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::Complaints;
 use super::format::When;
-use super::manage::{address, answer, cut, everywhere, with_one_more};
+use super::manage::{ByName, answer, everywhere, listed, with_one_more};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -35,7 +35,6 @@ use super::{Access, Routes};
 use crate::access::right::Right;
 use crate::ctx::Shared;
 use crate::error::Error;
-use crate::fleet::label::check_name;
 use crate::service::profiles as service;
 use crate::store::profiles::BindingRow;
 
@@ -90,12 +89,6 @@ fn place(binding: &BindingRow) -> String {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    after: String,
-}
-
 #[derive(Serialize)]
 struct ProfilesPage {
     shell: Shell,
@@ -125,24 +118,19 @@ struct Row {
 async fn page(
     viewer: Viewer,
     State(app): State<Shared>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<ByName>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = Some(query.after.as_str()).filter(|name| !name.is_empty());
-    if after.is_some_and(|name| check_name(name).is_err()) {
-        let why = "this page does not exist: start from the first";
-        return Err(Error::invalid("", why).into());
-    }
+    let after = query.after()?;
     let found = service::list(&app, ctx, after, with_one_more(PAGE)).await?;
-    let (profiles, more) = cut(found, PAGE);
-    let last = profiles.last().filter(|_| more).map(|view| view.profile.name.as_str());
+    let list = listed(HOME, after, found, PAGE, |view| &view.profile.name);
     let page = ProfilesPage {
         shell: Shell::new(&viewer, &app.config, "Profiles", Section::Profiles),
         may_change: everywhere(&viewer, Right::Operate),
         may_sweep: everywhere(&viewer, Right::Read),
-        first: after.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|name| address(HOME, &[("after", name)])).unwrap_or_default(),
-        rows: profiles.iter().map(|view| row(view, ctx.now)).collect(),
+        first: list.first,
+        next: list.next,
+        rows: list.rows.iter().map(|view| row(view, ctx.now)).collect(),
     };
     answer(View::Profiles, &page, &Complaints::default())
 }

@@ -11,7 +11,6 @@ use super::{HOME, on_version, path, running};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::files::attachment::hex;
 use crate::service::releases::{self as service, ReleaseFields};
 use crate::store::releases::Package;
 use crate::web::failure::Failure;
@@ -71,7 +70,7 @@ struct Row {
 
 impl Row {
     fn of(p: &Package, ctx: &Ctx) -> Self {
-        let sha256 = hex(&p.sha256);
+        let sha256 = hex::encode(&p.sha256);
         Self {
             file_name: p.file_name.clone(),
             arch: p.arch.clone(),

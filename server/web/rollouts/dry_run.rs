@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Html;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -24,6 +25,8 @@ pub(super) struct Drawn {
     left_out: String,
     bytes: String,
     took: String,
+    /// When it ends at the soonest; empty = it changes nobody.
+    ends: String,
     /// Devices of which it is assumed what they have; empty = of none.
     assumed: String,
     /// For `ui.shares`.
@@ -94,8 +97,12 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
         href: String::new(),
         count: match wave.devices {
             0 => "no devices".to_owned(),
-            n if wave.bytes == 0 => format!("{}, {}", devices(n), words::span(wave.minutes)),
-            n => format!("{}, {}, {}", devices(n), bytes(wave.bytes), words::span(wave.minutes)),
+            n => {
+                let fetched = (wave.bytes > 0).then(|| bytes(wave.bytes));
+                let ends = format!("until {}", time(wave.ends_at));
+                let said = [Some(devices(n)), fetched, Some(words::span(wave.minutes)), Some(ends)];
+                said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            }
         },
         percent: percent(signed(wave.devices), signed(run.devices)),
     };
@@ -117,6 +124,7 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
         left_out: number(run.left_out),
         bytes: bytes(run.bytes),
         took: words::span(run.minutes),
+        ends: if run.devices == 0 { String::new() } else { time(run.ends_at) },
         assumed: if run.assumed == 0 { String::new() } else { devices(run.assumed) },
         waves: run.waves.iter().map(wave).collect(),
         paths: run.paths.iter().map(way).collect(),
@@ -151,6 +159,10 @@ fn number(count: u64) -> String {
     grouped(signed(count))
 }
 
+fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 fn devices(count: u64) -> String {
     if count == 1 { "1 device".to_owned() } else { format!("{} devices", number(count)) }
 }
@@ -166,7 +178,9 @@ pub(super) fn sample_run() -> DryRun {
         name: evil(),
         devices,
         bytes: devices * 13_107_200,
+        away: 0,
         minutes: devices * 70,
+        ends_at: DateTime::UNIX_EPOCH,
         sample: Vec::new(),
     };
     let way = |assumed: bool| PathPlan {
@@ -182,6 +196,8 @@ pub(super) fn sample_run() -> DryRun {
         left_out: 3,
         bytes: 26_214_400_000,
         minutes: 150,
+        ends_at: DateTime::UNIX_EPOCH,
+        away: 12,
         assumed: 1_000,
         waves: vec![wave(1), wave(1_999), wave(0)],
         paths: vec![way(true), way(false)],
@@ -205,6 +221,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         left_out: 0,
         bytes: 0,
         minutes: 0,
+        ends_at: DateTime::UNIX_EPOCH,
+        away: 0,
         assumed: 0,
         waves: Vec::new(),
         paths: Vec::new(),
@@ -231,7 +249,9 @@ mod tests {
         assert_eq!((drawn.took.as_str(), drawn.bytes.as_str()), ("2 h 30 min", "24.4 GiB"));
         let counts: Vec<(&str, i64)> =
             drawn.waves.iter().map(|wave| (wave.count.as_str(), wave.percent)).collect();
-        assert_eq!(counts[0], ("1 device, 12.5 MiB, 1 h 10 min", 1));
+        let first = "1 device, 12.5 MiB, 1 h 10 min, until 1970-01-01 00:00 UTC";
+        assert_eq!(counts[0], (first, 1));
+        assert_eq!(drawn.ends, "1970-01-01 00:00 UTC");
         assert_eq!((counts[1].1, counts[2]), (99, ("no devices", 0)));
         assert_eq!(drawn.paths[0].from, "<x-evil>");
         assert_eq!(drawn.paths[1].from, "");

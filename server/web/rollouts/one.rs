@@ -15,6 +15,7 @@ use super::devices::{self, DeviceRow, SICK};
 use super::path;
 use super::story::{self, Entry};
 use super::words::{self, Names};
+use crate::access::grant::GROUP;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::rollout::change::Change;
@@ -184,7 +185,9 @@ async fn group_names(app: &App, ctx: &Ctx, view: &Rollout) -> Result<Names, Erro
         _ => None,
     });
     let mut names = Names::default();
-    for id in taken.chain(view.audience.group_id) {
+    let scope = view.row.scope.iter().flatten();
+    let bounds = scope.filter_map(|place| Uuid::try_parse(place.strip_prefix(GROUP)?).ok());
+    for id in taken.chain(view.audience.group_id).chain(bounds) {
         match groups::get(app, ctx, id).await {
             Ok(group) => names.0.push((id, group.name)),
             Err(Error::NotFound(_)) => {}
@@ -260,6 +263,18 @@ fn told(
 }
 
 /// What it is, for whom, and by whom.
+/// Where it may go.
+fn bounds(places: &[String], groups: &Names) -> String {
+    let words = |place: &String| match place.strip_prefix(GROUP) {
+        Some(id) => {
+            let name = Uuid::try_parse(id).map_or_else(|_| id.to_owned(), |id| groups.of(id));
+            format!("in group {name}")
+        }
+        None => format!("at {place} and below"),
+    };
+    format!("only {}", places.iter().map(words).collect::<Vec<_>>().join(", "))
+}
+
 fn facts(view: &Rollout, files: &Names, groups: &Names, now: DateTime<Utc>) -> Vec<Fact> {
     let row = &view.row;
     let time = |at: Option<DateTime<Utc>>| at.map(|at| When::new(at, now).both());
@@ -267,13 +282,7 @@ fn facts(view: &Rollout, files: &Names, groups: &Names, now: DateTime<Utc>) -> V
     let mut facts = words::change(&view.change, files);
     facts.extend([
         Fact::new("For", words::whom(&view.audience, groups)),
-        Fact::new(
-            "Where",
-            match &row.scope {
-                None => String::new(),
-                Some(sites) => format!("only at {} and below", sites.join(", ")),
-            },
-        ),
+        Fact::new("Where", row.scope.as_ref().map(|s| bounds(s, groups)).unwrap_or_default()),
         Fact::new(
             "Written by",
             format!("{}, {}", row.created_by, When::new(row.created_at, now).both()),

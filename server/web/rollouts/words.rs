@@ -72,6 +72,7 @@ pub(in crate::web) fn device_shape(state: &str) -> &'static str {
 pub(super) fn step(step: &Step) -> String {
     match step {
         Step::Upgrade { version, .. } => format!("upgrade to {version}"),
+        Step::Backup => "keep its configuration".to_owned(),
         Step::Script { .. } | Step::Template => "run the script".to_owned(),
         Step::Report => "ask what became of the script".to_owned(),
         Step::Parameters => "write the parameters".to_owned(),
@@ -219,6 +220,10 @@ pub(super) fn plan(plan: &Plan, groups: &Names) -> Vec<Fact> {
         Fact::new("Pace", pace(&plan.pace)),
         Fact::new("Maintenance windows", if plan.heed_windows { "heeded" } else { "not heeded" }),
         Fact::new("Not on", blackout.join(", ")),
+        Fact::new(
+            "Before a script",
+            if plan.backup { "the configuration is kept" } else { "nothing is kept" },
+        ),
         Fact::new("Healthy means", checks(&plan.checks)),
         Fact::new(
             "Deadlines",
@@ -262,7 +267,7 @@ fn pace(pace: &Pace) -> String {
         (Some(pace.concurrent), "at a time"),
         (pace.per_site, "at a time at a site"),
         (pace.per_uplink, "at a time behind an uplink"),
-        (pace.megabits, "Mbit/s on each node"),
+        (pace.megabits, "Mbit/s of downloads"),
     ];
     let said = limits.into_iter().filter_map(|(most, of)| Some(format!("{} {of}", most?)));
     said.collect::<Vec<_>>().join(", ")
@@ -341,6 +346,7 @@ mod tests {
             "Watched after it: 1 h",
             "Pace: 100 at a time",
             "Maintenance windows: heeded",
+            "Before a script: the configuration is kept",
             "no crash, no restart by itself, WAN up",
             "24 h to take the order, 30 min to be back",
             "Tried again: 1 time",

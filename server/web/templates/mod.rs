@@ -18,13 +18,13 @@ use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::failure::Failure;
 use super::form::Complaints;
 use super::format::When;
-use super::manage::{address, answer, cut, everywhere, with_one_more};
+use super::manage::{ByName, answer, everywhere, listed, with_one_more};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -32,7 +32,6 @@ use super::{Access, Routes};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::fleet::label::check_name;
 use crate::service::{profiles, templates as service};
 use crate::store::templates::Template;
 
@@ -87,12 +86,6 @@ async fn users(app: &App, ctx: &Ctx) -> Result<HashMap<Uuid, Vec<User>>, Error> 
     Ok(users)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    after: String,
-}
-
 #[derive(Serialize)]
 struct TemplatesPage {
     shell: Shell,
@@ -121,18 +114,13 @@ struct Row {
 async fn page(
     viewer: Viewer,
     State(app): State<Shared>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<ByName>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = Some(query.after.as_str()).filter(|name| !name.is_empty());
-    if after.is_some_and(|name| check_name(name).is_err()) {
-        let why = "this page does not exist: start from the first";
-        return Err(Error::invalid("", why).into());
-    }
+    let after = query.after()?;
     let found = service::list(&app, ctx, after, with_one_more(PAGE)).await?;
-    let (templates, more) = cut(found, PAGE);
+    let list = listed(HOME, after, found, PAGE, |template| &template.name);
     let mut users = users(&app, ctx).await?;
-    let last = templates.last().filter(|_| more).map(|template| template.name.clone());
     let row = |template: Template| {
         let users = users.remove(&template.template_id).unwrap_or_default();
         row(template, users, ctx.now)
@@ -140,9 +128,9 @@ async fn page(
     let page = TemplatesPage {
         shell: Shell::new(&viewer, &app.config, "Templates", Section::Templates),
         may_change: everywhere(&viewer, Right::Operate),
-        first: after.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|name| address(HOME, &[("after", name.as_str())])).unwrap_or_default(),
-        rows: templates.into_iter().map(row).collect(),
+        first: list.first,
+        next: list.next,
+        rows: list.rows.into_iter().map(row).collect(),
     };
     answer(View::Templates, &page, &Complaints::default())
 }

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::flash::{self, Flash};
 use super::form::{Complaints, Form};
 use super::format::When;
-use super::manage::{address, answer, cut, everywhere, site_paths, with_one_more};
+use super::manage::{ByName, answer, everywhere, listed, site_paths, with_one_more};
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -24,7 +24,6 @@ use super::{Access, Routes};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
-use crate::fleet::label::check_name;
 use crate::notify::hook::{WebhookFields, place};
 use crate::notify::kind::Kind;
 use crate::service::webhooks as service;
@@ -56,12 +55,6 @@ fn path(webhook_id: Uuid) -> String {
     format!("{HOME}/{webhook_id}")
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    after: String,
-}
-
 #[derive(Serialize)]
 struct WebhooksPage {
     shell: Shell,
@@ -89,23 +82,18 @@ struct Row {
 async fn page(
     viewer: Viewer,
     State(app): State<Shared>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<ByName>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
-    let after = Some(query.after.as_str()).filter(|name| !name.is_empty());
-    if after.is_some_and(|name| check_name(name).is_err()) {
-        let why = "this page does not exist: start from the first";
-        return Err(Error::invalid("", why).into());
-    }
+    let after = query.after()?;
     let found = service::list(&app, ctx, after, with_one_more(PAGE)).await?;
-    let (webhooks, more) = cut(found, PAGE);
-    let last = webhooks.last().filter(|_| more).map(|webhook| webhook.name.as_str());
+    let list = listed(HOME, after, found, PAGE, |webhook| &webhook.name);
     let page = WebhooksPage {
         shell: Shell::new(&viewer, &app.config, "Webhooks", Section::Webhooks),
         may_change: everywhere(&viewer, Right::Admin),
-        first: after.map(|_| HOME.to_owned()).unwrap_or_default(),
-        next: last.map(|name| address(HOME, &[("after", name)])).unwrap_or_default(),
-        rows: webhooks.iter().map(|webhook| row(webhook, ctx.now)).collect(),
+        first: list.first,
+        next: list.next,
+        rows: list.rows.iter().map(|webhook| row(webhook, ctx.now)).collect(),
     };
     answer(View::Webhooks, &page, &Complaints::default())
 }

@@ -4,8 +4,8 @@ use muster::access::right::Right;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Region, texts};
-use crate::harness::kit::Api;
+use super::Region;
+use crate::harness::kit::{Api, texts};
 use crate::harness::session::Session;
 
 /// Boards below the region, in another site, and in none: one that is claimed, one that became a
@@ -121,4 +121,14 @@ async fn of_the_bench_they_see_the_boards_of_the_region_and_those_of_nobody() {
             assert!(!page.body.contains(text), "{path} shows {text}");
         }
     }
+
+    // What is in the log of a board that is forgotten stays with the site where it was.
+    assert_eq!(told(&bench, "DELETE", BOARDS[0], "").await.0, 204);
+    let site = "select site::text from bench_log where state = 'forgotten' and mac = $1";
+    let site: Option<String> = sqlx::query_scalar(site)
+        .bind(BOARDS[0])
+        .fetch_one(&region.world.muster.pool)
+        .await
+        .unwrap();
+    assert_eq!(site.as_deref(), Some("a.b.c"));
 }

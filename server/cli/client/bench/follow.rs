@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
+use reqwest::{Method, Response, header};
 use serde_json::Value;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::view::{BENCH, BOARD, Bench, Board};
 use crate::cli::client::http::{Answer, Api, Page};
 use crate::cli::client::output::{clean, hint, maybe, print, safe_json, table, time};
 
-/// Between two looks.
+/// Between two looks, at least; and before a stream that has ended is asked for again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Boards that are shown.
 const SHOWN: &str = "40";
@@ -25,30 +27,76 @@ pub(super) async fn show(api: &Api, follow: bool) -> anyhow::Result<()> {
         return once(api).await;
     }
     let on_screen = io::stdout().is_terminal() && !api.json;
-    let mut told = Told::default();
-    let (mut seen, mut away) = (false, false);
+    let mut followed = Followed { api, on_screen, told: Told::default(), seen: false, away: false };
     loop {
-        let limit = if on_screen { SHOWN } else { LOOKED_AT };
-        match look(api, limit).await {
-            Ok((benches, answer)) => {
-                (seen, away) = (true, false);
-                if on_screen {
-                    let boards: Page<Board> = answer.read()?;
-                    draw(&picture(&benches, &boards.items))?;
-                } else {
-                    told.news(api.json, &answer)?.iter().try_for_each(|line| print(line))?;
-                }
-            }
-            // A server that is started anew is there again soon.
-            Err(error) if seen && error.downcast_ref::<reqwest::Error>().is_some() => {
-                if !away {
+        match followed.watch().await {
+            // The server ends each stream after a while.
+            Ok(()) => {}
+            // One that is started anew is there again soon.
+            Err(error) if followed.seen && error.downcast_ref::<reqwest::Error>().is_some() => {
+                if !followed.away {
                     hint("the server does not answer: asking again until it does");
                 }
-                away = true;
+                followed.away = true;
             }
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
+    }
+}
+
+/// What is followed, and what was told of it.
+struct Followed<'a> {
+    api: &'a Api,
+    on_screen: bool,
+    told: Told,
+    /// There was an answer once.
+    seen: bool,
+    /// There is none now, and that was said.
+    away: bool,
+}
+
+impl Followed<'_> {
+    /// Looks, and again whenever there is a reason, until the stream of changes ends.
+    async fn watch(&mut self) -> anyhow::Result<()> {
+        let request = self.api.request(Method::GET, &["bench", "events"], &[]);
+        let request = request.header(header::ACCEPT, "text/event-stream");
+        // Before the first look, so that no change falls between both.
+        let mut changes = self.api.send(request).await?;
+        loop {
+            self.tell().await?;
+            if !is_reason(&mut changes).await {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn tell(&mut self) -> anyhow::Result<()> {
+        let limit = if self.on_screen { SHOWN } else { LOOKED_AT };
+        let (benches, answer) = look(self.api, limit).await?;
+        (self.seen, self.away) = (true, false);
+        if self.on_screen {
+            let boards: Page<Board> = answer.read()?;
+            return Ok(draw(&picture(&benches, &boards.items))?);
+        }
+        let news = self.told.news(self.api.json, &answer)?;
+        Ok(news.iter().try_for_each(|line| print(line))?)
+    }
+}
+
+/// Waits for a reason to look again; false = the stream has ended. What comes within [`PAUSE`] is one
+/// reason; so is the sign of life between events, for the minutes that a bench has left go by without any.
+async fn is_reason(changes: &mut Response) -> bool {
+    let pause = Instant::now() + PAUSE;
+    let mut came = false;
+    loop {
+        tokio::select! {
+            chunk = changes.chunk() => match chunk {
+                Ok(Some(_)) => came = true,
+                Ok(None) | Err(_) => return false,
+            },
+            () = sleep_until(pause), if came => return true,
+        }
     }
 }
 

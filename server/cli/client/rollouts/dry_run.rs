@@ -1,8 +1,9 @@
 //! What a rollout would do, for people.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::super::output::{clean, fields, maybe, table};
+use super::super::output::{clean, fields, maybe, table, time};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct DryRun {
@@ -10,6 +11,8 @@ pub(super) struct DryRun {
     left_out: u64,
     bytes: u64,
     minutes: u64,
+    ends_at: DateTime<Utc>,
+    away: u64,
     assumed: u64,
     waves: Vec<WavePlan>,
     paths: Vec<PathPlan>,
@@ -32,7 +35,9 @@ struct WavePlan {
     name: String,
     devices: u64,
     bytes: u64,
+    away: u64,
     minutes: u64,
+    ends_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,15 +61,21 @@ pub(super) fn view(run: DryRun) -> String {
         ("devices", run.devices.to_string()),
         ("left out", run.left_out.to_string()),
         ("assumed", run.assumed.to_string()),
+        ("offline", run.away.to_string()),
         ("to download", size(run.bytes)),
         ("takes at least", span(run.minutes)),
+        ("ends not before", time(run.ends_at)),
     ])];
     if !run.waves.is_empty() {
         let row = |w: &WavePlan| {
-            vec![w.name.clone(), w.devices.to_string(), size(w.bytes), span(w.minutes)]
+            let (devices, away) = (w.devices.to_string(), w.away.to_string());
+            let (bytes, minutes) = (size(w.bytes), span(w.minutes));
+            vec![w.name.clone(), devices, away, bytes, minutes, time(w.ends_at)]
         };
         let rows: Vec<Vec<String>> = run.waves.iter().map(row).collect();
-        parts.push(table(&["wave", "devices", "to download", "takes at least"], &rows));
+        let header =
+            ["wave", "devices", "offline", "to download", "takes at least", "ends not before"];
+        parts.push(table(&header, &rows));
     }
     if !run.paths.is_empty() {
         let row = |p: PathPlan| {
@@ -142,8 +153,11 @@ mod tests {
     fn a_dry_run_says_who_and_how_and_who_not() {
         let run: DryRun = serde_json::from_value(json!({
             "devices": 190, "left_out": 10, "bytes": 2_000_000_000_u64, "minutes": 90,
-            "assumed": 3,
-            "waves": [{ "name": "canary", "devices": 2, "bytes": 20, "minutes": 6, "sample": [] }],
+            "assumed": 3, "away": 7, "ends_at": "2026-11-24T01:00:00Z",
+            "waves": [{
+                "name": "canary", "devices": 2, "bytes": 20, "away": 1, "minutes": 6,
+                "ends_at": "2026-11-23T02:30:00Z", "sample": [],
+            }],
             "paths": [{
                 "arch": "arm", "from": "6.49.13", "steps": ["to 7.12.1", "to 7.16.1"],
                 "devices": 50, "bytes": 20_000_000, "assumed": true,
@@ -160,6 +174,8 @@ mod tests {
         for part in [
             "to 7.12.1, then to 7.16.1",
             "20.0 MB",
+            "2026-11-24 01:00",
+            "2026-11-23 02:30",
             "assumed",
             "1.2 kB",
             "`ssid`: a value is required",

@@ -2,10 +2,11 @@
 //! from it panics. Each frame has its length in front, in two bytes.
 #![no_main]
 
+mod told;
+
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use muster_netboot::learn::{conversation, infer, profile};
 use muster_netboot::wire::{Frame, read};
 
 fuzz_target!(|data: &[u8]| look(data));
@@ -23,16 +24,5 @@ fn look(mut data: &[u8]) {
         frames.push((Duration::from_millis(frames.len() as u64), frame.to_vec()));
         data = rest;
     }
-    let whole: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
-    let learned = conversation(frames);
-    let _ = learned.to_string();
-    if let Some(found) = learned.delivery() {
-        let content = found.content().expect("a delivery is whole");
-        assert!(content.len() <= whole);
-        let script = content.get(4..).unwrap_or_default();
-        for inference in [infer(content, None), infer(content, Some(script))] {
-            assert!(inference.prefix.len() + inference.suffix.len() <= content.len());
-            let _ = profile("fuzzed", "fuzzed", &learned, found, &inference);
-        }
-    }
+    told::look(frames);
 }

@@ -35,9 +35,10 @@ fn serve(profile: &Profile) {
         if profile.payload.newline == Newline::Lf {
             assert!(file.windows(SCRIPT.len()).any(|part| part == SCRIPT));
         }
-        if fits(profile, SCRIPT.len(), file.len(), Some(2000)).is_ok() {
+        if fits(profile, file.len(), Some(2000)).is_ok() {
             assert!(file.len() + usize::from(profile.limits.overhead) <= 2000);
         }
     }
-    assert!(fits(profile, MAX_SCRIPT + 1, 0, None).is_err());
+    let around = profile.payload.prefix.len() + profile.payload.suffix.len();
+    assert!(fits(profile, around + MAX_SCRIPT + 1, None).is_err());
 }

@@ -98,6 +98,19 @@ impl Board {
         }
     }
 
+    /// A request in Etherboot mode of a board that reads the word for that, or has not acknowledged it: it
+    /// has the word, and counts as redirected. Whether that is so; to be asked before [`Board::request`].
+    pub fn came_back(&mut self, kind: Kind, now: Duration) -> bool {
+        let gives = self.offer.as_ref().map(|offer| offer.gives);
+        let came_back = gives == Some(Gives::Redirect)
+            && matches!(kind, Kind::Etherboot { .. })
+            && matches!(self.stage, Stage::Transferring | Stage::Failed);
+        if came_back {
+            self.go(Stage::Redirected, Some(now + REDIRECT_DUE));
+        }
+        came_back
+    }
+
     /// A request of the board. [`Step::Ask`] of a board that was answered before means that it begins
     /// anew: a transfer or an installation of it that is still open is over.
     pub fn request(&mut self, request: Request, kind: Kind, now: Duration) -> Step {

@@ -10,7 +10,6 @@ mod fields;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use thiserror::Error;
@@ -151,9 +150,7 @@ impl Request {
             let value = &value[..value.len().min(room)];
             room -= value.len();
             let digits: &mut String = unknown.entry(*code).or_default();
-            for byte in value {
-                write!(digits, "{byte:02x}").expect("a string takes what is written to it");
-            }
+            digits.push_str(&hex::encode(value));
         }
         unknown
     }

@@ -3,8 +3,9 @@
 //!
 //! Owns how a profile is made of what an official server has sent. It says what it saw and what it
 //! concludes, never that a board has taken it: such a profile is `captured`. Reads the frames of a
-//! capture and those of the probe alike; nothing in them is trusted.
+//! capture ([`capture`]) and those of the probe alike; nothing in them is trusted.
 
+pub mod capture;
 mod infer;
 #[cfg(test)]
 mod tests;
@@ -231,7 +232,7 @@ fn shown(bytes: &[u8]) -> String {
 
 /// An option: its number, its bytes, and the text that they are, if they are one.
 fn option_words((code, value): &(u8, Vec<u8>)) -> String {
-    let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(value);
     let is_text = !value.is_empty() && value.iter().all(|byte| matches!(byte, b' '..=b'~'));
     let text = if is_text { format!(" `{}`", shown(value)) } else { String::new() };
     format!("{code}={digits}{text}")

@@ -22,7 +22,7 @@ pub const TOO_BIG: &str = "Not enough flash space, ignoring";
 pub enum TooBig {
     /// It is longer than any board of the kind takes.
     Script {
-        /// Its bytes.
+        /// Its bytes, those of the mode script and of what is between both included.
         size: usize,
         /// As many as go.
         most: usize,
@@ -121,24 +121,22 @@ pub fn build(profile: &Profile, script: &[u8], mode: Option<&[u8]>) -> Result<Ve
     Ok(file)
 }
 
-/// Whether a script of so many bytes, and the file made of it, go into a board that says how much room it
-/// has; one that says nothing is taken to have enough.
+/// Whether a file of so many bytes, as [`build`] makes it, goes into a board that says how much room it
+/// has; one that says nothing is taken to have enough. What the limit of a script counts is not known, so
+/// all counts that is between prefix and suffix: the mode script, what stands between both, and lines
+/// that end with two bytes.
 ///
 /// # Errors
 /// Which limit is passed.
-pub fn fits(
-    profile: &Profile,
-    script_len: usize,
-    payload_len: usize,
-    free: Option<u32>,
-) -> Result<(), TooBig> {
-    let limits = &profile.limits;
+pub fn fits(profile: &Profile, file_len: usize, free: Option<u32>) -> Result<(), TooBig> {
+    let (limits, rule) = (&profile.limits, &profile.payload);
     let most = MAX_SCRIPT.min(usize::from(limits.max_script));
-    if script_len > most {
-        return Err(TooBig::Script { size: script_len, most });
+    let size = file_len.saturating_sub(rule.prefix.len() + rule.suffix.len());
+    if size > most {
+        return Err(TooBig::Script { size, most });
     }
     let pad = usize::from(limits.pad).max(1);
-    let padded = payload_len.checked_next_multiple_of(pad).unwrap_or(usize::MAX);
+    let padded = file_len.checked_next_multiple_of(pad).unwrap_or(usize::MAX);
     let needed = padded.saturating_add(usize::from(limits.overhead));
     match free.map(|free| usize::try_from(free).unwrap_or(usize::MAX)) {
         Some(free) if needed > free => Err(TooBig::Board { needed, free }),

@@ -64,6 +64,7 @@ pub struct Profile {
     #[serde(default)]
     pub redirect: Option<Redirect>,
     /// When they have what they were given.
+    #[serde(default)]
     pub success: Success,
 }
 

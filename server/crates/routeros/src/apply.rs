@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::inspect::entries;
 use crate::quote::quote;
 
-pub use rescue::{RESCUE, Rescue, can_rescue};
-pub use wrap::wrap;
+pub use rescue::{RESCUE, Rescue, can_rescue, without_rescue};
+pub use wrap::{wrap, wrap_bytes};
 
 /// How the messages begin that a framed script writes into the log. The tag and a word follow.
 pub const MARK: &str = "muster-apply:";
@@ -28,6 +28,15 @@ const DONE: &str = "done";
 const SCRIPT_FAILED: &str = "script failed";
 /// The way back could not be prepared, so that the script was left alone.
 const RESCUE_FAILED: &str = "rescue failed";
+/// The way back is taken.
+const UNDONE: &str = "undone";
+
+/// Why nothing is known of a script of which the board's log says nothing.
+pub const RESTARTED: &str = "the device's log says nothing of the script: it restarted since, and may \
+                             have undone it";
+/// Why nothing is known of one whose board did not send its log.
+pub const UNREAD: &str =
+    "the device's log could not be read, so nobody knows what became of the script";
 
 /// How a script went.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +45,18 @@ pub struct Report {
     pub done: bool,
     /// What failed, in the order of the log, nothing twice.
     pub failed: Vec<Failed>,
+    /// The board said nothing of it: it is not known whether it was carried out, or still holds.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 impl Report {
+    /// That nothing is known of a script, and why.
+    pub fn silent(why: &str) -> Self {
+        let failed = vec![Failed { line: 0, words: why.to_owned() }];
+        Self { done: false, failed, silent: true }
+    }
+
     /// What of the script was not carried out, in words; none where all of it was.
     pub fn failures(&self) -> Option<String> {
         const NAMED: usize = 5;
@@ -95,6 +113,9 @@ fn failed(said: &str) -> Option<Failed> {
         "scriptfailed" => (0, "a command failed, and the script was not carried on".to_owned()),
         "rescuefailed" => {
             (0, "the way back could not be prepared, so nothing was changed".to_owned())
+        }
+        UNDONE => {
+            (0, "the device lost its way here, and put the configuration before back".to_owned())
         }
         _ => {
             let line = said.strip_prefix("line")?.strip_suffix("failed")?.parse().ok()?;

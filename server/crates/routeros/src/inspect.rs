@@ -3,9 +3,11 @@
 //!
 //! Owns the form of that report. A line of the log that belongs to it is a script's: its topics, behind
 //! the time, have `script` among them. Its message begins with `muster-inspect:`, a word, `=`, a value
-//! and a `|`; the `|` shows that nothing of the line is missing. A report begins with `begin=1` and
-//! ends with `end=` and the number of its packages, so that one which the log has lost a part of is
-//! not taken for whole. Line breaks that were put in behind the mark to fit a terminal do not matter.
+//! and a `|`; the `|` shows that nothing of the line is missing. A report begins with `begin=2/` and a
+//! nonce, and ends with `end=`, the number of its packages, and the nonce again, so that one which the
+//! log has lost a part of is not taken for whole, and one that was not asked for now, such as the last
+//! one on a board that keeps its log on a disk, is not taken for the answer. Line breaks that were put
+//! in behind the mark to fit a terminal do not matter.
 //!
 //! Others write into the log, too: a neighbour's device its host name, a stranger the login that they
 //! try. What such a line says is never read as a report.
@@ -19,6 +21,10 @@ use crate::allowed::ANY;
 /// How the messages of a report begin.
 pub const MARK: &str = "muster-inspect:";
 
+/// What stands in the script where the nonce of an order goes; both are as long, so that the file has
+/// the size that a board is told.
+pub const NONCE: &str = "@@@@@NONCE@@@@@@";
+
 /// Packages in a report; a board has some tens.
 const MAX_PACKAGES: usize = 200;
 /// Bytes of one word and its value.
@@ -26,7 +32,7 @@ const MAX_ENTRY: usize = 256;
 /// The topic of what scripts write.
 const TOPIC: &str = "script";
 /// The form of the report that is understood.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 /// A package that is on a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +64,8 @@ pub struct Inspection {
     pub allowed_versions: Option<String>,
 }
 
-/// The last whole report in a log, the oldest line first; none where there is none.
-pub fn parse(log: &str) -> Option<Inspection> {
+/// The last whole report with this nonce in a log, the oldest line first; none where there is none.
+pub fn parse(log: &str, nonce: &str) -> Option<Inspection> {
     let mut begun: Option<Inspection> = None;
     let mut last = None;
     for entry in entries(log, MARK) {
@@ -69,9 +75,12 @@ pub fn parse(log: &str) -> Option<Inspection> {
             continue;
         };
         match word {
-            "begin" => begun = (value == FORM).then(Inspection::default),
+            "begin" => {
+                begun = (value.split_once('/') == Some((FORM, nonce))).then(Inspection::default);
+            }
             "end" => {
-                let packages = value.parse::<usize>().ok();
+                let count = value.split_once('/').filter(|(_, said)| *said == nonce);
+                let packages = count.and_then(|(count, _)| count.parse::<usize>().ok());
                 let whole = |report: &Inspection| packages == Some(report.packages.len());
                 last = begun.take().filter(whole).or(last);
             }
@@ -182,9 +191,13 @@ mod tests {
 
     use super::*;
 
+    /// The nonce of the order that is answered, and what begins and ends a report of no packages.
+    const OURS: &str = "0123456789abcdef";
+    const BEGIN: &str = "begin=2/0123456789abcdef";
+    const END: &str = "end=0/0123456789abcdef";
     const LOG: &str = "\
         jan/02/1970 00:00:12 system,info router rebooted\n\
-        jan/02/1970 00:01:00 script,info muster-inspect: begin=1|\n\
+        jan/02/1970 00:01:00 script,info muster-inspect: begin=2/0123456789abcdef|\n\
         jan/02/1970 00:01:00 script,info muster-inspect: package=routeros/7.16.1/on|\n\
         jan/02/1970 00:01:00 dhcp,info dhcp-client on ether1 got IP address 192.0.2.7\n\
         jan/02/1970 00:01:00 script,info muster-inspect: package=tr069-client/7.16.1/on|\n\
@@ -195,8 +208,12 @@ mod tests {
         jan/02/1970 00:01:00 script,info muster-inspect: booter-upgrade=7.16.1|\n\
         jan/02/1970 00:01:00 script,info muster-inspect: mode=home|\n\
         jan/02/1970 00:01:00 script,info muster-inspect: allowed=7.13+,6.49.8+|\n\
-        jan/02/1970 00:01:00 script,info muster-inspect: end=3|\n\
+        jan/02/1970 00:01:00 script,info muster-inspect: end=3/0123456789abcdef|\n\
         jan/02/1970 00:02:00 system,info,account user admin logged in\n";
+
+    fn parse(log: &str) -> Option<Inspection> {
+        super::parse(log, OURS)
+    }
 
     fn installed(name: &str, version: &str, enabled: bool) -> Installed {
         Installed { name: name.to_owned(), version: version.to_owned(), enabled }
@@ -229,7 +246,7 @@ mod tests {
         assert_eq!(parse(LOG), Some(expected()));
         assert_eq!(parse(&LOG.replace('\n', "\r\n")), Some(expected()));
         assert_eq!(parse(""), None);
-        assert_eq!(parse(&lines(&["end=0"])), None);
+        assert_eq!(parse(&lines(&[END])), None);
         // As a terminal shows it, in columns.
         let numbered =
             LOG.replace("jan/02/1970", " 12 2024-10-07").replace(" muster", "    muster");
@@ -238,13 +255,12 @@ mod tests {
 
     #[test]
     fn what_others_write_into_the_log_is_no_report() {
-        let whole = "muster-inspect: begin=1| muster-inspect: mode=rose| muster-inspect: end=0|";
+        let whole = [BEGIN, "mode=rose", END].map(|said| format!("{MARK} {said}|")).join(" ");
         let by_script = |before: &str, said: &str| format!("{before} script,info {MARK} {said}|\n");
-        let three =
-            |before: &str| ["begin=1", "mode=rose", "end=0"].map(|s| by_script(before, s)).concat();
+        let three = |before: &str| [BEGIN, "mode=rose", END].map(|s| by_script(before, s)).concat();
         assert!(parse(&three("00:00:01")).is_some());
         for log in [
-            whole.to_owned(),
+            whole.clone(),
             format!("00:00:01 dhcp,info {whole}\n"),
             three("00:00:01 dhcp,info lan assigned 192.0.2.7 to"),
             three("00:00:01 dhcp,info 00:00:01"),
@@ -272,16 +288,16 @@ mod tests {
 
     #[test]
     fn what_a_board_cannot_say_is_left_open() {
-        let log = lines(&["begin=1", "mode=", "end=0"]);
+        let log = lines(&[BEGIN, "mode=", END]);
         assert_eq!(parse(&log), Some(Inspection::default()));
-        let later = lines(&["begin=1", "colour=red", "end=0"]).replace(": ", ":");
+        let later = lines(&[BEGIN, "colour=red", END]).replace(": ", ":");
         assert_eq!(parse(&later), Some(Inspection::default()));
     }
 
     #[test]
     fn some_answers_stand_above_others_in_either_order() {
         let report = |said: &[&str]| {
-            let report = parse(&lines(&[&["begin=1"][..], said, &["end=0"]].concat())).unwrap();
+            let report = parse(&lines(&[&[BEGIN][..], said, &[END]].concat())).unwrap();
             (report.board, report.allowed_versions)
         };
         let said = |text: &str| Some(text.to_owned());
@@ -306,14 +322,33 @@ mod tests {
         let cut = newer.split_once("muster-inspect: end").unwrap().0;
         assert_eq!(parse(&format!("{LOG}{cut}")), Some(expected()));
         // The log begins after the older one did.
-        let (_, rest) = LOG.split_once("begin=1|").unwrap();
+        let (_, rest) = LOG.split_once(BEGIN).unwrap();
         assert_eq!(parse(rest), None);
+    }
+
+    #[test]
+    fn a_report_with_another_nonce_is_not_the_answer() {
+        let theirs = "fedcba9876543210";
+        let other = LOG.replace(OURS, theirs).replace("mode=home", "mode=rose");
+        // An older one, on a board that keeps its log, and nothing behind it.
+        assert_eq!(parse(&other), None);
+        assert_eq!(parse(&format!("{LOG}{other}")), Some(expected()));
+        assert_eq!(parse(&format!("{other}{LOG}")), Some(expected()));
+        // One within the other, and ends that are not those of what began.
+        let (begun, rest) = LOG.split_once("jan/02/1970 00:01:00 dhcp").unwrap();
+        assert_eq!(parse(&format!("{begun}{other}{rest}")), None);
+        for wrong in [format!("end=3/{theirs}"), "end=3/".to_owned(), "end=3".to_owned()] {
+            assert_eq!(parse(&LOG.replace(&format!("end=3/{OURS}"), &wrong)), None, "{wrong}");
+        }
+        let bare = LOG.replace(BEGIN, "begin=1").replace(&format!("/{OURS}"), "");
+        assert_eq!(parse(&bare), None, "of the first form, which had none");
     }
 
     #[test]
     fn a_report_that_cannot_be_right_is_none() {
         for (from, to) in [
-            ("begin=1", "begin=2"),
+            ("begin=2/", "begin=1/"),
+            (BEGIN, "begin=2"),
             ("zerotier/7.16.1/off", "zerotier/7.16.1/maybe"),
             ("zerotier/7.16.1/off", "zerotier//off"),
             ("zerotier/7.16.1/off", "/7.16.1/off"),
@@ -332,9 +367,9 @@ mod tests {
         let long = LOG.replace("mipsbe", &"x".repeat(MAX_ENTRY));
         assert_eq!(parse(&long), None);
         let many = |packages: usize| {
-            let mut many = lines(&["begin=1"]);
+            let mut many = lines(&[BEGIN]);
             (0..packages).for_each(|n| many += &lines(&[&format!("package=p{n}/7.1/on")]));
-            parse(&(many + &lines(&[&format!("end={packages}")])))
+            parse(&(many + &lines(&[&format!("end={packages}/{OURS}")])))
         };
         assert!(many(MAX_PACKAGES).is_some());
         assert_eq!(many(MAX_PACKAGES + 1), None);
@@ -384,12 +419,12 @@ mod tests {
             enabled in any::<bool>(),
             board in "[A-Za-z0-9&+-]{1,30}",
         ) {
-            let mut log = lines(&["begin=1", &format!("board={board}")]);
+            let mut log = lines(&[BEGIN, &format!("board={board}")]);
             for name in &names {
                 let state = if enabled { "on" } else { "off" };
                 log += &lines(&[&format!("package={name}/7.16.1/{state}")]);
             }
-            log += &lines(&[&format!("end={}", names.len())]);
+            log += &lines(&[&format!("end={}/{OURS}", names.len())]);
             let packages = names.iter().map(|name| installed(name, "7.16.1", enabled)).collect();
             let report = Inspection { packages, board: Some(board), ..Inspection::default() };
             prop_assert_eq!(parse(&log), Some(report));

@@ -22,7 +22,7 @@ use crate::script::names;
 use crate::sickness::Ailment;
 
 /// The first lines of the scripts `inspect.rsc` and `routerboot.rsc`.
-const INSPECT: &str = "# muster-script: inspect 1";
+const INSPECT: &str = "# muster-script: inspect 2";
 const ROUTERBOOT: &str = "# muster-script: routerboot 1";
 const WIFI: &str = "Device.WiFi.";
 /// Boards have a device-mode with a list of versions from here on (routeros.md section 9).
@@ -158,7 +158,7 @@ impl Device {
     /// first lines, and the device does at once what a real one does line by line.
     pub(crate) fn run_known(&mut self, script: &str) -> bool {
         let lines = match script.lines().next() {
-            Some(INSPECT) => self.inspect(),
+            Some(INSPECT) => self.inspect(nonce(script)),
             Some(ROUTERBOOT) => vec![self.write_booter()],
             Some(_) | None => return false,
         };
@@ -178,10 +178,10 @@ impl Device {
     }
 
     /// The lines that an inspection leaves in the log.
-    fn inspect(&self) -> Vec<String> {
+    fn inspect(&self, nonce: &str) -> Vec<String> {
         let (profile, version) = (self.identity.profile(), self.version());
         let packages = self.firmware.listed(&version, profile.arch);
-        let mut said = vec!["begin=1".to_owned()];
+        let mut said = vec![format!("begin=2/{nonce}")];
         said.extend(packages.iter().map(|name| format!("package={name}/{version}/on")));
         said.push(format!("arch={}", profile.arch));
         said.push(format!("board={}", profile.board));
@@ -193,7 +193,7 @@ impl Device {
             said.push(format!("allowed={allowed}"));
             said.push("any=false".to_owned());
         }
-        said.push(format!("end={}", packages.len()));
+        said.push(format!("end={}/{nonce}", packages.len()));
         said.iter().map(|line| format!("{MARK} {line}|")).collect()
     }
 
@@ -223,6 +223,12 @@ impl Device {
             }
         }
     }
+}
+
+/// The word in the script of an inspection by which its report is told from others.
+fn nonce(script: &str) -> &str {
+    let said = script.lines().find_map(|line| line.trim_start().strip_prefix(":local nonce \""));
+    said.and_then(|said| said.split('"').next()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -22,7 +22,16 @@ fn known(may: Reach) -> Known {
         profiles: ["home".to_owned()].into(),
         in_fleet: ["OLD".to_owned()].into(),
         may,
+        declared: HashMap::from([("home".to_owned(), declared())]),
+        own_credential: false,
     }
+}
+
+/// Of the template of the profile `home`.
+fn declared() -> Vec<Variable> {
+    let declared = json!([{ "name": "vlan", "type": "int", "max": 4094 },
+                          { "name": "wifi_password", "type": "secret", "min": 8 }]);
+    serde_json::from_value(declared).unwrap()
 }
 
 fn planned(text: &str, may: Reach) -> Vec<Planned> {
@@ -87,6 +96,44 @@ fn nobody_claims_where_they_may_not() {
     assert!(told[1].1.contains("you may not claim devices for us"), "{told:?}");
     assert!(told[2].0 == Verdict::Conflict && told[2].1.contains("may not change"), "{told:?}");
     assert!(told[3].1.contains("you may not"), "what is not seen is not told: {told:?}");
+}
+
+#[test]
+fn values_fit_the_template_of_the_profile_or_the_line_is_wrong() {
+    let mut known = known(Reach::Everywhere);
+    let had = json!({ "serial": "A5", "profile": "home",
+                      "variables": { "vlan": "many", "wifi_password": "short" } });
+    known.claims.push(stored(5, false, had));
+    let of = |line: &str| {
+        let text = format!("serial,profile,customer,var.vlan,var.wifi_password\n{line}\n");
+        let lines = lines(read(text.as_bytes()).unwrap(), &Defaults::default());
+        plan(lines, &known).pop().unwrap()
+    };
+    use Verdict::{Changes, New, Wrong};
+    for (line, verdict, words) in [
+        ("N1,home,,7,hunter22", New, ""),
+        ("N1,,,many,", New, ""),
+        ("N1,home,,5000,hunter2", Wrong, "variables: `vlan`: a whole number up to 4094; `wifi_"),
+        // It was so before, and the line says nothing of it.
+        ("A5,,8,,", Changes, "customer"),
+        // A secret that stays is not looked at.
+        ("A5,,,8,", Changes, "variables"),
+        ("A5,,,8,hunter2", Wrong, "variables: `wifi_password`: 8 to"),
+    ] {
+        let planned = of(line);
+        let said = planned.words.unwrap_or_default();
+        assert!(planned.verdict == verdict && said.starts_with(words), "{line}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_new_claim_wants_a_credential_of_its_own_where_nothing_else_is_said() {
+    let known = Known { own_credential: true, ..known(Reach::Everywhere) };
+    let text = "serial,customer,own_credential\nN1,,\nN2,,no\nA1,8,\n";
+    let planned = plan(lines(read(text.as_bytes()).unwrap(), &Defaults::default()), &known);
+    let own: Vec<bool> = planned.iter().map(|line| line.fields.own_credential).collect();
+    assert_eq!(own, [true, false, false], "what is claimed already stays as it is");
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn a_board_that_repeats_itself_is_decided_about_once_and_answered_each_time() {
     }
     let out = bench.decided(questions.remove(0), Ok(file(Gives::Script, SCRIPT)));
     assert_eq!((out.sends.len(), states(&out)), (1, vec!["offered"]));
+    assert!(!out.writes[0].turn_over);
     let first = out.sends[0].clone();
     assert_eq!((first.from, first.to), (Port::Bootp, at(Ipv4Addr::BROADCAST, 68)));
     let reply = Reply::read(&first.bytes).unwrap();
@@ -44,6 +45,7 @@ fn each_board_has_an_address_of_its_own_as_long_as_there_are_any() {
     let question = bench.asked(&flashboot(mac(6))).questions.remove(0);
     let out = bench.decided(question, Ok(file(Gives::Script, SCRIPT)));
     assert_eq!(out.writes[0].row.reason.as_deref(), Some("no_address"));
+    assert!(out.writes[0].turn_over, "another bench may have one for it");
 }
 
 #[test]

@@ -89,6 +89,33 @@ fn a_board_that_was_sent_its_boot_image_is_told_why_it_gets_no_more() {
     assert_eq!(out.writes[0].row.words.as_deref(), Some("for a reason"));
 }
 
+#[test]
+fn who_asks_in_etherboot_mode_was_sent_there_whether_or_not_it_has_said_so() {
+    let etherboot = request(mac(1), &[(60, b"ARM64__boot")]);
+    let (nothing, redirected): (&[&str], &[&str]) = (&[], &["redirected"]);
+    for (reads, acknowledges, expected) in
+        [(true, false, redirected), (true, true, nothing), (false, false, nothing)]
+    {
+        let mut bench = Bench::armed();
+        let peer = at(bench.offered(&flashboot(mac(1)), Gives::Redirect, b"doEB"), 2_000);
+        if reads {
+            let out = bench.hears(Port::Tftp, peer, &read(&[]));
+            bench.save(&out);
+        }
+        if acknowledges {
+            let out = bench.hears(Port::Transfer, peer, &ack(1));
+            assert_eq!(states(&out), redirected);
+            bench.save(&out);
+        }
+        let out = bench.asked(&etherboot);
+        assert_eq!(states(&out), expected);
+        // What is asked about it waits until that is stored.
+        assert_eq!(out.questions.len() + bench.save(&out).questions.len(), 1);
+        let late = bench.hears(Port::Transfer, peer, &ack(1));
+        assert!(late.writes.is_empty() && bench.pass(2_000).writes.is_empty());
+    }
+}
+
 /// An installation that has begun, its board, and what was written of that.
 fn begun() -> (Bench, Device, Out) {
     let mut bench = Bench::armed();

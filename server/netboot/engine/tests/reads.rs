@@ -40,6 +40,37 @@ fn a_board_has_its_delivery_and_nothing_else_before_that_is_stored() {
     ));
 }
 
+/// What is said beside in the log of a board whose read is on its way after so many milliseconds.
+fn warned(profile: Option<&str>, milliseconds: u64) -> Option<Vec<String>> {
+    let mut bench = Bench::armed();
+    let question = bench.asked(&flashboot(mac(1))).questions.remove(0);
+    let given = Given { profile: profile.map(str::to_owned), ..file(Gives::Script, SCRIPT) };
+    let out = bench.decided(question, Ok(given));
+    let peer = at(Reply::read(&out.sends[0].bytes).unwrap().yiaddr, 2_000);
+    bench.hears(Port::Tftp, peer, &read(&[]));
+    bench.since += Duration::from_millis(milliseconds);
+    let now = bench.now();
+    bench.engine.answered(peer, now);
+    // It reads once more, and is answered at once.
+    bench.since += Duration::from_secs(1);
+    bench.hears(Port::Tftp, peer, &read(&[]));
+    let now = bench.now();
+    bench.engine.answered(peer, now);
+    let out = bench.hears(Port::Transfer, peer, &ack(1));
+    assert_eq!(states(&out), ["delivered"]);
+    let detail = &out.writes[0].log.as_ref().unwrap().detail;
+    serde_json::from_value(detail.get("warnings")?.clone()).unwrap()
+}
+
+#[test]
+fn an_answer_that_boards_of_the_profile_do_not_wait_for_is_noted() {
+    let named = Some("mikrotik-flashboot");
+    let words = "answered after 140 ms; boards of this profile wait 100 ms".to_owned();
+    assert_eq!(warned(named, 140), Some(vec![words]));
+    assert_eq!(warned(named, 100), None);
+    assert_eq!(warned(None, 140), None, "nobody knows for how long it waits");
+}
+
 #[test]
 fn what_began_while_the_bench_was_armed_is_ended_and_nothing_else_begins() {
     let mut bench = Bench::armed();
@@ -94,12 +125,15 @@ fn strangers_and_writers_are_sent_away() {
 fn a_board_that_does_not_read_is_given_up_and_may_come_again() {
     let mut bench = Bench::armed();
     bench.offered(&flashboot(mac(1)), Gives::Script, SCRIPT);
+    // The bench has asked who else is there.
+    bench.pass(0);
     let due = bench.engine.deadline().unwrap();
     assert!(due > bench.since);
     let out = bench.pass(20_000);
     assert_eq!(states(&out), ["timed_out"]);
     // What it was offered may be read for another minute.
-    assert_eq!(bench.engine.deadline(), Some(Duration::from_secs(80)));
+    let due = bench.engine.boards[&mac(1)].board.deadline();
+    assert_eq!(due, Some(Duration::from_secs(80)));
     bench.save(&out);
     assert_eq!(bench.asked(&flashboot(mac(1))).questions.len(), 1);
 }

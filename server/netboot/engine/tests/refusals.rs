@@ -23,12 +23,31 @@ fn at_a_bench_that_nobody_armed_boards_are_seen_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_bench_that_cannot_serve_says_so_to_whoever_looks() {
+fn a_bench_that_cannot_serve_says_so_and_leaves_its_boards_to_others() {
     let mut bench = Bench::armed();
-    bench.engine.ready(Err("UDP port 69 is taken".to_owned()));
-    let question = bench.asked(&flashboot(mac(1))).questions.remove(0);
+    let problem = || Err("UDP port 69 is taken".to_owned());
+    let refused = |out: &Out| {
+        let write = &out.writes[0];
+        (out.sends.len(), write.row.reason.clone().unwrap(), write.turn_over)
+    };
+    // What could be sent is not found out: by that the board would have its turn here.
+    bench.engine.ready(problem());
+    let out = bench.asked(&flashboot(mac(1)));
+    assert!(out.questions.is_empty());
+    assert_eq!(refused(&out), (0, "cannot_serve".to_owned(), false));
+    let words = out.writes[0].row.words.as_deref().unwrap();
+    assert!(words.contains("UDP port 69"), "{words}");
+    // And where it came to that meanwhile, the board has had its turn.
+    bench.engine.ready(Ok(()));
+    let question = bench.asked(&flashboot(mac(2))).questions.remove(0);
+    bench.engine.ready(problem());
     let out = bench.decided(question, Ok(file(Gives::Script, SCRIPT)));
-    assert_eq!((out.sends.len(), out.writes[0].row.reason.as_deref()), (0, Some("cannot_serve")));
+    assert_eq!(refused(&out), (0, "cannot_serve".to_owned(), true));
+    // It is asked about as soon as it is mended.
+    bench.engine.ready(Ok(()));
+    bench.save(&out);
+    bench.pass(6_000);
+    assert_eq!(bench.asked(&flashboot(mac(2))).questions.len(), 1);
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn held() -> Held {
         delivered_at: Some(at(10)),
         done: true,
         install_until: None,
+        updated_at: at(10),
     }
 }
 
@@ -25,42 +26,13 @@ fn seen(bench: u128, kind: &str, state: &str) -> BoardRow {
         bench_id: Uuid::from_u128(bench),
         kind: kind.to_owned(),
         state: state.to_owned(),
-        reason: None,
-        words: None,
-        board_id: None,
-        vendor_class: None,
-        arch: None,
-        free_bytes: None,
         options: json!({}),
-        claim_id: None,
-        device_id: None,
-        site: None,
-        profile: None,
-        profile_status: None,
-        strategy: None,
-        template: None,
-        template_version: None,
-        script: None,
-        script_sha256: None,
-        size: None,
-        address: None,
-        step: None,
-        sent_bytes: 0,
-        total_bytes: 0,
         requests: 1,
-        retries: 0,
-        duration_ms: None,
         first_seen_at: at(0),
         seen_at: at(70),
-        offered_at: None,
-        delivered_at: None,
-        confirmed_at: None,
-        done: false,
-        deliveries: 0,
-        install: None,
-        install_until: None,
         updated_at: at(70),
         decided: true,
+        ..BoardRow::default()
     }
 }
 
@@ -100,6 +72,23 @@ fn a_bench_that_only_offered_says_nothing_of_a_board_that_is_at_another() {
     assert_eq!(extent(&there, &seen(2, "flashboot", "timed_out")), Extent::Nothing);
     assert_eq!(extent(&there, &seen(1, "flashboot", "timed_out")), Extent::Whole);
     assert_eq!(extent(&held(), &seen(2, "flashboot", "timed_out")), Extent::Nothing);
+}
+
+#[test]
+fn a_bench_says_nothing_of_a_board_that_another_serves_at_the_moment() {
+    for state in ["offered", "transferring", "redirected", "installing"] {
+        let there = Held { state: state.to_owned(), done: false, updated_at: at(11), ..held() };
+        for said in ["seen", "refused"] {
+            assert_eq!(extent(&there, &seen(2, "flashboot", said)), Extent::Nothing, "{state}");
+            assert_eq!(extent(&there, &seen(1, "flashboot", said)), Extent::Whole, "{state}");
+        }
+        // What it does itself counts, and so does what is older than a turn.
+        assert_eq!(extent(&there, &seen(2, "flashboot", "offered")), Extent::Whole, "{state}");
+        let silent = Held { updated_at: at(10), ..there };
+        assert_eq!(extent(&silent, &seen(2, "flashboot", "refused")), Extent::Whole, "{state}");
+    }
+    let failed = Held { state: "failed".to_owned(), done: false, updated_at: at(69), ..held() };
+    assert_eq!(extent(&failed, &seen(2, "flashboot", "refused")), Extent::Whole);
 }
 
 #[test]

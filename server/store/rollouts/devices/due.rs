@@ -60,6 +60,8 @@ pub struct DueRow {
     pub booter_upgrade: Option<String>,
     /// When it said so.
     pub inspected_at: Option<DateTime<Utc>>,
+    /// When its job was made.
+    pub job_created_at: Option<DateTime<Utc>>,
     /// State of its job.
     pub job_state: Option<String>,
     /// Kind of its job.
@@ -90,6 +92,7 @@ macro_rules! looked_at {
                       p.refreshed_at as "refreshed_at?", c.doc as "counters?",
                       i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",
                       i.learned_at as "inspected_at?",
+                      j.created_at as "job_created_at?",
                       j.state as "job_state?", j.kind as "job_kind?", j.fault as "job_fault?",
                       j.note as "job_note?", j.finished_at as "job_ended_at?", j.result as "job_result?"
                from rollout_devices r

@@ -5,6 +5,9 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::store::rollouts::places;
+use crate::store::within::Within;
+
 /// A device of a rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListRow {
@@ -65,8 +68,8 @@ pub struct Filter {
     pub states: Vec<String>,
     /// Only this wave.
     pub wave: Option<i32>,
-    /// Only those that stand at these sites and below; `None` = wherever they stand.
-    pub within: Option<Vec<String>>,
+    /// Only those within; `None` = all.
+    pub within: Option<Within>,
     /// After this one, in order of position and id.
     pub after: Option<(i64, Uuid)>,
     /// At most.
@@ -80,6 +83,7 @@ pub async fn list(
     filter: &Filter,
 ) -> Result<Vec<ListRow>, sqlx::Error> {
     let (after, after_id) = filter.after.unzip();
+    let (sites, groups) = Within::binds(filter.within.as_ref());
     sqlx::query_as!(
         ListRow,
         r#"select r.device_id, f.serial, f.identity, f.product_class, f.arch,
@@ -92,7 +96,9 @@ pub async fn list(
              and (cardinality($2::text[]) = 0 or r.state = any($2))
              and ($3::integer is null or r.wave = $3)
              and ($4::bigint is null or (r.position, r.device_id) > ($4, $5))
-             and ($7::text[] is null or f.site <@ any($7::text[]::ltree[]))
+             and ($7::text[] is null or f.site <@ any($7::text[]::ltree[])
+                  or ($8::uuid[] is not null and f.device_id in (
+                      select m.device_id from group_members m where m.group_id = any($8::uuid[]))))
            order by r.position, r.device_id limit $6"#,
         rollout_id,
         &filter.states,
@@ -100,7 +106,8 @@ pub async fn list(
         after,
         after_id,
         filter.limit,
-        filter.within.as_deref()
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await
@@ -126,45 +133,54 @@ pub async fn reasons(
     pool: &PgPool,
     rollout_id: Uuid,
     states: &[String],
-    within: Option<&[String]>,
+    within: Option<&Within>,
     limit: i64,
 ) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     let rows = sqlx::query!(
         r#"select r.state, coalesce(r.reason, '') as "reason!", count(*) as "devices!"
            from rollout_devices r join device_facts f using (device_id)
            where r.rollout_id = $1 and r.state = any($2)
-             and ($4::text[] is null or f.site <@ any($4::text[]::ltree[]))
+             and ($4::text[] is null or f.site <@ any($4::text[]::ltree[])
+                  or ($5::uuid[] is not null and f.device_id in (
+                      select m.device_id from group_members m where m.group_id = any($5::uuid[]))))
            group by r.state, r.reason order by count(*) desc limit $3"#,
         rollout_id,
         states,
         limit,
-        within
+        sites,
+        groups
     )
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|r| (r.state, r.reason, r.devices)).collect())
 }
 
-/// The device's place in each rollout that it is or was in, newest first; of those only whose scope
-/// lies within these sites, if they are named.
+/// The device's place in each rollout that it is or was in, newest first; only those whose scope lies
+/// within.
 pub async fn of_device(
     pool: &PgPool,
     device_id: Uuid,
-    within: Option<&[String]>,
+    within: Option<&Within>,
     limit: i64,
 ) -> Result<Vec<(Uuid, String, String, Option<String>)>, sqlx::Error> {
+    let (sites, _) = Within::binds(within);
+    let words = within.map(places).unwrap_or_default();
     let rows = sqlx::query!(
         "select r.rollout_id, o.name, r.state, r.reason
          from rollout_devices r join rollouts o using (rollout_id)
          where r.device_id = $1
            and ($2::text[] is null
                 or (o.scope is not null and not exists (
-                        select 1 from unnest(o.scope) as s (site)
-                        where not s.site::ltree <@ any($2::text[]::ltree[]))))
+                        select 1 from unnest(o.scope) as s (place)
+                        -- As in the list of rollouts.
+                        where not case when starts_with(s.place, 'group:') then s.place = any($4)
+                                  else s.place::ltree <@ any($2::text[]::ltree[]) end)))
          order by r.rollout_id desc limit $3",
         device_id,
-        within,
-        limit
+        sites,
+        limit,
+        &words
     )
     .fetch_all(pool)
     .await?;

@@ -162,6 +162,21 @@ pub struct InFlight {
     pub all: i64,
 }
 
+/// If the rollout has devices of redundancy sets: keeps every other one that has some from beginning any
+/// until the transaction ends. What they have begun is then seen by [`in_flight`]. The rollout's row must
+/// be locked.
+pub async fn lock_sets(conn: &mut PgConnection, rollout_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtext('muster.redundancy'))
+         where exists (select from rollout_devices
+                       where rollout_id = $1 and redundancy is not null)",
+        rollout_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Counts what is under way.
 pub async fn in_flight(conn: &mut PgConnection, rollout_id: Uuid) -> Result<InFlight, sqlx::Error> {
     let rows = sqlx::query!(
@@ -260,21 +275,26 @@ pub async fn rest(
 }
 
 /// Devices that were begun, but whose first order no device has taken, and where they stand now; a
-/// bounded number.
+/// bounded number, in the order of their ids, those after one of them.
 pub async fn not_taken(
     conn: &mut PgConnection,
     rollout_id: Uuid,
+    after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<(Uuid, Option<String>)>, sqlx::Error> {
     let rows = sqlx::query!(
         "select r.device_id, f.site::text as site from rollout_devices r
          join device_facts f using (device_id)
          left join jobs j on j.device_id = r.device_id and j.job_id = r.job_id
-         where r.rollout_id = $1 and r.state in ('due', 'offered') and r.step = 0
+         where r.rollout_id = $1 and r.state in ('due', 'offered')
+           -- That its configuration was kept is no change.
+           and (r.step = 0 or (r.step = 1 and r.steps->0->>'step' = 'backup'))
            and r.changed_at is null and coalesce(j.state, 'queued') = 'queued'
+           and ($3::uuid is null or r.device_id > $3)
          order by r.device_id limit $2",
         rollout_id,
-        limit
+        limit,
+        after
     )
     .fetch_all(conn)
     .await?;

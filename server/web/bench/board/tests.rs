@@ -2,8 +2,10 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::super::tests::sample_board;
+use super::event::more;
 use super::*;
 
 /// What happened to a board, with hostile words.
@@ -69,14 +71,6 @@ fn who_got_nothing_has_got_nothing() {
     assert!(given(&row).contains(&size));
     (row.template, row.address) = (None, None);
     assert!(given(&row).is_empty());
-}
-
-#[test]
-fn a_page_of_the_log_begins_at_an_entry() {
-    let id = Uuid::from_u128(7);
-    assert_eq!(before(&id.to_string()).unwrap(), Some(id));
-    assert_eq!(before("").unwrap(), None);
-    assert!(before("x").is_err());
 }
 
 #[test]

@@ -57,14 +57,17 @@ async fn a_table_comes_as_a_file_or_pasted_and_says_what_holds_for_all_lines() {
     let site = ("name=\"site\"", " eu ");
     let pasted = form(&[none, ("name=\"text\"", "serial\r\nA2"), site]).await.unwrap();
     assert_eq!((pasted.file.len(), pasted.text.as_slice()), (0, &b"serial\r\nA2"[..]));
-    assert_eq!(pasted.draft.defaults().site.as_deref(), Some("eu"));
-    assert_eq!(pasted.draft.defaults().own_credential, None, "nothing is said of it");
+    assert_eq!(pasted.draft.defaults(false).site.as_deref(), Some("eu"));
+    assert_eq!(pasted.draft.defaults(false).own_credential, None, "nothing is said of it");
     let own = ("name=\"own_credential\"", "yes");
     let tags = ("name=\"tags\"", "a, b");
     let sent = form(&[file, ("name=\"text\"", "serial\r\nA2"), own, tags]).await.unwrap();
     assert_eq!((sent.text.len(), sent.file.as_slice()), (0, &b"serial\r\nA1"[..]));
-    let defaults = sent.draft.defaults();
+    let defaults = sent.draft.defaults(false);
     assert_eq!((defaults.own_credential, defaults.site), (Some(true), None));
+    // Where that is usual, only the contrary says something.
+    assert_eq!(sent.draft.defaults(true).own_credential, None);
+    assert_eq!(pasted.draft.defaults(true).own_credential, Some(false));
     assert_eq!(defaults.tags.unwrap(), ["a", "b"]);
     for parts in [&[none, ("name=\"text\"", " \r\n")][..], &[site][..]] {
         let Err(Error::Invalid { pointer, .. }) = form(parts).await else { panic!("{parts:?}") };

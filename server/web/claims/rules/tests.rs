@@ -26,10 +26,12 @@ pub(super) fn rule(position: i32) -> Rule {
 
 #[test]
 fn a_rule_goes_up_and_down_but_not_beyond_the_ends() {
-    let rows = rows(&[1, 2, 3].map(rule));
+    let wrong = [None, Some("gone".to_owned())];
+    let rows = rows(&[1, 2, 3].map(rule), &wrong);
+    assert_eq!([&rows[0].wrong, &rows[1].wrong, &rows[2].wrong], ["", "gone", ""]);
     let places: Vec<_> = rows.iter().map(|row| (row.up, row.down)).collect();
     assert_eq!(places, [(None, Some(2)), (Some(1), Some(3)), (Some(2), None)]);
-    let alone = super::rows(&[rule(1)]);
+    let alone = super::rows(&[rule(1)], &[]);
     assert_eq!((alone[0].up, alone[0].down), (None, None));
 }
 

@@ -140,8 +140,10 @@ fn script(row: &Row, template: Option<&str>, now: DateTime<Utc>) -> Option<Scrip
     let id = row.script_template?;
     let failed = failed(row.script_report.as_ref());
     let done = row.script_report.as_ref().is_some_and(|report| report["done"] == true);
+    let silent = row.script_report.as_ref().is_some_and(|report| report["silent"] == true);
     let (state, words) = match (row.script_report.is_some(), failed.is_empty(), done) {
         (false, ..) => ("waiting", "the device has said nothing of it yet"),
+        (true, ..) if silent => ("warn", "nobody knows what became of it"),
         (true, false, _) => ("failed", "the device could not run all of it"),
         (true, true, true) => ("done", "the device ran it whole"),
         (true, true, false) => ("warn", "the device did not come to its end"),
@@ -169,6 +171,10 @@ fn failed(report: Option<&Value>) -> Vec<String> {
     let failed = report.and_then(|report| report["failed"].as_array());
     let line = |one: &Value| {
         let words = one["words"].as_str().unwrap_or_default();
+        // Of the whole.
+        if one["line"] == 0 {
+            return words.to_owned();
+        }
         let line = format!("line {}: {words}", one["line"].as_u64().unwrap_or_default());
         line.trim_end_matches([':', ' ']).to_owned()
     };

@@ -103,6 +103,8 @@ pub(super) struct BuilderForm {
     pub(super) pace_per_uplink: String,
     pub(super) pace_megabits: String,
     pub(super) heed_windows: bool,
+    /// Sent with each kind of change; only some show it.
+    pub(super) backup: bool,
     pub(super) blackout_from: Vec<String>,
     pub(super) blackout_to: Vec<String>,
     pub(super) checks_missed_informs: String,

@@ -33,6 +33,7 @@ impl BuilderForm {
         self.soak_minutes = plan.soak_minutes.to_string();
         self.four_eyes = plan.four_eyes;
         self.heed_windows = plan.heed_windows;
+        self.backup = plan.backup;
         self.retries = plan.retries.to_string();
         self.set_pace(&plan.pace);
         self.set_checks(&plan.checks);
@@ -90,6 +91,7 @@ impl BuilderForm {
             four_eyes: self.four_eyes,
             pace: self.pace()?,
             heed_windows: self.heed_windows,
+            backup: self.backup,
             checks: self.checks()?,
             deadlines: self.deadlines()?,
             retries: number(&self.retries, "/plan/retries")?,

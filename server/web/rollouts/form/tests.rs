@@ -40,6 +40,7 @@ fn full_plan() -> Value {
         "success": { "percent": 99.5, "minimum": 3 },
         "error": { "percent": null, "minimum": 2, "count": 4, "then": "roll_back" },
         "soak_minutes": 90, "four_eyes": true, "heed_windows": false, "retries": 0,
+        "backup": false,
         "pace": { "per_minute": 1, "per_day": 2, "concurrent": 3, "per_site": 4, "per_uplink": 5,
                   "megabits": 6 },
         "blackout": [{ "from": "2026-12-24", "to": "2026-12-26" }],

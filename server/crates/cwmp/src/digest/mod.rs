@@ -58,8 +58,8 @@ impl Algorithm {
     fn hash(self, parts: &[&str]) -> String {
         let text = parts.join(":");
         match self {
-            Self::Md5 => hex(Md5::digest(text.as_bytes()).as_slice()),
-            Self::Sha256 => hex(Sha256::digest(text.as_bytes()).as_slice()),
+            Self::Md5 => hex::encode(Md5::digest(text.as_bytes())),
+            Self::Sha256 => hex::encode(Sha256::digest(text.as_bytes())),
         }
     }
 }
@@ -94,14 +94,4 @@ fn response(algorithm: Algorithm, ha1: &str, question: &Question<'_>) -> String 
         }
         None => algorithm.hash(&[ha1, question.nonce, ha2.as_str()]),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

@@ -262,6 +262,34 @@ fn a_redirected_board_comes_back_as_another_and_its_time_runs_on() {
 }
 
 #[test]
+fn who_asks_in_etherboot_mode_has_the_word_that_it_did_not_acknowledge() {
+    let reads = || {
+        let mut board = offered(Kind::Flashboot, Gives::Redirect);
+        assert!(!board.came_back(ARM64, at(50)), "it has read nothing");
+        board.read_began(at(100));
+        board
+    };
+    let mut board = reads();
+    assert!(!board.came_back(Kind::Flashboot, at(200)));
+    assert!(board.came_back(ARM64, at(300)));
+    assert_eq!((board.stage(), board.deadline()), (Stage::Redirected, Some(at(15_300))));
+    assert!(!board.came_back(ARM64, at(300)), "it is told once");
+    // Its time and its requests count on.
+    assert_eq!(board.request(request(2, &[]), ARM64, at(300)), Step::Ask);
+    assert_eq!((board.stage(), board.requests()), (Stage::Seen, 2));
+
+    let mut board = reads();
+    board.unacknowledged(at(5_100));
+    assert_eq!(board.stage(), Stage::Failed);
+    assert!(board.came_back(ARM64, at(6_000)));
+    assert_eq!((board.stage(), board.reason()), (Stage::Redirected, None));
+
+    let mut board = offered(Kind::Flashboot, Gives::Script);
+    board.read_began(at(100));
+    assert!(!board.came_back(ARM64, at(200)), "a script sends nobody on");
+}
+
+#[test]
 fn who_does_not_come_back_or_does_not_announce_times_out() {
     let mut board = offered(Kind::Flashboot, Gives::Redirect);
     board.delivered(4, at(200));

@@ -135,7 +135,7 @@ fn bytes_words(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "nothing".to_owned();
     }
-    let shown: String = bytes.iter().take(64).map(|byte| format!("{byte:02x}")).collect();
+    let shown = hex::encode(&bytes[..bytes.len().min(64)]);
     let more = if bytes.len() > 64 { " ..." } else { "" };
     format!("{} bytes, {shown}{more}", bytes.len())
 }

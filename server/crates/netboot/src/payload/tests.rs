@@ -67,19 +67,19 @@ fn text_is_ascii_and_its_lines_are_ended() {
 #[test]
 fn the_limits_are_told_in_the_words_of_the_vendor() {
     let profile = flashboot();
-    assert_eq!(fits(&profile, 4000, 4004, None), Ok(()));
+    assert_eq!(fits(&profile, 4004, None), Ok(()));
     assert_eq!(
-        fits(&profile, 4001, 4005, None).expect_err("one byte too many").to_string(),
+        fits(&profile, 4005, None).expect_err("one byte too many").to_string(),
         "Not enough flash space, ignoring: the script has 4,001 bytes, and at most 4,000 go"
     );
     // What is kept: the file, filled up to four bytes, and four more.
     for (file, free, good) in
         [(4004, 4008, true), (4004, 4007, false), (5, 12, true), (5, 11, false)]
     {
-        assert_eq!(fits(&profile, 1, file, Some(free)).is_ok(), good, "{file} into {free}");
+        assert_eq!(fits(&profile, file, Some(free)).is_ok(), good, "{file} into {free}");
     }
     assert_eq!(
-        fits(&profile, 3900, 3904, Some(900)).expect_err("no room").to_string(),
+        fits(&profile, 3904, Some(900)).expect_err("no room").to_string(),
         "Not enough flash space, ignoring: it takes 3,908 bytes, and the board has 900"
     );
 }
@@ -88,12 +88,34 @@ fn the_limits_are_told_in_the_words_of_the_vendor() {
 fn a_profile_may_allow_less_and_never_more() {
     let mut profile = flashboot();
     profile.limits.max_script = 100;
-    assert_eq!(fits(&profile, 101, 105, None), Err(TooBig::Script { size: 101, most: 100 }));
+    assert_eq!(fits(&profile, 105, None), Err(TooBig::Script { size: 101, most: 100 }));
     profile.limits.max_script = 9000;
+    assert_eq!(fits(&profile, 4005, None), Err(TooBig::Script { size: 4001, most: MAX_SCRIPT }));
+}
+
+#[test]
+fn a_mode_script_counts_and_lines_as_they_are_sent() {
+    let mut profile = flashboot();
+    profile.mode = Some(Mode { place: Place::After, separator: vec![0; 10] });
+    profile.payload.suffix = vec![0; 7];
+    let size = |profile: &Profile, script: &[u8], mode: Option<&[u8]>| {
+        let file = build(profile, script, mode).expect("the profile knows how");
+        fits(profile, file.len(), None)
+    };
+    let script = [b'#'; 2_500];
+    let most = MAX_SCRIPT;
     assert_eq!(
-        fits(&profile, 4001, 4005, None),
-        Err(TooBig::Script { size: 4001, most: MAX_SCRIPT })
+        size(&profile, &script, Some(script.as_slice())),
+        Err(TooBig::Script { size: 5_010, most })
     );
+    assert_eq!(size(&profile, &script, Some(&script[..1_490])), Ok(()));
+    assert!(size(&profile, &script, Some(&script[..1_491])).is_err());
+    // 3,950 bytes, of which a hundred end a line.
+    let lines = [[b'#'; 38].as_slice(), b"\n"].concat().repeat(100);
+    let script = [lines.as_slice(), &[b'#'; 50]].concat();
+    assert_eq!((script.len(), size(&profile, &script, None)), (3_950, Ok(())));
+    profile.payload.newline = Newline::Crlf;
+    assert_eq!(size(&profile, &script, None), Err(TooBig::Script { size: 4_050, most }));
 }
 
 #[test]
@@ -113,7 +135,7 @@ proptest! {
     ) {
         let profile = flashboot();
         let file = build(&profile, &vec![b'a'; script], None).expect("it is no empty script");
-        if fits(&profile, script, file.len(), free).is_ok() {
+        if fits(&profile, file.len(), free).is_ok() {
             prop_assert!(script <= MAX_SCRIPT);
             let room = free.map_or(usize::MAX, |free| free as usize);
             prop_assert!(file.len() + 4 <= room);

@@ -186,15 +186,17 @@ pub struct ReplyRules {
     pub boot_file: String,
     /// The options of the answer: 1 (mask) and 3 (router) are allowed.
     pub options: Vec<u8>,
-    /// Where it is sent.
+    /// Where it is sent. It can be said, and not chosen: there is one way.
+    #[serde(default)]
     pub dst: Destination,
 }
 
 /// Where a reply is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
     /// To all: the board has no address yet.
+    #[default]
     Broadcast,
 }
 
@@ -207,7 +209,8 @@ pub struct Tftp {
     /// Whether any file name gives the board its file; else only that of the reply does, and `vmlinux`
     /// where the reply has none.
     pub accept_any_name: bool,
-    /// In how many milliseconds a read must be answered before the board falls back.
+    /// In how many milliseconds a read must be answered before the board falls back. Nothing is sent
+    /// otherwise for that: whoever serves says which answers took longer.
     pub answer_deadline_ms: u16,
 }
 
@@ -216,10 +219,10 @@ pub struct Tftp {
 #[serde(deny_unknown_fields)]
 pub struct Payload {
     /// What stands before the script, with room for the length if there is one.
-    #[serde(rename = "prefix_hex", with = "hex")]
+    #[serde(rename = "prefix_hex", with = "digits")]
     pub prefix: Vec<u8>,
     /// What stands behind it.
-    #[serde(rename = "suffix_hex", with = "hex")]
+    #[serde(rename = "suffix_hex", with = "digits")]
     pub suffix: Vec<u8>,
     /// How the length is written.
     #[serde(default)]
@@ -264,7 +267,7 @@ pub struct Mode {
     /// On which side of the script.
     pub place: Place,
     /// What stands between both.
-    #[serde(default, rename = "separator_hex", with = "hex")]
+    #[serde(default, rename = "separator_hex", with = "digits")]
     pub separator: Vec<u8>,
 }
 
@@ -283,49 +286,38 @@ pub enum Place {
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
     /// What it reads instead of a script.
-    #[serde(rename = "payload_hex", with = "hex")]
+    #[serde(rename = "payload_hex", with = "digits")]
     pub payload: Vec<u8>,
 }
 
-/// When a board has what it was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// When a board has what it was given. It can be said, and not chosen: nothing else is ever heard of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Success {
     /// With what.
+    #[serde(default)]
     pub on: SuccessOn,
 }
 
 /// What shows that a board has what it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SuccessOn {
     /// It has acknowledged the last block.
+    #[default]
     FinalAck,
 }
 
 /// Bytes as hexadecimal digits.
-mod hex {
-    use std::fmt::Write as _;
-
+mod digits {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut digits = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            write!(digits, "{byte:02x}").expect("a string takes what is written to it");
-        }
-        serializer.serialize_str(&digits)
+        serializer.serialize_str(&hex::encode(bytes))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let digits = String::deserialize(deserializer)?;
-        let wrong = || <D::Error as de::Error>::custom("bytes are pairs of hexadecimal digits");
-        digits.as_bytes().chunks(2).map(|pair| byte(pair).ok_or_else(wrong)).collect()
-    }
-
-    fn byte(pair: &[u8]) -> Option<u8> {
-        let [high, low] = pair else { return None };
-        let digit = |c: &u8| char::from(*c).to_digit(16);
-        u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+        hex::decode(digits).map_err(|_| de::Error::custom("bytes are pairs of hexadecimal digits"))
     }
 }

@@ -117,6 +117,14 @@ fn what_nobody_knows_is_refused_with_its_line() {
 }
 
 #[test]
+fn what_can_be_said_in_one_way_alone_need_not_be_said() {
+    assert_eq!(with("dst = \"broadcast\"\n", ""), Ok(flashboot()));
+    assert_eq!(with("on = \"final_ack\"\n", ""), Ok(flashboot()));
+    let (before, _) = MIKROTIK_FLASHBOOT.split_once("[profile.success]").unwrap();
+    assert_eq!(read(before), Ok(flashboot()));
+}
+
+#[test]
 fn what_is_out_of_bounds_is_refused_with_its_key() {
     let long = "ab".repeat(257);
     let mode = format!("\"6f\"\n[profile.mode]\nplace = \"after\"\nseparator_hex = \"{long}\"");

@@ -3,13 +3,16 @@
 //!
 //! It takes a scheduler, which the device-mode of home routers does not allow.
 
-use super::{RESCUE_FAILED, log};
+use super::{RESCUE_FAILED, UNDONE, log};
 use crate::quote::quote;
 use crate::version::RosVersion;
 
 /// What the backup and the scheduler's entry are called on the board.
 pub const RESCUE: &str = "muster-rescue";
 
+/// How it is named in an export, and in which menu.
+const NAMED: &str = "name=muster-rescue";
+const SCHEDULER: &str = "/system scheduler";
 /// Minutes that may be waited: the client has to come through at least once.
 const MINUTES: [u32; 2] = [3, 24 * 60];
 /// Since this release boards leave the factory with a device-mode.
@@ -20,6 +23,12 @@ const DEVICE_MODE: RosVersion = RosVersion::release(7, 17, 0);
 pub struct Rescue {
     /// Minutes until it is taken, from 3 to 1440; what is outside becomes the nearest of these.
     pub minutes: u32,
+}
+
+impl Default for Rescue {
+    fn default() -> Self {
+        Self { minutes: 10 }
+    }
 }
 
 /// Whether a board can be given a way back, by the word for its device-mode and its version.
@@ -44,7 +53,7 @@ pub fn can_rescue(
 pub(super) fn arm(rescue: Rescue, tag: &str) -> String {
     let minutes = rescue.minutes.clamp(MINUTES[0], MINUTES[1]);
     let failed = log("error", tag, RESCUE_FAILED);
-    let event = quote(&event());
+    let event = quote(&event(tag));
     // Boards with little flash keep only what is in `flash` over a restart.
     format!(
         ":do {{\n\
@@ -61,8 +70,10 @@ pub(super) fn arm(rescue: Rescue, tag: &str) -> String {
 }
 
 /// What the scheduler runs: the client is given two minutes to be at work. If it is, backup and entry
-/// are removed; if not, the backup is loaded, which has no such entry in it.
-fn event() -> String {
+/// are removed; if not, the backup is loaded, which has no such entry in it. The restart that follows
+/// empties the log, unless the board writes it to a disk.
+fn event(tag: &str) -> String {
+    let undone = log("error", tag, UNDONE);
     format!(
         ":local good false\n\
          :local dir \"\"\n\
@@ -78,10 +89,40 @@ fn event() -> String {
          :do {{ /file remove [find name=($dir . \"{RESCUE}.backup\")] }} on-error={{}}\n\
          /system scheduler remove [find name=\"{RESCUE}\"]\n\
          }} else={{\n\
-         :log error \"{RESCUE}: the configuration before is put back\"\n\
+         {undone}\n\
          /system backup load name=($dir . \"{RESCUE}\") password=\"\"\n\
          }}\n"
     )
+}
+
+/// A normalised export without the entry of a way back, which goes by itself: it is nothing that
+/// somebody configured.
+pub fn without_rescue(export: &str) -> String {
+    let mut kept = String::with_capacity(export.len());
+    let mut is_scheduler = false;
+    let mut menu = None;
+    for line in export.split_inclusive('\n') {
+        if line.starts_with('/') {
+            is_scheduler = line.trim_end() == SCHEDULER;
+            if is_scheduler {
+                // It is nothing without an entry.
+                menu = Some(line);
+                continue;
+            }
+            menu = None;
+        } else if is_scheduler && is_entry(line) {
+            continue;
+        }
+        kept.push_str(menu.take().unwrap_or_default());
+        kept.push_str(line);
+    }
+    kept
+}
+
+/// Whether this line of an export adds the entry.
+fn is_entry(line: &str) -> bool {
+    let named = line.split(" on-event=").next().unwrap_or_default();
+    line.starts_with("add ") && named.split_whitespace().any(|word| word == NAMED)
 }
 
 #[cfg(test)]
@@ -111,15 +152,29 @@ mod tests {
     #[test]
     fn the_way_back_is_a_script_without_mistakes() {
         let script = arm(Rescue { minutes: 10 }, "t1");
-        for text in [&script, &event()] {
+        for text in [&script, &event("t1")] {
             let errors: Vec<_> =
                 lint(text).into_iter().filter(|f| f.severity == Severity::Error).collect();
             assert!(errors.is_empty(), "{errors:?}");
         }
         assert!(script.contains(" interval=10m "));
         let on_event = script.split_once("on-event=").unwrap().1.lines().next().unwrap();
-        assert_eq!(unquote(on_event), Some(event()));
+        assert_eq!(unquote(on_event), Some(event("t1")));
         assert_eq!(statements(&script).len(), 1);
+    }
+
+    #[test]
+    fn a_way_back_that_waits_is_no_part_of_an_export() {
+        let (before, after) = ("/ip dns\nset servers=9.9.9.9\n", "/system identity\nset name=a\n");
+        let entry = "add interval=10m name=muster-rescue on-event=\":log info x\" policy=read\n";
+        let own = "add interval=1d name=night on-event=\":put \\\" name=muster-rescue \\\"\"\n";
+        let with = |entries: &str| format!("{before}{SCHEDULER}\n{entries}{after}");
+        assert_eq!(without_rescue(&with(entry)), format!("{before}{after}"));
+        assert_eq!(without_rescue(&with(&format!("{own}{entry}"))), with(own));
+        assert_eq!(without_rescue(&with(&format!("{entry}{own}"))), with(own));
+        let elsewhere = format!("/ip pool\n{entry}");
+        assert_eq!(without_rescue(&elsewhere), elsewhere);
+        assert!(NAMED.ends_with(RESCUE));
     }
 
     #[test]

@@ -156,12 +156,18 @@ fn a_report_says_how_the_last_run_went() {
         ]);
     assert_eq!(
         report(&log, "t1"),
-        Some(Report { done: true, failed: vec![failed(3, "the command on line 3 failed")] })
+        Some(Report {
+            done: true,
+            failed: vec![failed(3, "the command on line 3 failed")],
+            silent: false,
+        })
     );
     let whole = report(&said(&["t1 script failed", "t1 done"]), "t1").unwrap();
     assert_eq!((whole.done, whole.failed[0].line), (true, 0));
     let rescue = report(&said(&["t1 begin", "t1 rescue failed"]), "t1").unwrap();
     assert!(!rescue.done && rescue.failed[0].words.contains("nothing was changed"));
+    let undone = report(&said(&["t1 begin", "t1 done", "t1 undone"]), "t1").unwrap();
+    assert!(undone.failures().unwrap().contains("put the configuration before back"));
 }
 
 #[test]
@@ -232,6 +238,23 @@ proptest! {
             prop_assert!(report.failed.len() <= MAX_FAILED);
         }
     }
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_as_they_are() {
+    let script = b"/ip pool add name=caf\xe9 comment=\"\xc3\xa0\xff\"\n/ip pool add name=b\n";
+    let framed = wrap_bytes(script, "t1", None);
+    for line in script.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        assert!(framed.windows(line.len()).any(|part| part == line), "{framed:?}");
+    }
+    assert_eq!(wrap_bytes(b":put 1", "t1", None), wrap(":put 1", "t1", None).into_bytes());
+}
+
+#[test]
+fn of_a_script_that_nothing_is_known_of_it_is_told_why() {
+    let silent = Report::silent(RESTARTED);
+    assert!(silent.silent && !silent.done);
+    assert_eq!(silent.failures().as_deref(), Some(RESTARTED));
 }
 
 #[test]

@@ -71,6 +71,14 @@ pub fn wrap(script: &str, tag: &str, rescue: Option<Rescue>) -> String {
     format!("{begin}\n{armed}{framed}{done}\n")
 }
 
+/// The same of the bytes of a file. What in it is not ASCII stays as it is, whatever it means.
+pub fn wrap_bytes(script: &[u8], tag: &str, rescue: Option<Rescue>) -> Vec<u8> {
+    // A character for each byte, there and back.
+    let text: String = script.iter().map(|byte| char::from(*byte)).collect();
+    let framed = wrap(&text, tag, rescue);
+    framed.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
+}
+
 /// A command, and what is needed to carry it out elsewhere.
 struct Part<'a> {
     /// The line that holds the menu it stands in.

@@ -80,7 +80,7 @@ impl Bench {
         self.run(include_str!("../../../../../templates/rsc/inspect.rsc")).await;
         assert_eq!(self.transfer(upload("2 Vendor Log File", self.address)).await, None);
         let log = self.acs.until(|seen| seen.uploads.last().cloned()).await;
-        inspect::parse(&log).unwrap()
+        inspect::parse(&log, inspect::NONCE).unwrap()
     }
 
     /// Reads a parameter in a session that comes after all so far; `None` = it is not there.

@@ -1,0 +1,89 @@
+//! The configuration of a device is kept before a script runs there.
+
+use uuid::Uuid;
+
+use super::{at, device, faulted, job, seen, then, with_job};
+use crate::jobs::machine::impossible;
+use crate::rollout::device::{Device, JobSeen, Seen, Step, Work, begin, look};
+use crate::rollout::fault::Class;
+use crate::rollout::plan::Plan;
+use crate::rollout::state::DeviceState;
+
+const DAY: i64 = 24 * 60;
+
+fn plan() -> Plan {
+    Plan { retries: 0, ..Plan::default() }
+}
+
+/// A device that is at keeping its configuration.
+fn kept_first(state: DeviceState) -> Device {
+    device(state, vec![Step::Backup, Step::Script { artifact_id: Uuid::nil() }])
+}
+
+/// One that was just read, with its job in this state.
+fn with(state: &str) -> Seen {
+    Seen { refreshed_at: Some(at(0)), ..with_job(seen(0, "7.16.1"), job(state)) }
+}
+
+#[test]
+fn the_script_comes_after_it_and_nobody_is_sick_until_then() {
+    let plan = plan();
+    let next = begin(&kept_first(DeviceState::Waiting), &with("done"), &plan, at(0));
+    assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(0))));
+    let sends = kept_first(DeviceState::Downloading);
+    let next = look(&sends, &with("done"), &plan, at(1));
+    assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(1))));
+    // As long as for its first order: nothing was changed.
+    assert_eq!(next.deadline_at, Some(at(1 + DAY)));
+    let offered = then(&sends, &next);
+    for (state, minutes, becomes) in [
+        ("expired", 1 + DAY, DeviceState::TimedOut),
+        ("cancelled", 1 + DAY, DeviceState::TimedOut),
+        ("cancelled", 5, DeviceState::Skipped),
+        ("queued", 5, DeviceState::Offered),
+    ] {
+        let next = look(&offered, &with(state), &plan, at(minutes));
+        assert_eq!(next.state, becomes, "{state} at {minutes}");
+    }
+    // Once it has the script, it is followed to its end.
+    let runs = Device { state: DeviceState::Downloading, ..offered };
+    let paused = Seen { running: false, ..with("done") };
+    assert_eq!(look(&runs, &paused, &plan, at(5)).state, DeviceState::Verifying);
+}
+
+#[test]
+fn no_script_is_offered_while_nothing_may_begin() {
+    let plan = Plan { retries: 1, ..plan() };
+    let [sends, offered] = [DeviceState::Downloading, DeviceState::Offered].map(kept_first);
+    let script = Device { step: 1, ..offered.clone() };
+    let paused = |seen: Seen| Seen { running: false, listening_since: at(DAY), ..seen };
+    for (device, seen) in [
+        (&sends, with("done")),
+        (&sends, with_job(with("failed"), faulted(9011))),
+        (&offered, with("expired")),
+        (&script, with("expired")),
+        (&script, with_job(with("failed"), faulted(9010))),
+    ] {
+        let next = look(device, &paused(seen), &plan, at(DAY));
+        assert_eq!((next.state, next.work), (DeviceState::Waiting, None), "{device:?}");
+    }
+}
+
+#[test]
+fn a_device_that_cannot_send_it_has_failed_by_itself() {
+    let sends = Device { deadline_at: Some(at(30)), ..kept_first(DeviceState::Downloading) };
+    let cannot = job("failed").map(|job| JobSeen { result: Some(impossible()), ..job });
+    for (job, class) in [
+        (faulted(9000), Class::GiveUp),
+        (faulted(9011), Class::Retry),
+        (faulted(9012), Class::GiveUp),
+        (cannot, Class::GiveUp),
+        (job("waiting"), Class::GiveUp),
+        (job("expired"), Class::GiveUp),
+    ] {
+        let next = look(&sends, &with_job(with("failed"), job), &plan(), at(30));
+        assert_eq!((next.state, next.class), (DeviceState::Failed, Some(class)));
+        let why = next.reason.unwrap_or_default();
+        assert!(why.starts_with("its configuration could not be kept first: "), "{why}");
+    }
+}

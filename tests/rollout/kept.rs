@@ -1,0 +1,207 @@
+//! What a device has is kept before a script runs there; and nobody is changed before.
+
+use muster_cwmp::rpc::Request;
+use muster_sim::sickness::{Ailment, Sickness};
+use serde_json::{Value, json};
+
+use super::lab::Range;
+use super::more::{at_once, serials};
+use crate::harness::eventually;
+use crate::harness::kit::{Api, raw_device};
+use crate::harness::talk::Talk;
+
+const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
+/// The configurations that a rollout had kept.
+const KEPT: &str = "select c.body from device_backups b
+     join jobs j using (device_id, job_id) join device_configs c using (device_id, sha256)
+     where j.rollout_id = $1::uuid and b.cause = 'change'";
+/// What it ordered of each device, in this order.
+const ORDERED: &str = "select string_agg(kind, ' ' order by job_id) from jobs
+     where rollout_id = $1::uuid and kind <> 'refresh' group by device_id";
+/// Scripts that it ordered, but for those that were called back.
+const SCRIPTS: &str = "select kind from jobs
+     where rollout_id = $1::uuid and kind = 'download' and state <> 'cancelled'";
+/// As if the device of a rollout had sent its configuration.
+const SENT: &str = "with sent as (
+         update jobs set state = 'done', finished_at = now()
+         where rollout_id = $1::uuid and kind = 'upload' and state in ('queued', 'running')
+         returning job_id)
+     update rollout_devices set due_at = now() where job_id in (select job_id from sent)
+     returning state";
+/// As if it had run the script, and had not said so.
+const LOST: &str = "with sent as (
+         update jobs set state = 'failed', attempts = 1, finished_at = now()
+         where rollout_id = $1::uuid and kind = 'download' and state = 'queued'
+         returning job_id)
+     update rollout_devices set due_at = now() where job_id in (select job_id from sent)
+     returning state";
+
+/// At once, and nobody is read before or after.
+fn unseen() -> Value {
+    let mut plan = at_once();
+    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
+        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
+        "signal_db": null, "clients_percent": null });
+    plan
+}
+
+/// The only device of a rollout, once it is in this state, at this step.
+async fn is(api: &Api, id: &str, state: &str, step: i64) -> Value {
+    let path = format!("/api/v1/rollouts/{id}/devices");
+    eventually(&format!("it is {state}, at step {step}"), || async {
+        let page = api.get(&path).await;
+        let device = page["items"].as_array()?.first()?.clone();
+        (device["state"] == state && device["step"] == step).then_some(device)
+    })
+    .await
+}
+
+/// Orders something of a rollout that must be taken.
+async fn order(api: &Api, id: &str, verb: &str) {
+    let path = format!("/api/v1/rollouts/{id}/{verb}");
+    let body = if verb == "start" { json!({}) } else { json!({ "reason": "not tonight" }) };
+    let (status, told) = api.call("POST", &path, Some(body)).await;
+    assert!((200..300).contains(&status), "{verb}: {status} {told}");
+}
+
+/// Has devices called so, and back.
+async fn naming(api: &Api) -> Value {
+    let script = api.store("gold.rsc", b"/system identity set name=gold\n").await;
+    let undo = api.store("plain.rsc", b"/system identity set name=plain\n").await;
+    json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo })
+}
+
+async fn column(pool: &sqlx::PgPool, of: &'static str, id: &str) -> Vec<String> {
+    sqlx::query_scalar(of).bind(id).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_device_has_is_kept_before_a_script_and_not_before_it_is_taken_back() {
+    let range = Range::start(2, |options| options.seed = 7).await;
+    let pool = &range.muster.pool;
+    let id = range.draft(naming(&range.api).await, at_once()).await;
+    assert_eq!(range.rollout(&id).await["plan"]["backup"], true);
+    let run = range.order(&id, "dry-run", json!({})).await;
+    let steps = json!(["keep its configuration", "run the script"]);
+    assert_eq!(run["paths"][0]["steps"], steps, "{run:#}");
+    range.order(&id, "start", json!({})).await;
+    range.until(&id, "completed").await;
+    let bodies = column(pool, KEPT, &id).await;
+    assert_eq!(bodies.len(), 2);
+    assert!(bodies.iter().all(|body| !body.contains("name=gold")), "{bodies:?}");
+    assert_eq!(column(pool, ORDERED, &id).await, ["upload download"; 2]);
+
+    range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap();
+    assert_eq!(column(pool, ORDERED, inverse).await, ["download"; 2]);
+}
+
+#[tokio::test]
+async fn a_device_that_cannot_send_it_is_not_changed_unless_the_plan_says_so() {
+    let sickness: Sickness = "fault:9000:Upload=50%".parse().unwrap();
+    let fits = |seed: &u64| {
+        sickness.of(*seed, 0) != Ailment::None && sickness.of(*seed, 1) == Ailment::None
+    };
+    let seed = (1_u64..).find(fits).unwrap();
+    let range = Range::start(2, |options| {
+        options.seed = seed;
+        options.sickness = sickness;
+    })
+    .await;
+    let (sick, well) = (range.fleet.serial(0), range.fleet.serial(1));
+    let name = async |serial: &str| range.api.known(serial, IDENTITY).await[0].1.clone();
+    let change = naming(&range.api).await;
+    // However many fail, it goes on.
+    let mut plan = at_once();
+    plan["success"] = json!({ "percent": 0.0, "minimum": 0 });
+    let id = range.begin(change.clone(), plan.clone()).await;
+    range.until(&id, "completed").await;
+    let failed = range.in_state(&id, "failed").await;
+    assert_eq!(serials(&failed), [sick.as_str()], "{failed:#?}");
+    let why = failed[0]["reason"].as_str().unwrap();
+    assert!(why.starts_with("its configuration could not be kept first"), "{why}");
+    assert_eq!(failed[0]["fault_class"], "give_up", "{failed:#?}");
+    assert!(failed[0]["started_at"].is_null(), "nothing was done to it: {failed:#?}");
+    assert_ne!(name(&sick).await, "gold");
+    assert_eq!(name(&well).await, "gold");
+
+    // Nor is there anything to be taken back from it.
+    range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap();
+    assert_eq!(serials(&range.in_state(inverse, "healthy").await), [well.as_str()]);
+    assert_eq!(range.rollout(inverse).await["waves"][0]["total"], 1);
+
+    plan["backup"] = json!(false);
+    let id = range.begin(change, plan).await;
+    range.until(&id, "completed").await;
+    assert_eq!(column(&range.muster.pool, ORDERED, &id).await, ["download"; 2]);
+    assert_eq!(name(&sick).await, "gold");
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn nobody_is_changed_whose_rollout_stops_before_the_script_is_taken() {
+    let (muster, api) = raw_device("KEPT1").await;
+    let body = json!({ "name": "names", "change": naming(&api).await, "plan": unseen(),
+                       "audience": { "selector": "serial = KEPT1" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+
+    order(&api, &id, "start").await;
+    is(&api, &id, "offered", 0).await;
+    assert_eq!(column(&muster.pool, SENT, &id).await, ["offered"]);
+    is(&api, &id, "offered", 1).await;
+    assert_eq!(column(&muster.pool, SCRIPTS, &id).await, ["download"]);
+    order(&api, &id, "pause").await;
+    let device = is(&api, &id, "waiting", 0).await;
+    assert!(device["started_at"].is_null(), "nothing was done to it: {device:#}");
+    assert_eq!(column(&muster.pool, SCRIPTS, &id).await, [""; 0], "it is called back");
+
+    // Days may lie between: it is kept anew.
+    order(&api, &id, "resume").await;
+    is(&api, &id, "offered", 0).await;
+    let talk = Talk::open(muster.cwmp, "KEPT1", &["2 PERIODIC"]).await;
+    assert!(matches!(talk.asked(), Request::Upload(_)), "{:?}", talk.request);
+    order(&api, &id, "abort").await;
+    assert_eq!(column(&muster.pool, SENT, &id).await.len(), 1);
+    let device = is(&api, &id, "skipped", 0).await;
+    assert_eq!(device["reason"], "the rollout was aborted", "{device:#}");
+    assert_eq!(column(&muster.pool, SCRIPTS, &id).await, [""; 0]);
+    drop(talk);
+}
+
+#[tokio::test]
+async fn a_device_that_was_tried_again_and_called_back_is_taken_back_too() {
+    let (muster, api) = raw_device("KEPT2").await;
+    let body = json!({ "name": "names", "change": naming(&api).await, "plan": unseen(),
+                       "audience": { "selector": "serial = KEPT2" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    let path = format!("/api/v1/rollouts/{id}");
+
+    order(&api, &id, "start").await;
+    is(&api, &id, "offered", 0).await;
+    assert_eq!(column(&muster.pool, SENT, &id).await, ["offered"]);
+    is(&api, &id, "offered", 1).await;
+    assert_eq!(column(&muster.pool, LOST, &id).await, ["offered"]);
+    let begun = is(&api, &id, "failed", 1).await["started_at"].clone();
+    assert!(begun.is_string(), "{begun}");
+    eventually("the gate pauses it", || async {
+        (api.get(&path).await["state"] == "paused").then_some(())
+    })
+    .await;
+    order(&api, &id, "retry").await;
+    order(&api, &id, "resume").await;
+    is(&api, &id, "offered", 0).await;
+    order(&api, &id, "pause").await;
+    let device = is(&api, &id, "waiting", 0).await;
+    assert_eq!(device["started_at"], begun, "{device:#}");
+
+    order(&api, &id, "roll-back").await;
+    let inverse = eventually("another rollout takes it back", || async {
+        api.get(&path).await["inverse_id"].as_str().map(str::to_owned)
+    })
+    .await;
+    let device = is(&api, &inverse, "offered", 0).await;
+    assert_eq!(device["steps"], json!(["run the script"]), "{device:#}");
+}

@@ -1,0 +1,263 @@
+//! What decides whether a rollout is right: who is told apart, who is tried first, when nobody is begun,
+//! who is taken back, and how fast it goes.
+
+use std::time::{Duration, Instant};
+
+use chrono::{TimeDelta, Utc};
+use muster::files::link::{self, Link, LinkKind};
+use muster::fleet::secret::Keys;
+use muster_routeros::version::RosVersion;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::lab::{Range, release};
+use super::more::{at_once, gold, place, seed, serials};
+use crate::harness::eventually;
+use crate::harness::kit::server;
+
+/// Changes what is stored, of one rollout or of all.
+async fn alter(range: &Range, sql: &'static str, id: &str) {
+    sqlx::query(sql).bind(id).execute(&range.muster.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn devices_that_differ_in_nothing_but_their_routerboot_are_told_apart() {
+    let range = Range::start(3, |options| options.seed = 7).await;
+    range.fleet.finish().await;
+    let behind = range.fleet.serial(1);
+    for sql in [
+        "update device_facts
+         set software_version = '7.16.1', arch = 'arm', model = 'RB4011iGS+RM',
+             product_class = 'RB4011iGS+'
+         where $1 <> ''",
+        "insert into device_packages (device_id, packages, booter_current, booter_upgrade, source,
+                                      learned_at)
+         select device_id, '[]', case when serial = $1 then '7.12.1' else '7.16.1' end, '7.16.1',
+                'script', now()
+         from device_facts",
+    ] {
+        alter(&range, sql, &behind).await;
+    }
+    let change = json!({ "kind": "release", "version": "7.16.1", "routerboot": true });
+    let draft = json!({ "name": "booters", "change": change, "plan": at_once(),
+                        "audience": { "selector": "serial ~ \"*\"" } });
+    let told = range.api.send("POST", "/api/v1/rollouts/dry-run", draft).await;
+    assert_eq!((&told["devices"], &told["left_out"]), (&json!(1), &json!(2)), "{told:#}");
+    let why = told["skipped"][0]["reason"].as_str().unwrap();
+    assert!(why.contains("its RouterBOOT already"), "{why}");
+}
+
+#[tokio::test]
+async fn a_canary_that_is_nobody_lets_nobody_begin_until_somebody_says_so() {
+    let range = Range::start(3, |options| options.seed = 7).await;
+    let mut plan = at_once();
+    plan["waves"] = json!([
+        { "name": "canary", "take": { "devices": ["serial:NOPE"] } },
+        { "take": "rest" },
+    ]);
+    let id = range.begin(gold(), plan).await;
+    let paused = range.until(&id, "paused").await;
+    assert_eq!((&paused["paused_by"], &paused["wave"]), (&json!("gate"), &json!(0)), "{paused:#}");
+    let why = paused["reason"].as_str().unwrap();
+    assert!(why.contains("`canary` has no device"), "{why}");
+    assert_eq!(range.in_state(&id, "waiting").await.len(), 3, "nobody has begun");
+    range.order(&id, "resume", json!({ "reason": "there is none any more" })).await;
+    range.until(&id, "completed").await;
+    assert_eq!(range.in_state(&id, "healthy").await.len(), 3);
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn orders_wait_while_and_as_soon_as_nothing_may_be_changed() {
+    let range = Range::start(1, |options| options.seed = seed(1, |_| true)).await;
+    let site = range.api.make_at("/api/v1/sites", json!({ "path": "lv" })).await;
+    place(&range, 0, json!({ "site": "lv" })).await;
+    range.fleet.finish().await;
+
+    let today = Utc::now().date_naive();
+    let (from, to) = (today - TimeDelta::days(1), today + TimeDelta::days(1));
+    let mut plan = at_once();
+    plan["blackout"] = json!([{ "from": from, "to": to }]);
+    let never = range.begin(release(), plan).await;
+    let why = eventually("it says what it waits for", || async {
+        let waiting = range.in_state(&never, "waiting").await.pop()?;
+        waiting["reason"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert_eq!(why, format!("no changes from {from} to {to}"));
+    range.order(&never, "abort", json!({ "reason": "not on these days" })).await;
+    eventually("it is left out", || async { range.in_state(&never, "skipped").await.pop() }).await;
+
+    let mut plan = at_once();
+    plan["heed_windows"] = json!(true);
+    let id = range.begin(release(), plan).await;
+    eventually("it has its order", || async { range.in_state(&id, "offered").await.pop() }).await;
+    // Open for a minute, three days from now.
+    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string();
+    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
+    range.api.send("PATCH", &site, json!({ "windows": [window] })).await;
+    let waits =
+        eventually("it waits again", || async { range.in_state(&id, "waiting").await.pop() }).await;
+    let why = waits["reason"].as_str().unwrap();
+    assert!(why.contains("maintenance window of lv"), "{waits:#}");
+    let jobs = "select state from jobs where kind = 'upgrade' and rollout_id = $1::uuid";
+    let jobs: Vec<String> =
+        sqlx::query_scalar(jobs).bind(&id).fetch_all(&range.muster.pool).await.unwrap();
+    assert_eq!(jobs, ["cancelled"]);
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn what_was_changed_and_then_did_not_come_is_taken_back_too() {
+    let direct = |versions: &[&str]| versions.iter().all(|version| version.starts_with("7."));
+    let range = Range::start(2, |options| options.seed = seed(2, direct)).await;
+    let had = range.fleet.handle().identity(0).version;
+    let id = range.begin(release(), at_once()).await;
+    range.until(&id, "completed").await;
+    // As if both had been tried again, and had not come then. What the second one runs it has from
+    // somebody else.
+    for sql in [
+        "update rollout_devices set state = 'timed_out' where rollout_id = $1::uuid",
+        "update rollout_waves set timed_out = healthy, healthy = 0 where rollout_id = $1::uuid",
+    ] {
+        alter(&range, sql, &id).await;
+    }
+    alter(
+        &range,
+        "update rollout_devices r set steps = jsonb_set(steps, '{0,version}', '\"7.15.3\"')
+         from device_facts f where r.device_id = f.device_id and f.serial = $1",
+        &range.fleet.serial(1),
+    )
+    .await;
+    range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap();
+    let healthy = range.in_state(inverse, "healthy").await;
+    assert_eq!(serials(&healthy), [range.fleet.serial(0)], "{healthy:#?}");
+    assert_eq!(healthy[0]["version"], had);
+    assert!(range.in_state(inverse, "skipped").await.is_empty(), "the other one is not in it");
+    range.counts_hold(inverse).await;
+}
+
+#[tokio::test]
+async fn a_script_that_ran_before_its_device_did_not_come_is_taken_back_too() {
+    let range = Range::start(2, |options| options.seed = 7).await;
+    let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
+    let undo = range.api.store("plain.rsc", b"/system identity set name=plain\n").await;
+    let change = json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo });
+    let id = range.begin(change, at_once()).await;
+    range.until(&id, "completed").await;
+    // As if neither had come when it was tried again, and the second one not before either.
+    for sql in [
+        "update rollout_devices set state = 'timed_out' where rollout_id = $1::uuid",
+        "update rollout_waves set timed_out = healthy, healthy = 0 where rollout_id = $1::uuid",
+    ] {
+        alter(&range, sql, &id).await;
+    }
+    alter(
+        &range,
+        "update jobs j set attempts = 0 from device_facts f
+         where j.device_id = f.device_id and f.serial = $1 and j.kind = 'download'",
+        &range.fleet.serial(1),
+    )
+    .await;
+    range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+    let back = range.until(&id, "rolled_back").await;
+    let inverse = back["inverse_id"].as_str().unwrap();
+    let healthy = range.in_state(inverse, "healthy").await;
+    assert_eq!(serials(&healthy), [range.fleet.serial(0)], "{healthy:#?}");
+    assert_eq!(range.rollout(inverse).await["waves"][0]["total"], 1);
+}
+
+#[tokio::test]
+async fn an_order_at_a_site_that_closes_is_called_back_however_many_are_open_elsewhere() {
+    const DEVICES: i32 = 520;
+    let (muster, api) = server().await;
+    api.make("/api/v1/sites", json!({ "path": "ee" })).await;
+    let site = api.make_at("/api/v1/sites", json!({ "path": "lv" })).await;
+    // The last one by its id stands alone.
+    for sql in [
+        "insert into devices (device_id, first_inform, last_inform, session_id, node, remote_addr,
+                              events, retry_count)
+         select lpad(to_hex(i), 32, '0')::uuid, now(), now(), gen_random_uuid(), 'n', '10.0.0.1',
+                '2 PERIODIC', 0
+         from generate_series(1, $1::integer) i",
+        "insert into device_facts (device_id, manufacturer, oui, product_class, serial, namespace,
+                                   auth, updated_at, site)
+         select lpad(to_hex(i), 32, '0')::uuid, 'MikroTik', 'E48D8C', 'hAP', 'S' || i,
+                'urn:dslforum-org:cwmp-1-2', 'device', now(),
+                (case when i < $1 then 'ee' else 'lv' end)::ltree
+         from generate_series(1, $1::integer) i",
+    ] {
+        sqlx::query(sql).bind(DEVICES).execute(&muster.pool).await.unwrap();
+    }
+    let mut plan = at_once();
+    plan["heed_windows"] = json!(true);
+    plan["pace"] = json!({ "concurrent": 1_000 });
+    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
+        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
+        "signal_db": null, "clients_percent": null });
+    let body = json!({ "name": "many", "change": gold(), "plan": plan,
+                       "audience": { "selector": "serial ~ \"S*\"" } });
+    let path =
+        format!("/api/v1/rollouts/{}", api.made("/api/v1/rollouts", body, "rollout_id").await);
+    api.send("POST", &format!("{path}/start"), json!({})).await;
+    eventually("all have their orders", || async {
+        (api.get(&path).await["waves"][0]["active"] == DEVICES).then_some(())
+    })
+    .await;
+    // Open for a minute, three days from now.
+    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string();
+    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
+    api.send("PATCH", &site, json!({ "windows": [window] })).await;
+    let waits = eventually("one waits again", || async {
+        let waiting = api.get(&format!("{path}/devices?state=waiting")).await;
+        waiting["items"].as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!(waits["serial"], format!("S{DEVICES}"), "{waits:#}");
+    assert_eq!(api.get(&path).await["waves"][0]["active"], DEVICES - 1);
+}
+
+#[tokio::test]
+async fn the_downloads_of_a_rollout_are_no_faster_than_its_plan() {
+    let direct = |versions: &[&str]| versions.iter().all(|version| version.starts_with("7."));
+    let range = Range::start(1, |options| options.seed = seed(1, direct)).await;
+    let version: RosVersion = "7.16.2".parse().unwrap();
+    let arch = range.fleet.handle().identity(0).arch();
+    for name in muster_sim::packages::names(&version, arch) {
+        let size = if name == "routeros" { 1_000_000 } else { 3_000 };
+        let (file, bytes) = muster_sim::packages::file(name, &version, arch, size);
+        let path = format!("/api/v1/releases/packages?name={file}");
+        let response = range.api.request("POST", &path).body(bytes).send().await.unwrap();
+        assert!(response.status().is_success(), "{file}: {}", response.text().await.unwrap());
+    }
+    // The device is away, so that its job stays open for as long as it takes to look.
+    range.fleet.finish().await;
+    let mut plan = at_once();
+    plan["pace"] = json!({ "megabits": 1 });
+    let change = json!({ "kind": "release", "version": version.to_string() });
+    let id = range.begin(change, plan).await;
+    let device =
+        eventually("it has its order", || async { range.in_state(&id, "offered").await.pop() })
+            .await;
+    let uuid = |field: &str| device[field].as_str().unwrap().parse::<Uuid>().unwrap();
+    let keys = Keys::load_or_make(&range.muster.data_dir().join("secret.key")).unwrap();
+    let link = Link {
+        kind: LinkKind::Download,
+        device_id: uuid("device_id"),
+        subject: uuid("job_id"),
+        expires: Utc::now().timestamp() + 600,
+    };
+    let list = format!("http://{}{}upgrade.xml", range.muster.cwmp, link::path(&keys, &link));
+    let http = range.muster.http();
+    let list = http.get(&list).send().await.unwrap().text().await.unwrap();
+    let (_, rest) = list.split_once("<url>").unwrap();
+    let package = rest.split_once("</url>").unwrap().0;
+
+    let began = Instant::now();
+    let bytes = http.get(package).send().await.unwrap().bytes().await.unwrap();
+    let took = began.elapsed();
+    assert!(bytes.len() >= 1_000_000, "the main package comes first: {} bytes", bytes.len());
+    assert!(took >= Duration::from_secs(7), "8 Mbit in {took:?}");
+}
