@@ -77,7 +77,8 @@ impl Range {
     /// The rollout, once it is in this state.
     pub async fn until(&self, id: &str, state: &str) -> Value {
         let path = format!("/api/v1/rollouts/{id}");
-        let end = std::time::Instant::now() + Duration::from_secs(120);
+        // A rollout and the one that takes it back may each be held by a node that is dead, for a minute.
+        let end = std::time::Instant::now() + Duration::from_secs(240);
         loop {
             let rollout = self.rollout(id).await;
             if rollout["state"] == state {

@@ -9,6 +9,7 @@ use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::{Value, json};
 
 use super::lab::{Range, quick, release};
+use crate::harness::cli::run_with;
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -29,7 +30,7 @@ fn kind(arch: &str, version: &str) -> (String, String) {
 async fn it_pauses_by_itself_when_devices_get_sick_and_goes_on_without_them() {
     let (devices, ailing) = fleet();
     let sickness: Sickness = ailing.parse().unwrap();
-    let range = Range::start(devices, |options| {
+    let mut range = Range::start(devices, |options| {
         options.sickness = ailing.parse().unwrap();
         options.seed = 5;
     })
@@ -75,7 +76,14 @@ async fn it_pauses_by_itself_when_devices_get_sick_and_goes_on_without_them() {
     assert_eq!((archs.len(), generations.len()), (4, 2), "{kinds:?}");
 
     range.order(&id, "start", json!({})).await;
-    let paused = range.until(&id, "paused").await;
+    // Somebody follows it on a command line, until it waits for somebody.
+    let token = range.muster.token();
+    let env = [("MUSTER_TOKEN", token.as_str())];
+    let args = ["rollouts", "follow", id.as_str()];
+    let follow = |code: i32| run_with(&range.muster, &env, &args, code);
+    let (paused, told) = tokio::join!(range.until(&id, "paused"), follow(1));
+    assert!(told.out.lines().count() > 1, "{}", told.out);
+    assert!(told.err.contains("waits for somebody"), "{}", told.err);
     assert_eq!((&paused["paused_by"], &paused["wave"]), (&json!("gate"), &json!(1)), "{paused:#}");
     let reason = paused["reason"].as_str().unwrap();
     assert!(reason.contains("failed"), "{reason}");
@@ -104,6 +112,7 @@ async fn it_pauses_by_itself_when_devices_get_sick_and_goes_on_without_them() {
         }
         assert!(rounds <= most, "{rollout:#}");
     }
+    assert!(follow(0).await.out.contains("completed"));
     range.counts_hold(&id).await;
     assert_eq!(range.most_upgrades().await, 1, "nobody was sent the same twice");
     for device in range.in_state(&id, "healthy").await {

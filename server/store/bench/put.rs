@@ -45,9 +45,15 @@ enum Extent {
 /// those by itself: each other time of `delivered_at` is one more. Who it became is found out beside
 /// this. Claim and site are written where they come of a decision.
 pub async fn put_board(conn: &mut PgConnection, board: &BoardRow) -> Result<(), sqlx::Error> {
+    // Two benches that see it at once write one after the other, also where it has no row to lock yet.
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtext('muster.boards'), hashtext($1))",
+        board.mac
+    )
+    .execute(&mut *conn)
+    .await?;
     let held = sqlx::query_as!(
         Held,
-        // Two benches that see it at once write one after the other.
         "select bench_id, state, reason, delivered_at, done, install_until, updated_at
          from bench_boards where mac = $1 for update",
         board.mac
