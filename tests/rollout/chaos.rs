@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::lab::{Range, quick, release};
+use super::lab::{Range, quick, release, unlimited};
 use crate::harness::{Muster, eventually};
 
 /// Devices of a rollout that are under way.
@@ -105,7 +105,7 @@ async fn under_way(devices: u32) -> (Range, Muster, String) {
 
 /// In three waves, without an error condition.
 fn plan() -> Value {
-    quick(json!({ "percent": null, "count": null, "then": "pause" }))
+    quick(unlimited())
 }
 
 #[tokio::test]

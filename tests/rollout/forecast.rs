@@ -3,8 +3,7 @@
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::lab::{Range, release};
-use super::more::{at_once, gold, place, seed};
+use super::lab::{Range, at_once, gold, place, release, seed};
 
 async fn dry_run(range: &Range, change: Value, plan: Value) -> Value {
     let draft = json!({ "name": "dry", "change": change, "plan": plan,

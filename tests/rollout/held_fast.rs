@@ -5,20 +5,14 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::lab::{Range, quick};
+use super::lab::{CODE, Range, gold, quick, unlimited};
 use crate::harness::eventually;
 use crate::harness::kit::{Api, device_path, raw_device, server, texts};
 use crate::harness::talk::introduce;
 
-const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
-
-fn gold() -> Value {
-    json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] })
-}
-
 /// These waves, quick, without an error condition.
 fn plan(waves: Value) -> Value {
-    let mut plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    let mut plan = quick(unlimited());
     plan["waves"] = waves;
     plan
 }

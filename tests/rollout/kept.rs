@@ -4,8 +4,7 @@ use muster_cwmp::rpc::Request;
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::{Value, json};
 
-use super::lab::Range;
-use super::more::{at_once, serials};
+use super::lab::{Range, at_once, serials};
 use crate::harness::eventually;
 use crate::harness::kit::{Api, raw_device};
 use crate::harness::talk::Talk;

@@ -5,10 +5,14 @@ use std::time::Duration;
 use muster_routeros::arch::Arch;
 use muster_routeros::version::RosVersion;
 use muster_sim::FleetOptions;
+use muster_sim::profile::Identity;
 use serde_json::{Value, json};
 
 use crate::harness::Muster;
-use crate::harness::kit::{Api, Fleet};
+use crate::harness::kit::{Api, Fleet, device_path};
+
+/// A parameter that every simulated device has, and that changes nothing.
+pub const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 
 /// What no test waits for: devices may be called as often as it takes.
 const SETTINGS: &[(&str, &str)] = &[("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1")];
@@ -171,4 +175,48 @@ pub fn quick(error: Value) -> Value {
         "success": { "percent": 60.0, "minimum": 1 }, "retries": 0,
         "checks": { "missed_informs": null },
     })
+}
+
+/// No error condition.
+pub fn unlimited() -> Value {
+    json!({ "percent": null, "count": null, "then": "pause" })
+}
+
+/// One wave of all, quick.
+pub fn at_once() -> Value {
+    let mut plan = quick(unlimited());
+    plan["waves"] = json!([{ "take": "rest" }]);
+    plan
+}
+
+/// Something to roll out that takes no reboot.
+pub fn gold() -> Value {
+    json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] })
+}
+
+/// A seed whose first devices all run something older than 7.16.1, and pass.
+pub fn seed(devices: u32, passes: impl Fn(&[&str]) -> bool) -> u64 {
+    let versions = |seed: &u64| -> Vec<&'static str> {
+        (0..devices).map(|index| Identity::derive(*seed, index).version).collect()
+    };
+    let fits = |seed: &u64| {
+        let versions = versions(seed);
+        !versions.contains(&"7.16.1") && passes(&versions)
+    };
+    (1_u64..).find(fits).unwrap()
+}
+
+/// Changes what is said of a device.
+pub async fn place(range: &Range, index: u32, change: Value) {
+    let path = device_path(&range.fleet.serial(index));
+    let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
+    assert_eq!(status, 200, "{told}");
+}
+
+/// The serial numbers of these, sorted.
+pub fn serials(devices: &[Value]) -> Vec<String> {
+    let mut serials: Vec<String> =
+        devices.iter().map(|d| d["serial"].as_str().unwrap().to_owned()).collect();
+    serials.sort();
+    serials
 }

@@ -4,59 +4,15 @@
 use chrono::Utc;
 use muster::files::link::{self, Link, LinkKind};
 use muster::fleet::secret::Keys;
-use muster_sim::profile::Identity;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::lab::{Range, quick, release};
+use super::lab::{CODE, Range, at_once, gold, place, quick, release, seed, serials};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
 
-const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
-
-/// No error condition.
-fn unlimited() -> Value {
-    json!({ "percent": null, "count": null, "then": "pause" })
-}
-
-/// One wave of all, quick.
-pub(super) fn at_once() -> Value {
-    let mut plan = quick(unlimited());
-    plan["waves"] = json!([{ "take": "rest" }]);
-    plan
-}
-
-pub(super) fn gold() -> Value {
-    json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] })
-}
-
-/// A seed whose first devices all run something older than 7.16.1, and pass.
-pub(super) fn seed(devices: u32, passes: impl Fn(&[&str]) -> bool) -> u64 {
-    let versions = |seed: &u64| -> Vec<&'static str> {
-        (0..devices).map(|index| Identity::derive(*seed, index).version).collect()
-    };
-    let fits = |seed: &u64| {
-        let versions = versions(seed);
-        !versions.contains(&"7.16.1") && passes(&versions)
-    };
-    (1_u64..).find(fits).unwrap()
-}
-
-/// Changes what is said of a device.
-pub(super) async fn place(range: &Range, index: u32, change: Value) {
-    let path = device_path(&range.fleet.serial(index));
-    let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
-    assert_eq!(status, 200, "{told}");
-}
-
-pub(super) fn serials(devices: &[Value]) -> Vec<String> {
-    let mut serials: Vec<String> =
-        devices.iter().map(|d| d["serial"].as_str().unwrap().to_owned()).collect();
-    serials.sort();
-    serials
-}
 
 #[tokio::test]
 async fn a_script_is_taken_back_by_its_undo_script() {

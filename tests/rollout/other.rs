@@ -4,11 +4,9 @@ use muster_sim::profile::Identity;
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::json;
 
-use super::lab::{Range, quick, release};
+use super::lab::{CODE, Range, gold, quick, release, unlimited};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
-
-const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 
 #[tokio::test]
 async fn parameters_are_written_and_taken_back() {
@@ -18,8 +16,8 @@ async fn parameters_are_written_and_taken_back() {
         let serial = range.fleet.serial(index);
         had.push((serial.clone(), range.api.known(&serial, CODE).await[0].1.clone()));
     }
-    let change = json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] });
-    let plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    let change = gold();
+    let plan = quick(unlimited());
     let id = range.begin(change, plan).await;
     range.until(&id, "completed").await;
     for (serial, _) in &had {
@@ -49,8 +47,8 @@ async fn the_farthest_go_first_and_those_that_back_each_other_up_never_together(
         let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
         assert_eq!(status, 200, "{told}");
     }
-    let change = json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] });
-    let mut plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    let change = gold();
+    let mut plan = quick(unlimited());
     plan["order"] = json!("topology");
     plan["waves"] = json!([{ "take": "rest" }]);
     let id = range.begin(change, plan).await;
@@ -91,7 +89,7 @@ async fn who_backs_up_a_failed_device_waits_until_somebody_says_what_becomes_of_
         assert_eq!(status, 200, "{told}");
     }
     // The wave of the one that fails is good all the same: its gate holds nobody.
-    let mut plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    let mut plan = quick(unlimited());
     plan["success"] = json!({ "percent": 0.0, "minimum": 0 });
     let canary = format!("serial:{}", serial(0));
     plan["waves"] = json!([{ "take": { "devices": [canary] } }, { "take": "rest" }]);

@@ -2,13 +2,9 @@
 
 use serde_json::json;
 
-use super::lab::{Range, quick, release};
+use super::lab::{Range, quick, release, unlimited};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
-
-fn unlimited() -> serde_json::Value {
-    json!({ "percent": null, "count": null, "then": "pause" })
-}
 
 #[tokio::test]
 async fn four_eyes_an_approved_wave_a_pause_and_an_abort() {

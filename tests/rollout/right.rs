@@ -10,8 +10,7 @@ use muster_routeros::version::RosVersion;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::lab::{Range, release};
-use super::more::{at_once, gold, place, seed, serials};
+use super::lab::{Range, at_once, gold, place, release, seed, serials};
 use crate::harness::eventually;
 use crate::harness::kit::server;
 

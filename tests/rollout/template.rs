@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::lab::{Range, quick};
+use super::lab::{Range, quick, unlimited};
 use crate::harness::kit::device_path;
 
 const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
 
 /// One wave of all, quick, without an error condition.
 fn at_once() -> Value {
-    let mut plan = quick(json!({ "percent": null, "count": null, "then": "pause" }));
+    let mut plan = quick(unlimited());
     plan["waves"] = json!([{ "take": "rest" }]);
     plan
 }
