@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use muster_cwmp::rpc::{Request, Response};
 use serde_json::{Value, json};
 
+use crate::harness::eventually;
 use crate::harness::kit::{Api, Fleet, device_path, raw_device, server, texts};
 use crate::harness::talk::{Talk, begun, introduce, key_of, transferred};
 
@@ -113,6 +114,36 @@ async fn a_change_is_called_back_where_nothing_could_be_kept() {
 }
 
 #[tokio::test]
+async fn an_empty_file_and_one_that_cannot_be_stored_keep_nothing() {
+    let (muster, api) = raw_device("EMPTY").await;
+    let rename = async |from: &str, to: &str| {
+        let sql = format!("alter table device_backups rename column {from} to {to}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&muster.pool).await.unwrap();
+    };
+    let export = "# 2026-11-22 02:00:00 by RouterOS 7.16.1\n/ip dns\nset servers=9.9.9.9\n";
+    for (body, stored, refusal) in [("", true, 400), (export, false, 503)] {
+        let reset = api.queue("EMPTY", json!({ "kind": "factory_reset" })).await;
+        if !stored {
+            rename("sha256", "elsewhere").await;
+        }
+        let mut talk = Talk::open(muster.cwmp, "EMPTY", &["2 PERIODIC"]).await;
+        let Request::Upload(call) = talk.asked().clone() else { panic!("{:?}", talk.request) };
+        let path = call.url.splitn(4, '/').nth(3).unwrap();
+        let put = muster.http().put(format!("http://{}/{path}", muster.cwmp)).body(body);
+        assert_eq!(put.send().await.unwrap().status(), refusal);
+        talk.answer(Response::Upload(begun())).await;
+        if !stored {
+            rename("elsewhere", "sha256").await;
+        }
+        let events = ["7 TRANSFER COMPLETE", &format!("M Upload|{}", call.command_key)];
+        let report = vec![transferred(&call.command_key, 0)];
+        Talk::reporting(muster.cwmp, "EMPTY", &events, report).await.agree().await;
+        let job = api.job_in(&reset, &["cancelled"]).await;
+        assert!(job["note"].as_str().unwrap().contains("could not be kept"), "{job}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_ordered_without_a_backup_does_not_wait_for_one() {
     let (muster, api) = raw_device("MIXED").await;
     let reset = json!({ "kind": "factory_reset" });
@@ -190,6 +221,36 @@ async fn a_trial_that_came_to_nothing_is_none() {
     // With its device the trial is gone.
     assert_eq!(api.call("DELETE", &device_path("SECOND"), None).await.0, 204);
     api.queue("FIRST", factory(&artifact)).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_while_it_is_ordered_is_missed() {
+    let (muster, api) = raw_device("LATE").await;
+    let file = api.store("change.rsc", b"/ip dns set servers=9.9.9.9\n").await;
+    let order = download(&file, json!({ "type": "alter" }));
+    let mut tx = muster.pool.begin().await.unwrap();
+    let delete = "delete from artifacts where artifact_id = $1::text::uuid";
+    sqlx::query(delete).bind(&file).execute(&mut *tx).await.unwrap();
+    let remove = async {
+        eventually("both wait", || async {
+            let waiting = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&muster.pool).await.unwrap();
+            (waiting >= 2).then_some(())
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let jobs = format!("{}/jobs", device_path("LATE"));
+    let many = json!({ "selector": "online", "expected": 1, "job": order });
+    let (one, all, ()) = tokio::join!(
+        api.call("POST", &jobs, Some(order.clone())),
+        api.call("POST", BULK, Some(many)),
+        remove
+    );
+    assert_eq!((one.0, &one.1["pointer"]), (422, &json!("/artifact_id")), "{}", one.1);
+    assert_eq!((all.0, &all.1["pointer"]), (422, &json!("/job/artifact_id")), "{}", all.1);
+    assert_eq!(line(&api, "LATE").await, [""; 0]);
 }
 
 #[tokio::test]

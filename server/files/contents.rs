@@ -72,11 +72,13 @@ impl Purpose {
 }
 
 impl Purpose {
-    /// Whether somebody waits for what the file says, and it is lost with the file.
+    /// Whether somebody waits for what the file says, and it is lost with the file. A change waits for
+    /// the configuration that is kept before it.
     pub(super) fn is_awaited(self) -> bool {
         match self {
             Self::Inspection(_) | Self::Script(_) | Self::Sent(_) | Self::Alter(_) => true,
-            Self::Keep | Self::Backup(_) => false,
+            Self::Backup(cause) => cause == Cause::Change,
+            Self::Keep => false,
         }
     }
 }
@@ -225,7 +227,8 @@ async fn is_taken(conn: &mut PgConnection, wanted: &Row) -> Result<bool, Error> 
     Ok(job.is_none_or(|job| may_have_run(&job)))
 }
 
-/// Keeps a configuration in the device's history.
+/// Keeps a configuration in the device's history. What is kept before a change is refused where nothing
+/// came, as of a device whose storage is full: its job is not done, and the change is called back.
 async fn backed_up(
     app: &App,
     link: &Link,
@@ -233,6 +236,9 @@ async fn backed_up(
     cause: Cause,
 ) -> Result<(), Error> {
     let (device_id, job_id, at) = (link.device_id, link.subject, row.created_at);
+    if row.size == 0 && cause == Cause::Change {
+        return Err(Error::invalid("", "there is nothing in this file"));
+    }
     let read = configuration(app, row).await?;
     let mut gone = Vec::new();
     let mut tx = app.pool.begin().await?;

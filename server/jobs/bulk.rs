@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::before::{self, Keep};
-use super::queue::Order;
+use super::queue::{self, Order};
 use crate::access::grant::Reach;
 use crate::error::Error;
 use crate::fleet::secret::Keys;
@@ -40,7 +40,8 @@ pub struct Stopped {
 
 /// Makes the job on each device; whose it is in `order` does not matter. The devices are in order of
 /// their ids, as everything is that locks several. Those that are not `within` any more are left
-/// out. The configuration of those in `keep` is kept first. `clock` tells the time of each batch: whoever follows events misses none of a long order.
+/// out. The configuration of those in `keep` is kept first. `clock` tells the time of each batch:
+/// whoever follows events misses none of a long order.
 ///
 /// # Errors
 /// [`Stopped`] by the first failure that is not a device's own.
@@ -76,6 +77,7 @@ async fn create_batch(
     now: DateTime<Utc>,
 ) -> Result<Made, Error> {
     let mut tx = pool.begin().await?;
+    queue::check_artifact(&mut tx, &order.spec).await?;
     let mut made = Made::default();
     for device_id in devices {
         store::lock_device(&mut tx, *device_id).await?;

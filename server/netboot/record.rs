@@ -314,7 +314,9 @@ async fn store(app: &Shared, writes: &[Write]) -> Result<(), sqlx::Error> {
     if writes.is_empty() {
         return Ok(());
     }
+    let macs: Vec<String> = writes.iter().map(|write| write.row.mac.clone()).collect();
     let mut tx = app.pool.begin().await?;
+    bench::lock_boards(&mut tx, &macs).await?;
     for write in writes {
         bench::put_board(&mut tx, &write.row).await?;
         if let Some(log) = &write.log {

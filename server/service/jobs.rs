@@ -119,7 +119,6 @@ pub async fn create(
     ctx.require(Right::Operate)?;
     order.check()?;
     let device = devices::find(app, ctx, device, Right::Operate).await?;
-    queue::check_artifact(&app.pool, &order.spec).await?;
     let keep = care::keep(app, &order.spec, order.backup, &[device.device_id]).await?;
     let keeps = keep.of(device.device_id);
     let order = order.by(&ctx.actor.name, device.device_id);
@@ -277,7 +276,9 @@ async fn begin(
 ) -> Result<(Uuid, Vec<Uuid>), Error> {
     ctx.require(Right::Operate)?;
     order.check().map_err(in_job)?;
-    queue::check_artifact(&app.pool, &order.spec).await.map_err(in_job)?;
+    let mut conn = app.pool.acquire().await?;
+    queue::check_artifact(&mut conn, &order.spec).await.map_err(in_job)?;
+    drop(conn);
     let devices = many::found(app, ctx, which, expected).await?;
     let (bulk_id, kind) = (Uuid::now_v7(), order.spec.kind());
     tracing::info!(bulk.id = %bulk_id, devices = expected, kind, by = ctx.actor.name, "bulk job");

@@ -32,7 +32,7 @@ pub use profiles::{
     Profile, delete_profile, ensure_builtin_profiles, get_profile, list_profiles, lock_profiles,
     profile_in_use, profiles, put_profile,
 };
-pub use put::{interrupted, put_board};
+pub use put::{interrupted, lock_boards, put_board};
 pub use turns::{TURN, end_turn, is_served, take_turn};
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,7 +1,8 @@
-//! Turns that end before their time: no wire is needed.
+//! What two benches settle in the database: turns that end before their time, and boards that both write.
+//! No wire is needed.
 
 use chrono::Utc;
-use muster::store::bench::{TURN, end_turn, take_turn};
+use muster::store::bench::{TURN, end_turn, lock_boards, take_turn};
 use uuid::Uuid;
 
 use crate::harness::kit::server;
@@ -20,4 +21,19 @@ async fn a_bench_that_gives_its_turn_back_leaves_the_board_to_another() {
     end_turn(pool, mac, one).await.unwrap();
     assert!(take(other).await);
     assert!(!take(one).await);
+}
+
+#[tokio::test]
+async fn two_benches_that_write_the_same_boards_do_not_wait_for_each_other() {
+    let (muster, _) = server().await;
+    let macs: Vec<String> = (0..40).map(|n| format!("02:4D:42:00:02:{n:02X}")).collect();
+    let back: Vec<String> = macs.iter().rev().cloned().collect();
+    let write = async |macs: &[String]| {
+        for _ in 0..50 {
+            let mut tx = muster.pool.begin().await.unwrap();
+            lock_boards(&mut tx, macs).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    };
+    tokio::join!(write(&macs), write(&back));
 }

@@ -6,6 +6,7 @@
 //! exports, and what it hides: [`lacks`] says what that is.
 
 use chrono::{DateTime, Utc};
+use muster_routeros::apply::RESCUE;
 use muster_routeros::lex;
 use muster_routeros::quote::quote;
 
@@ -58,7 +59,12 @@ pub fn script(export: &[u8], at: DateTime<Utc>, acs_url: &str, login: Option<&Lo
     let at = at.format("%Y-%m-%d %H:%M:%S UTC");
     let head = format!("# restored by Muster: the configuration of {at}\n{DELAY}\n{back}\n");
     let end = if export.ends_with(b"\n") { "" } else { "\n" };
-    let tail = format!("{end}{back}\n");
+    // An export of just after a script still has the way back of that script, which would load what was
+    // there before it.
+    let tail = format!(
+        "{end}:do {{ /system scheduler remove [find name={}] }} on-error={{}}\n{back}\n",
+        quote(RESCUE)
+    );
     [head.as_bytes(), export, tail.as_bytes()].concat()
 }
 
@@ -123,7 +129,19 @@ mod tests {
         let export = b"/interface bridge\r\nadd comment=\"\xe4\" name=b";
         let made = script(export, DateTime::UNIX_EPOCH, "http://acs/", None);
         let at = made.windows(export.len()).position(|part| part == export).unwrap();
-        assert!(made[at + export.len()..].starts_with(b"\n/tr069-client set "));
+        assert!(made[at + export.len()..].starts_with(b"\n:do {"));
+    }
+
+    #[test]
+    fn the_way_back_of_an_old_script_is_not_given_back() {
+        let export = "/system scheduler\nadd interval=10m name=muster-rescue on-event=x\n";
+        let made = script(export.as_bytes(), DateTime::UNIX_EPOCH, "http://acs/", None);
+        let made = String::from_utf8(made).unwrap();
+        let (_, after) = made.split_once("on-event=x\n").unwrap();
+        assert!(
+            after.contains("/system scheduler remove [find name=\"muster-rescue\"]"),
+            "{after}"
+        );
     }
 
     #[test]

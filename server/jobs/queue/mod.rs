@@ -193,10 +193,11 @@ pub async fn cancel(
     store::of_device(conn, device_id, job_id).await?.ok_or_else(unknown)
 }
 
-/// Refuses a job whose file does not exist, and an upgrade whose packages do not make one.
-pub async fn check_artifact(pool: &sqlx::PgPool, spec: &JobSpec) -> Result<(), Error> {
+/// Refuses a job whose file does not exist, and an upgrade whose packages do not make one. The file stays
+/// until the transaction ends, from when on the job is there that needs it.
+pub async fn check_artifact(conn: &mut PgConnection, spec: &JobSpec) -> Result<(), Error> {
     if let JobSpec::Upgrade { version, packages: ids } = spec {
-        let stored = packages::by_ids(pool, ids).await?;
+        let stored = packages::by_ids(&mut *conn, ids).await?;
         return match release::obstacle(version, ids, &stored, None) {
             Some(why) => Err(Error::invalid("/packages", why)),
             None => Ok(()),
@@ -205,8 +206,8 @@ pub async fn check_artifact(pool: &sqlx::PgPool, spec: &JobSpec) -> Result<(), E
     let (JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. }) = spec else {
         return Ok(());
     };
-    match artifacts::get(pool, d.artifact_id).await? {
-        Some(_) => Ok(()),
-        None => Err(Error::invalid("/artifact_id", format!("no artifact {}", d.artifact_id))),
+    match artifacts::keep(conn, &[d.artifact_id]).await?.is_empty() {
+        false => Ok(()),
+        true => Err(Error::invalid("/artifact_id", format!("no artifact {}", d.artifact_id))),
     }
 }

@@ -12,6 +12,7 @@ use crate::ctx::{App, Ctx};
 use crate::desired::{reconcile, world};
 use crate::error::Error;
 use crate::jobs::before::{Keep, is_risky};
+use crate::jobs::queue;
 use crate::jobs::spec::{DownloadFile, JobSpec};
 use crate::store::artifacts;
 use crate::store::factory_trials::{self as trials, Trial};
@@ -54,8 +55,8 @@ pub(super) async fn keep(
     Ok(Keep::AllBut(others))
 }
 
-/// Lets a new job take a factory configuration to its device: to the first, or to any once that one is
-/// back with it.
+/// Lets a new job take its file to its device: a factory configuration to the first, or to any once that
+/// one is back with it; what else there is, if it is there.
 ///
 /// # Errors
 /// [`Error::Conflict`] while another device has it or is to get it; [`Error::Invalid`] where the file is
@@ -66,7 +67,9 @@ pub(super) async fn admit(
     spec: &JobSpec,
     job: &Job,
 ) -> Result<(), Error> {
-    let Some(artifact_id) = factory_configuration(spec) else { return Ok(()) };
+    let Some(artifact_id) = factory_configuration(spec) else {
+        return queue::check_artifact(conn, spec).await;
+    };
     // A statement of its own, and the device's row was locked before: what follows sees what others did
     // who had the lock. One statement that waits sees the trial as it is by then, but no new job.
     if artifacts::lock(conn, artifact_id).await?.is_none() {

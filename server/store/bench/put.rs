@@ -40,18 +40,26 @@ enum Extent {
     Nothing,
 }
 
-/// Writes a board as the bench knows it, but for what people say of it: `install` and `install_until`
+/// Locks the boards with these MAC addresses until the transaction ends, also those that have no row
+/// yet. Two benches that see the same ones at once write one after the other: all are locked before the
+/// first is written, and in one order, whatever order they came in.
+pub async fn lock_boards(conn: &mut PgConnection, macs: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtext('muster.boards'), of_mac)
+         from (select distinct hashtext(mac) as of_mac from unnest($1::text[]) as mac
+               order by of_mac) as boards",
+        macs
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes a board that is locked as the bench knows it, but for what people say of it: `install` and `install_until`
 /// stay as they are in the row, `done` is only set, and only by a delivery, and `deliveries` counts
 /// those by itself: each other time of `delivered_at` is one more. Who it became is found out beside
 /// this. Claim and site are written where they come of a decision.
 pub async fn put_board(conn: &mut PgConnection, board: &BoardRow) -> Result<(), sqlx::Error> {
-    // Two benches that see it at once write one after the other, also where it has no row to lock yet.
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtext('muster.boards'), hashtext($1))",
-        board.mac
-    )
-    .execute(&mut *conn)
-    .await?;
     let held = sqlx::query_as!(
         Held,
         "select bench_id, state, reason, delivered_at, done, install_until, updated_at
