@@ -67,6 +67,8 @@ pub(super) struct Decision {
     pub row: Row,
     /// Jobs to make, in this order, each with its key.
     pub jobs: Vec<(JobSpec, String)>,
+    /// When the upgrade among them is given up; `None` = it may wait as long as any job.
+    until: Option<DateTime<Utc>>,
     /// Jobs that bring what is not wanted any more.
     pub cancel: Vec<Uuid>,
     /// What differs since it was compared last, although nobody wanted anything else.
@@ -86,6 +88,7 @@ impl Decision {
         Self {
             row,
             jobs: Vec::new(),
+            until: None,
             cancel: Vec::new(),
             drifted: Vec::new(),
             changed: false,
@@ -187,14 +190,11 @@ pub(super) async fn decide(
     let is_changed = subject.row.effective_hash.as_deref() != Some(&hash);
     let is_begun =
         awaits_log(&open) || open.iter().any(|job| job.state != "queued" || job.attempts > 0);
-    let is_offered = !is_begun && upgrade::is_offered(&open);
-    let is_late = is_offered && upgrade::closed(world, subject, now).is_some();
+    let upgrades = open.iter().any(|job| job.key == format!("{KEY}{UPGRADE}"));
+    let is_late = upgrades && upgrade::closed(world, subject, now).is_some();
     if is_begun || !(open.is_empty() || is_changed || is_late) {
         // Whoever ends them has it compared.
         let is_changing = open.iter().any(|job| changes(&job.key));
-        if is_offered {
-            decision.row.due_at = upgrade::watched(world, subject, now);
-        }
         let words = "its jobs are under way".to_owned();
         return Ok(if is_changing { decision.pends(words) } else { decision.stays() });
     }

@@ -45,7 +45,9 @@ pub(in crate::desired) async fn carry_out(
     for (at, (spec, key)) in std::mem::take(&mut decision.jobs).into_iter().enumerate() {
         let configures = matches!(spec, JobSpec::Configure { .. });
         let alone = changes(&key);
+        let upgrades = matches!(spec, JobSpec::Upgrade { .. });
         let order = Order {
+            expires_at: decision.until.filter(|_| upgrades),
             idempotency_key: Some(key),
             wake: wake && at == last,
             ..Order::own(id, spec, "")

@@ -42,6 +42,10 @@ pub(super) fn hear(decision: &mut Decision, subject: &Subject, now: DateTime<Utc
         if is_done || !(changes(&job.key) || job.key == format!("{KEY}{READ}")) {
             continue;
         }
+        // Nobody refused it: its window closed before the device had taken it, or the device was away.
+        if job.key == format!("{KEY}{UPGRADE}") && job.state == "expired" {
+            continue;
+        }
         if job.key == format!("{KEY}{CONFIGURE}") {
             (row.script_sha256, row.script_report) = (None, None);
         }

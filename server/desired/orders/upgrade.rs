@@ -6,16 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::before::before_change;
 use super::newness::is_new;
 use super::{Decision, RELEASE, UPGRADE, only_told};
-use crate::desired::KEY;
 use crate::desired::differ::earlier;
 use crate::desired::effective::Layered;
 use crate::desired::reconcile::Subject;
 use crate::desired::release::{self, Step};
 use crate::desired::world::World;
-use crate::store::desired::OwnJob;
-
-/// So often it is looked whether a window has closed before the device took its order.
-const WATCHED: TimeDelta = TimeDelta::minutes(5);
 
 /// The release; true = the rest waits for it.
 pub(super) fn release(
@@ -46,7 +41,9 @@ pub(super) fn release(
             decision.order(spec, UPGRADE);
             decision.differs(name, &wanted.from, wanted.from.words(), true);
             tell(decision, wanted, subject);
-            decision.row.due_at = watched(world, subject, now);
+            // Who has not taken it when the window closes does not get it any more, to the second.
+            let hours = world.hours(subject.facts.site.as_deref());
+            decision.until = hours.and_then(|hours| hours.closes(now));
             true
         }
         Step::Tell(why) => {
@@ -79,21 +76,4 @@ pub(super) fn closed(
     let whose = hours.site.as_deref().unwrap_or("its site");
     let local = until.with_timezone(&hours.time_zone).format("%Y-%m-%d %H:%M %Z");
     Some((until, format!("waits for the maintenance window of {whose}: {local}")))
-}
-
-/// When it is looked at again while nobody has taken its upgrade; `None` = there are no windows that
-/// could close.
-pub(super) fn watched(
-    world: &World,
-    subject: &Subject,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let hours = world.hours(subject.facts.site.as_deref())?;
-    (!hours.windows.is_empty()).then(|| now + WATCHED)
-}
-
-/// Whether one of these is an upgrade that nobody has taken.
-pub(super) fn is_offered(open: &[&OwnJob]) -> bool {
-    let key = format!("{KEY}{UPGRADE}");
-    open.iter().any(|job| job.key == key && job.state == "queued" && job.attempts == 0)
 }

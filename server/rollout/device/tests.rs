@@ -5,6 +5,7 @@ use super::*;
 use crate::jobs::machine::impossible;
 use crate::rollout::fault::Class;
 use crate::rollout::plan::{Checks, Plan};
+use crate::rollout::reconcile::inverse::plan_back;
 
 mod health;
 mod kept;

@@ -125,8 +125,11 @@ pub(crate) fn plan_back(plan: &Plan, calm: bool) -> Plan {
         blackout: if calm { plan.blackout.clone() } else { Vec::new() },
         // What is sick may not be able to send what it has, and that is not worth keeping.
         backup: false,
-        // Compared with what it was while it was sick it would never be well.
+        // Compared with what it was while it was sick it would never be well; and one that crashes just
+        // before it goes back crashed of what is taken back. If it crashes afterwards, it restarts.
         checks: Checks {
+            crash: false,
+            uptime: plan.checks.uptime || plan.checks.crash,
             wan: false,
             radios: false,
             cpu_points: None,

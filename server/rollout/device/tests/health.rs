@@ -99,3 +99,28 @@ fn a_healthy_device_may_still_get_sick() {
     let quiet = Seen { sample: Sample { wan_up: Some(false), ..sample() }, ..base() };
     assert_eq!(look(&well, &quiet, &plan, at(16)).state, DeviceState::Healthy);
 }
+
+#[test]
+fn who_crashed_of_what_is_taken_back_is_well_once_it_is_back() {
+    let plan = plan_back(&Plan::default(), false);
+    let verifies = Device {
+        from_version: Some("7.16.1".to_owned()),
+        changed_at: Some(at(5)),
+        deadline_at: Some(at(20)),
+        baseline: Some(sample()),
+        ..device(DeviceState::Verifying, vec![upgrade("7.12.1")])
+    };
+    let crash = Sample { crash: Some(at(4).to_rfc3339()), uptime: Some(60), ..sample() };
+    let read = Seen { refreshed_at: Some(at(6)), sample: crash, ..seen(6, "7.12.1") };
+    let next = look(&verifies, &read, &plan, at(6));
+    assert_eq!((next.state, next.reason), (DeviceState::Healthy, None));
+    // It crashes of what it went back to.
+    let again = Seen {
+        last_boot: Some(at(9)),
+        refreshed_at: Some(at(10)),
+        ..Seen { sample: read.sample.clone(), ..seen(10, "7.12.1") }
+    };
+    let next = look(&verifies, &again, &plan, at(10));
+    assert_eq!(next.state, DeviceState::Failed);
+    assert!(next.reason.unwrap().contains("restarted by itself"));
+}
