@@ -2,8 +2,9 @@
 //!
 //! The devices are played here: each sends whatever a test says to the URL of an upload job.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use muster::files::link::{self, Link, LinkKind};
+use muster::fleet::backup::{self, Cause, Sent};
 use muster::fleet::secret::Keys;
 use muster_cwmp::rpc::{Request, Response};
 use serde_json::{Value, json};
@@ -17,10 +18,10 @@ const SERIAL: &str = "BACKED1";
 const WORDS: &str = "overwrite the whole configuration";
 const PERIODIC: &[&str] = &["2 PERIODIC"];
 
-/// An export as RouterOS 6 writes it, with a secret in it.
+/// An export with a secret in it.
 fn export(day: u32, dns: &str) -> String {
     format!(
-        "# nov/{day}/2026 02:00:00 by RouterOS 6.49.10\n# software id = AAAA-BBBB\n#\n\
+        "# 2026-11-{day} 02:00:00 by RouterOS 7.16.1\n# software id = AAAA-BBBB\n#\n\
          # model = RBD52G-5HacD2HnD\n# serial number = {SERIAL}\n/interface pppoe-client\n\
          add disabled=no interface=ether1 name=pppoe-out1 password=hunter22 user=ann\n\
          /ip dns\nset servers={dns}\n/system identity\nset name=attic\n"
@@ -142,7 +143,7 @@ async fn no_secret_is_in_what_is_kept_or_shown() {
     let text = site.api.get(&site.path(&backups[0], "")).await;
     let body = text["text"].as_str().unwrap();
     assert!(body.contains("user=ann") && body.contains("********"), "{body}");
-    assert!(!body.contains("software id") && !body.contains("nov/22"), "{body}");
+    assert!(!body.contains("software id") && !body.contains("2026-11-22"), "{body}");
     assert_eq!(text["backup_id"], backups[0]["backup_id"]);
     let plain = site.api.request("GET", &site.path(&backups[0], ""));
     let plain = plain.header("accept", "text/plain").send().await.unwrap();
@@ -256,6 +257,23 @@ async fn of_backups_by_the_clock_that_say_the_same_one_file_is_enough() {
     assert_eq!(files["items"].as_array().unwrap().len(), 2);
     // Beside the two scripts of Muster's own.
     assert_eq!(files_in(&site.muster.data_dir().join("artifacts")), 2 + 2);
+}
+
+#[tokio::test]
+async fn a_file_with_another_secret_is_another_file() {
+    let site = Site::start(&[SERIAL]).await;
+    let clock = Some("muster:backup");
+    for (day, secret) in [(20, "hunter22"), (21, "hunter23"), (22, "hunter23")] {
+        let text = export(day, "9.9.9.9").replace("hunter22", secret).into_bytes();
+        site.send_for(SERIAL, "configuration", clock, text).await;
+    }
+    let backups = site.backups(SERIAL).await;
+    assert!(backups.iter().all(|b| b["sha256"] == backups[0]["sha256"]), "{backups:?}");
+    assert_eq!(backups[1]["artifact_id"], backups[0]["artifact_id"]);
+    let first = backups[2]["artifact_id"].as_str().unwrap();
+    let first = format!("{}/artifacts/{first}/content", device_path(SERIAL));
+    let first = site.api.request("GET", &first).send().await.unwrap();
+    assert!(first.text().await.unwrap().contains("password=hunter22"));
 }
 
 #[tokio::test]
@@ -379,6 +397,47 @@ async fn what_differs_from_the_accepted_one_is_drift_until_it_is_accepted_or_ado
     let accepted: Vec<bool> =
         site.backups(SERIAL).await.iter().map(|b| b["accepted"] == true).collect();
     assert_eq!(accepted, [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_device_drifts_in_the_moment_in_which_its_drift_is_told() {
+    let site = Site::start(&[SERIAL]).await;
+    site.send(SERIAL, &export(20, "9.9.9.9")).await;
+    site.settled().await;
+    let device_id = site.device(SERIAL).await;
+    // Nobody else compares it before this ends.
+    let mut tx = site.muster.pool.begin().await.unwrap();
+    let managed = "insert into device_desired (device_id, state) values ($1, 'in_sync')
+                   on conflict (device_id) do update set state = excluded.state";
+    sqlx::query(managed).bind(device_id).execute(&mut *tx).await.unwrap();
+    for (dns, is) in [("1.1.1.1", "drifted"), ("8.8.8.8", "drifted"), ("9.9.9.9", "in_sync")] {
+        let reading = backup::read(export(21, dns).as_bytes(), &[7; 32]).unwrap();
+        let (job_id, artifact_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let sent = Sent { device_id, job_id, artifact_id, cause: Cause::Schedule, at: Utc::now() };
+        backup::keep(&mut tx, &sent, &reading).await.unwrap();
+        let told = "select state, drifted_at from device_desired where device_id = $1";
+        let told: (String, Option<DateTime<Utc>>) =
+            sqlx::query_as(told).bind(device_id).fetch_one(&mut *tx).await.unwrap();
+        assert_eq!((told.0.as_str(), told.1.is_some()), (is, is == "drifted"), "{dns}");
+    }
+    tx.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_another_major_version_wrote_is_not_given_back() {
+    let site = Site::start(&[SERIAL]).await;
+    let old = export(20, "9.9.9.9").replace("RouterOS 7.16.1", "RouterOS 6.49.10");
+    site.send(SERIAL, &old).await;
+    site.send(SERIAL, &export(21, "9.9.9.9").replace("RouterOS 7.16.1", "RouterOS 7.2")).await;
+    let backups = site.backups(SERIAL).await;
+    let restore = async |backup: &Value| {
+        let words = Some(json!({ "confirm": WORDS }));
+        site.api.call("POST", &site.path(backup, "/restore"), words).await
+    };
+    let (status, problem) = restore(&backups[1]).await;
+    let why = problem["detail"].as_str().unwrap();
+    assert!(status == 409 && why.contains("6.49.10") && why.contains("7.16.1"), "{problem}");
+    assert_eq!(restore(&backups[0]).await.0, 201);
 }
 
 #[tokio::test]

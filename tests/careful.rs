@@ -114,14 +114,21 @@ async fn a_change_is_called_back_where_nothing_could_be_kept() {
 }
 
 #[tokio::test]
-async fn an_empty_file_and_one_that_cannot_be_stored_keep_nothing() {
+async fn what_is_empty_or_incomplete_or_cannot_be_stored_keeps_nothing() {
     let (muster, api) = raw_device("EMPTY").await;
     let rename = async |from: &str, to: &str| {
         let sql = format!("alter table device_backups rename column {from} to {to}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&muster.pool).await.unwrap();
     };
-    let export = "# 2026-11-22 02:00:00 by RouterOS 7.16.1\n/ip dns\nset servers=9.9.9.9\n";
-    for (body, stored, refusal) in [("", true, 400), (export, false, 503)] {
+    let header = "# 2026-11-22 02:00:00 by RouterOS 7.16.1\n";
+    let export = format!("{header}/ip dns\nset servers=9.9.9.9\n");
+    let cut = format!("{export}#error exporting \"/ip/ipsec\" (timeout)\n");
+    for (body, stored, answer) in [
+        ("", true, 400),
+        (header, true, 201),
+        (cut.as_str(), true, 201),
+        (export.as_str(), false, 503),
+    ] {
         let reset = api.queue("EMPTY", json!({ "kind": "factory_reset" })).await;
         if !stored {
             rename("sha256", "elsewhere").await;
@@ -129,8 +136,8 @@ async fn an_empty_file_and_one_that_cannot_be_stored_keep_nothing() {
         let mut talk = Talk::open(muster.cwmp, "EMPTY", &["2 PERIODIC"]).await;
         let Request::Upload(call) = talk.asked().clone() else { panic!("{:?}", talk.request) };
         let path = call.url.splitn(4, '/').nth(3).unwrap();
-        let put = muster.http().put(format!("http://{}/{path}", muster.cwmp)).body(body);
-        assert_eq!(put.send().await.unwrap().status(), refusal);
+        let put = muster.http().put(format!("http://{}/{path}", muster.cwmp)).body(body.to_owned());
+        assert_eq!(put.send().await.unwrap().status(), answer);
         talk.answer(Response::Upload(begun())).await;
         if !stored {
             rename("elsewhere", "sha256").await;
@@ -141,6 +148,9 @@ async fn an_empty_file_and_one_that_cannot_be_stored_keep_nothing() {
         let job = api.job_in(&reset, &["cancelled"]).await;
         assert!(job["note"].as_str().unwrap().contains("could not be kept"), "{job}");
     }
+    // What came is there, for whoever wants to see it.
+    let files = api.get(&format!("{}/artifacts", device_path("EMPTY"))).await;
+    assert_eq!(files["items"].as_array().unwrap().len(), 2, "{files}");
 }
 
 #[tokio::test]

@@ -163,30 +163,34 @@ async fn an_upgrade_is_not_taken_after_its_window_has_closed() {
     let stage = Stage::start().await;
     let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let all_day = json!([{ "days": days, "from": "00:00", "minutes": 1440 }]);
-    let site = json!({ "path": "riga", "time_zone": "UTC", "windows": all_day });
-    stage.api.make_at("/api/v1/sites", site).await;
+    let site = json!({ "path": "riga", "time_zone": "UTC", "windows": in_three_days() });
+    let site = stage.api.make_at("/api/v1/sites", site).await;
     stage.make("/api/v1/claims", json!({ "serial": "LATE1", "site": "riga" })).await;
     upload(&stage.api, RELEASE).await;
     stage.want("home", true, json!({ "release": RELEASE, "check_every_hours": 0 })).await;
     let board = stage.board("LATE1", Plan::Keeps);
-    board.session(PERIODIC).await;
+    let waits = |desired: &Value| {
+        let why = |one: &Value| words(&one["words"]).contains("maintenance window of riga");
+        desired["state"] == "drifted" && told(desired, "release").is_some_and(why)
+    };
+    board.until("it waits for its window", waits).await;
+    stage.settled().await;
+    stage.change("PATCH", &site, json!({ "windows": all_day })).await;
     board.ordered("upgrade", 1).await;
+    stage.settled().await;
     let closes = stage.times("select expires_at from jobs where kind = 'upgrade'").await[0];
     assert_eq!(closes.time(), chrono::NaiveTime::MIN, "the end of a day");
     assert!(closes - Utc::now() <= TimeDelta::hours(24), "{closes}");
 
     // The time has passed, and nobody has looked yet.
     let windows = serde_json::to_string(&in_three_days()).unwrap();
-    let sites = sqlx::query("update sites set windows = $1::jsonb").bind(windows);
+    let sites =
+        sqlx::query("update sites set windows = $1::jsonb, updated_at = now()").bind(windows);
     sites.execute(&stage.muster.pool).await.unwrap();
     stage.sql("update jobs set expires_at = now() where kind = 'upgrade'").await;
     board.session(PERIODIC).await;
     let late = board.jobs("upgrade").await;
     assert_eq!((&late[0]["state"], board.fetches().await), (&json!("expired"), 0));
-    let waits = |desired: &Value| {
-        let why = |one: &Value| words(&one["words"]).contains("maintenance window of riga");
-        desired["state"] == "drifted" && told(desired, "release").is_some_and(why)
-    };
     board.until("it waits for the next one, and is not blocked", waits).await;
 }
 

@@ -22,7 +22,7 @@ const MOST: usize = 32 << 20;
 
 fn export() -> String {
     format!(
-        "# nov/22/2026 02:00:00 by RouterOS 6.49.10\n/interface pppoe-client\n\
+        "# nov/22/2026 02:00:00 by RouterOS 7.16.1\n/interface pppoe-client\n\
          add disabled=no interface=ether1 name=pppoe-out1 password={SECRET} user=ann\n\
          /system identity\nset name=attic\n"
     )

@@ -245,6 +245,17 @@ async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
     assert_eq!(found("unused").unwrap()["severity"], "warning", "{lint}");
     // Nobody must give `dns`, and then there is nothing to write.
     assert_eq!(found("render").unwrap()["severity"], "warning", "{lint}");
+    // What would fill the stack of whoever reads it does not end the server.
+    let arms = "{%elif a%}".repeat(6_000);
+    let chain = json!({ "body": format!("{{%if a%}}{arms}{{%endif%}}"), "variables": [] });
+    let lint = api.send("POST", "/api/v1/templates/lint", chain).await;
+    let errors: Vec<&Value> = lint["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "error")
+        .collect();
+    assert!(errors.iter().any(|e| e["words"].to_string().contains("`elif`")), "{lint}");
     let mut kept = draft;
     kept["name"] = json!("warned of");
     api.make_at("/api/v1/templates", kept).await;

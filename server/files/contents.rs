@@ -274,7 +274,8 @@ async fn configuration(
         return Ok(Err("it is larger than 8 MiB, the most that is read"));
     }
     let bytes = bytes(app, row, 0).await?;
-    let read = tokio::task::spawn_blocking(move || backup::read(&bytes)).await;
+    let key = app.keys.derive("configurations");
+    let read = tokio::task::spawn_blocking(move || backup::read(&bytes, &key)).await;
     read.map_err(|e| Error::Internal(format!("reading a configuration: {e}")))
 }
 

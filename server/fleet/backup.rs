@@ -9,6 +9,7 @@
 //! - [`restore`]: the file that a device is given back.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
 use muster_routeros::apply::{Report, without_rescue};
 use muster_routeros::export;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::desired::differ::Difference;
+use crate::error::Error;
 use crate::store::backups::{self as store, Backup};
 use crate::store::desired::{self, Row};
 use crate::store::{events, jobs};
@@ -83,15 +85,18 @@ pub struct Reading {
     pub body: String,
     /// SHA-256 of that.
     pub sha256: [u8; 32],
+    /// Keyed hash of all that would be given back, secrets and all.
+    pub whole: [u8; 32],
     /// Menus that the device could not export.
     pub incomplete: Vec<String>,
 }
 
-/// Reads the bytes of a file. Takes a while where there are many of them.
+/// Reads the bytes of a file. Takes a while where there are many of them. The key is that of this
+/// installation for what is compared without its being kept.
 ///
 /// # Errors
 /// Why there is no configuration in it, in words.
-pub fn read(bytes: &[u8]) -> Result<Reading, &'static str> {
+pub fn read(bytes: &[u8], key: &[u8; 32]) -> Result<Reading, &'static str> {
     // What has one is no text in any case, and no row can hold it.
     if bytes.contains(&0) {
         return Err("it is no text");
@@ -103,7 +108,19 @@ pub fn read(bytes: &[u8]) -> Result<Reading, &'static str> {
     // A way back that waits goes by itself, and is no drift then.
     let body = export::redact(&without_rescue(&export.body));
     let sha256 = Sha256::digest(&body).into();
-    Ok(Reading { body, sha256, incomplete: export.incomplete })
+    Ok(Reading { body, sha256, whole: whole(bytes, key), incomplete: export.incomplete })
+}
+
+/// Of each line as it came but comments, which tell the time: two files of which this is the same give a
+/// device back the same.
+fn whole(bytes: &[u8], key: &[u8; 32]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b"#") {
+            mac.update(line);
+        }
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// A file that a device sent as its configuration.
@@ -125,12 +142,12 @@ pub struct Sent {
 /// records they are now. The device's row is locked.
 ///
 /// # Errors
-/// [`sqlx::Error`].
+/// [`Error::Database`], [`Error::Internal`].
 pub async fn keep(
     conn: &mut PgConnection,
     sent: &Sent,
     reading: &Reading,
-) -> Result<Vec<Uuid>, sqlx::Error> {
+) -> Result<Vec<Uuid>, Error> {
     let device_id = sent.device_id;
     let row = desired::get(&mut *conn, device_id).await?;
     let last = store::complete(&mut *conn, device_id, None).await?;
@@ -147,6 +164,7 @@ pub async fn keep(
         backup_id: Uuid::now_v7(),
         at: sent.at,
         sha256: reading.sha256.to_vec(),
+        whole: Some(reading.whole.to_vec()),
         artifact_id: Some(sent.artifact_id),
         job_id: Some(sent.job_id),
         cause: sent.cause.word().to_owned(),
@@ -163,7 +181,7 @@ pub async fn keep(
     events::append(conn, device_id, "backup.kept", backup.job_id, &told(&backup), sent.at).await?;
     if is_complete && let Some(row) = row {
         let standard = if backup.accepted { Some(backup.clone()) } else { standard };
-        tell(conn, row, standard.as_ref(), &backup, sent.at).await?;
+        tell(conn, row, standard.as_ref(), &backup, &reading.body, sent.at).await?;
     }
     let mut gone = store::trim(conn, device_id, sent.at - KEEP_FOR, KEEP).await?;
     gone.extend(superseded(conn, last.as_ref(), &backup).await?);
@@ -188,31 +206,32 @@ fn awaits_report(row: Option<&Row>) -> bool {
 }
 
 /// The lines that a text has and the backup before has not, and the other way round.
-async fn lines(
-    conn: &mut PgConnection,
-    before: &Backup,
-    body: &str,
-) -> Result<(i32, i32), sqlx::Error> {
+async fn lines(conn: &mut PgConnection, before: &Backup, body: &str) -> Result<(i32, i32), Error> {
     let text = store::body(conn, before.device_id, &before.sha256).await?.unwrap_or_default();
-    let (added, removed) = export::count(&text, body);
+    let body = body.to_owned();
+    // Elsewhere than where others wait: texts may be long.
+    let work = tokio::task::spawn_blocking(move || export::count(&text, &body)).await;
+    let (added, removed) =
+        work.map_err(|e| Error::Internal(format!("comparing two configurations: {e}")))?;
     let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     Ok((number(added), number(removed)))
 }
 
-/// Tells of a device's newest complete backup that it is, or is not, the accepted one.
+/// Tells of a device's newest complete backup, with this text, that it is, or is not, the accepted one.
 async fn tell(
     conn: &mut PgConnection,
     mut row: Row,
     standard: Option<&Backup>,
     newest: &Backup,
+    body: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     let is_told = |one: &Difference| one.name == CONFIGURATION;
     let was = row.differences.0.iter().find(|one| is_told(one)).cloned();
     let is_minded = row.state != "unmanaged" && !row.ignored.iter().any(|one| one == CONFIGURATION);
     let drifts = standard.filter(|standard| is_minded && standard.sha256 != newest.sha256);
     let is = match drifts {
-        Some(standard) => Some(difference(conn, standard, newest).await?),
+        Some(standard) => Some(difference(conn, standard, body).await?),
         None => None,
     };
     if was == is && (is.is_none() || !newest.changed) {
@@ -225,16 +244,15 @@ async fn tell(
     }
     row.differences.0.retain(|one| !is_told(one));
     row.differences.0.extend(is);
-    desired::set_differences(conn, row.device_id, &row.differences, now).await
+    Ok(desired::set_differences(conn, row.device_id, &row.differences, now).await?)
 }
 
 async fn difference(
     conn: &mut PgConnection,
     standard: &Backup,
-    newest: &Backup,
-) -> Result<Difference, sqlx::Error> {
-    let text = store::body(&mut *conn, newest.device_id, &newest.sha256).await?;
-    let (added, removed) = lines(conn, standard, &text.unwrap_or_default()).await?;
+    body: &str,
+) -> Result<Difference, Error> {
+    let (added, removed) = lines(conn, standard, body).await?;
     Ok(Difference {
         name: CONFIGURATION.to_owned(),
         wanted: Some(format!("as on {}", standard.at.format("%Y-%m-%d %H:%M UTC"))),
@@ -245,7 +263,8 @@ async fn difference(
     })
 }
 
-/// The file of the backup before, where it says the same and nobody asked for it: one is enough.
+/// The file of the backup before, where it is the same, secrets and all, and nobody asked for it: one is
+/// enough.
 async fn superseded(
     conn: &mut PgConnection,
     last: Option<&Backup>,
@@ -254,7 +273,7 @@ async fn superseded(
     let (Some(last), Some(newer)) = (last, backup.artifact_id) else { return Ok(None) };
     let own = last.cause != Cause::Demand.word() && last.job_id != backup.job_id;
     match last.artifact_id {
-        Some(older) if own && last.sha256 == backup.sha256 => {
+        Some(older) if own && last.whole.is_some() && last.whole == backup.whole => {
             let done = store::supersede(conn, backup.device_id, older, newer).await?;
             Ok(done.then_some(older))
         }
@@ -279,13 +298,13 @@ fn told(backup: &Backup) -> Value {
 /// row is locked.
 ///
 /// # Errors
-/// [`sqlx::Error`].
+/// [`Error::Database`], [`Error::Internal`].
 pub async fn accept(
     conn: &mut PgConnection,
     backup: &Backup,
     by: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     let device_id = backup.device_id;
     store::accept(conn, device_id, Some(backup.backup_id)).await?;
     let detail = json!({ "backup_id": backup.backup_id, "by": by });
@@ -293,7 +312,8 @@ pub async fn accept(
     let newest = store::complete(&mut *conn, device_id, None).await?;
     let row = desired::get(&mut *conn, device_id).await?;
     if let (Some(newest), Some(row)) = (newest, row) {
-        tell(conn, row, Some(backup), &newest, now).await?;
+        let body = store::body(&mut *conn, device_id, &newest.sha256).await?.unwrap_or_default();
+        tell(conn, row, Some(backup), &newest, &body, now).await?;
     }
     Ok(())
 }
@@ -307,6 +327,10 @@ mod tests {
         /interface pppoe-client\nadd interface=ether1 name=pppoe-out1 password=hunter22 user=ann\n\
         /system identity\nset name=attic\n";
 
+    fn read(bytes: &[u8]) -> Result<Reading, &'static str> {
+        super::read(bytes, &[7; 32])
+    }
+
     #[test]
     fn the_time_of_an_export_and_its_secrets_are_not_what_it_says() {
         let one = read(EXPORT.as_bytes()).unwrap();
@@ -316,6 +340,15 @@ mod tests {
         assert!(one.incomplete.is_empty());
         let other = EXPORT.replace("attic", "cellar");
         assert_ne!(read(other.as_bytes()).unwrap().sha256, one.sha256);
+    }
+
+    #[test]
+    fn another_secret_is_another_file_and_nobody_without_the_key_knows_which() {
+        let one = read(EXPORT.as_bytes()).unwrap();
+        let other = read(EXPORT.replace("hunter22", "hunter23").as_bytes()).unwrap();
+        assert_eq!((&other.body, other.sha256), (&one.body, one.sha256));
+        assert_ne!(other.whole, one.whole);
+        assert_ne!(super::read(EXPORT.as_bytes(), &[8; 32]).unwrap().whole, one.whole);
     }
 
     #[test]
@@ -380,6 +413,6 @@ mod tests {
     fn a_way_back_that_waits_is_not_what_a_board_is_configured_to() {
         let entry = "/system scheduler\nadd interval=10m name=muster-rescue on-event=x\n";
         let waits = format!("{EXPORT}{entry}");
-        assert_eq!(read(waits.as_bytes()).unwrap(), read(EXPORT.as_bytes()).unwrap());
+        assert_eq!(read(waits.as_bytes()).unwrap().body, read(EXPORT.as_bytes()).unwrap().body);
     }
 }

@@ -18,6 +18,9 @@ use super::{filters, scan};
 const NAME: &str = "template.rsc";
 /// Bytes of a script.
 pub const MAX_OUTPUT: usize = 256 * 1024;
+/// How often `elif` may stand in a template: the language reads each of a chain within the one before,
+/// on the stack of whoever reads it, which is the server's own for a template that is only looked at.
+const MAX_ELIF: usize = 100;
 /// Bytes of templates that are kept ready to render.
 const READY_BYTES: usize = 1 << 20;
 
@@ -95,6 +98,11 @@ impl Engine {
     }
 
     fn compile(&self, source: &str) -> Result<Tera, tera::Error> {
+        if source.matches("elif").count() > MAX_ELIF {
+            let words =
+                format!("`elif` more than {MAX_ELIF} times: write it with maps, or take two");
+            return Err(tera::Error::message(words));
+        }
         let mut tera = self.plain.clone();
         tera.add_raw_template(NAME, source)?;
         Ok(tera)

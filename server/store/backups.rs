@@ -21,6 +21,8 @@ pub struct Backup {
     pub at: DateTime<Utc>,
     /// SHA-256 of the text as it is kept: normalised, without secrets.
     pub sha256: Vec<u8>,
+    /// Keyed hash of what came, secrets and all; `None` = it came before there was this.
+    pub whole: Option<Vec<u8>>,
     /// The file as it came; `None` = it is gone. Of several that say the same it is one file.
     pub artifact_id: Option<Uuid>,
     /// The job that brought it.
@@ -52,8 +54,8 @@ pub async fn insert(conn: &mut PgConnection, b: &Backup, body: &str) -> Result<(
     .await?;
     sqlx::query!(
         "insert into device_backups (device_id, backup_id, at, sha256, artifact_id, job_id, cause,
-                                     incomplete, changed, added, removed, accepted)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                     incomplete, changed, added, removed, accepted, whole)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         b.device_id,
         b.backup_id,
         b.at,
@@ -65,7 +67,8 @@ pub async fn insert(conn: &mut PgConnection, b: &Backup, body: &str) -> Result<(
         b.changed,
         b.added,
         b.removed,
-        b.accepted
+        b.accepted,
+        b.whole.as_deref()
     )
     .execute(conn)
     .await?;
@@ -123,6 +126,22 @@ pub async fn complete(
         before
     )
     .fetch_optional(db)
+    .await
+}
+
+/// Whether a job of a device brought a complete one.
+pub async fn came_whole(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    job_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from device_backups
+                          where device_id = $1 and job_id = $2 and incomplete = '{}') as "came!""#,
+        device_id,
+        job_id
+    )
+    .fetch_one(conn)
     .await
 }
 
@@ -234,7 +253,7 @@ pub async fn reject_since(
     Ok(())
 }
 
-/// Lets a file stand for all backups of an older one that says the same, and forgets the older one;
+/// Lets a file stand for all backups of an older one that is the same, and forgets the older one;
 /// false = an open job of the device still fetches it.
 pub async fn supersede(
     conn: &mut PgConnection,

@@ -11,6 +11,8 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::within::Within;
+
 mod admission;
 
 pub use admission::{
@@ -283,15 +285,22 @@ pub async fn profiles_among(
     Ok(rows.into_iter().map(|row| (row.name, row.profile_id)).collect())
 }
 
-/// Which of these serial numbers, in upper case, devices have that are in.
+/// Which of these serial numbers, in upper case, devices have that are in, and within, if that is said.
 pub async fn serials_in(
     conn: &mut PgConnection,
     serials: &[String],
+    within: Option<&Within>,
 ) -> Result<Vec<String>, sqlx::Error> {
+    let (sites, groups) = Within::binds(within);
     sqlx::query_scalar!(
-        r#"select distinct upper(serial) as "serial!" from device_facts
-           where upper(serial) = any($1) and quarantined_at is null"#,
-        serials
+        r#"select distinct upper(serial) as "serial!" from device_facts f
+           where upper(serial) = any($1) and quarantined_at is null
+             and ($2::text[] is null or f.site <@ any($2::text[]::ltree[])
+                  or ($3::uuid[] is not null and f.device_id in (
+                      select m.device_id from group_members m where m.group_id = any($3::uuid[]))))"#,
+        serials,
+        sites,
+        groups
     )
     .fetch_all(conn)
     .await

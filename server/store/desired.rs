@@ -409,7 +409,8 @@ pub async fn put_off(
     Ok(())
 }
 
-/// Writes what differs of a device, and has it compared now. Its row is locked.
+/// Writes what differs of a device, with its state where that is nothing but whether something does, and
+/// has it compared now. Its row is locked.
 pub async fn set_differences(
     conn: &mut PgConnection,
     device_id: Uuid,
@@ -417,7 +418,11 @@ pub async fn set_differences(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update device_desired set differences = $2, due_at = $3, leased_until = null
+        "update device_desired
+         set differences = $2, due_at = $3, leased_until = null,
+             drifted_at = case when $2::jsonb = '[]' then null else coalesce(drifted_at, $3) end,
+             state = case when state not in ('in_sync', 'drifted') then state
+                          when $2::jsonb = '[]' then 'in_sync' else 'drifted' end
          where device_id = $1",
         device_id,
         differences as _,

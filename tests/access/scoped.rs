@@ -65,6 +65,18 @@ impl Region {
 }
 
 #[tokio::test]
+async fn a_table_of_claims_tells_nothing_of_who_is_outside() {
+    let region = Region::start().await;
+    let table = "serial,site\nINSIDE1,a.b\nOUTSIDE1,a.b\nNOWHERE1,a.b\nNOBODY,a.b\n";
+    let request = region.api.request("POST", "/api/v1/claims/preview");
+    let request = request.header("content-type", "text/csv").body(table);
+    let told: Value = request.send().await.unwrap().json().await.unwrap();
+    let is_in = |row: &Value| row["words"].as_str().is_some_and(|words| words.contains("already"));
+    let seen: Vec<bool> = told["rows"].as_array().unwrap().iter().map(is_in).collect();
+    assert_eq!(seen, [true, false, false, false], "{told}");
+}
+
+#[tokio::test]
 async fn a_device_outside_is_to_them_as_one_that_is_not_there() {
     let region = Region::start().await;
     let world = &region.world;

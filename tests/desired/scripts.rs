@@ -314,7 +314,6 @@ async fn a_configuration_that_was_changed_by_hand_is_put_back_and_no_drift_any_m
     desired(&lab, "the drift is told", |d| told(d, "configuration").is_some()).await;
     let reapply = format!("{}/desired/reapply", device_path(&lab.serial));
     assert_eq!(lab.api.call("POST", &reapply, None).await.0, 200);
-    // The difference was there at once; the state follows with the next comparison.
     let is_back = |d: &Value| d["state"] == "in_sync" && d["differences"] == json!([]);
     desired(&lab, "it is put back", is_back).await;
     lab.fleet.finish().await;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_routeros::export::{DiffLine, Kind, Piece};
+use muster_routeros::export::{DiffLine, HIDDEN, Kind, Piece};
 use muster_routeros::lex;
 use serde::Serialize;
 use serde_json::Value;
@@ -54,7 +54,8 @@ fn of_line(line: &DiffLine, variables: &BTreeMap<String, Value>) -> Vec<Adoption
     for (property, from) in &before {
         let named = |(name, _): &&(String, String)| name == property && !property.is_empty();
         let Some((_, now)) = after.iter().find(named) else { continue };
-        if now == from {
+        // What is hidden is not what the device has.
+        if now == from || now.contains(HIDDEN) {
             continue;
         }
         if let Some((variable, had)) = the_one(variables, from)
@@ -124,6 +125,7 @@ mod tests {
         assert!(suggested(&old, &new, json!({ "dns": "9.9.9.9", "ntp": "9.9.9.9" })).is_empty());
         assert!(suggested(&old, &new, json!({ "dns_token": "9.9.9.9" })).is_empty());
         assert!(suggested(&old, &old, json!({ "dns": "9.9.9.9" })).is_empty());
+        assert!(suggested(&old, &dns(export::HIDDEN), json!({ "dns": "9.9.9.9" })).is_empty());
     }
 
     #[test]

@@ -295,13 +295,21 @@ fn unknown(title: &str) -> String {
 
 fn cells(record: &::csv::StringRecord, columns: &[Column]) -> Result<Vec<String>, String> {
     let mut cells = Vec::with_capacity(columns.len());
+    // What an open quote takes in is a part of this line, and is not read as lines.
+    let taken: usize = record.iter().map(|cell| cell.matches('\n').count()).sum();
+    let open = match taken {
+        0 => "a quote that is never closed?".to_owned(),
+        1 => "a quote that is never closed? The line after it is a part of it".to_owned(),
+        lines => {
+            format!("a quote that is never closed? The {lines} lines after it are a part of it")
+        }
+    };
     for (i, cell) in record.iter().enumerate() {
         if cell.chars().nth(MAX_CELL).is_some() {
-            let why = "a quote that is never closed?";
-            return Err(format!("a cell of more than {MAX_CELL} characters: {why}"));
+            return Err(format!("a cell of more than {MAX_CELL} characters: {open}"));
         }
         if cell.contains('\n') {
-            return Err("a line that ends within a cell: a quote that is never closed?".to_owned());
+            return Err(format!("a line that ends within a cell: {open}"));
         }
         match columns.get(i) {
             Some(_) => cells.push(cell.to_owned()),
@@ -379,6 +387,12 @@ mod tests {
         let told: Vec<(usize, bool)> =
             table.rows.iter().map(|row| (row.line, row.cells.is_ok())).collect();
         assert_eq!(told, [(2, false), (3, true), (4, false), (6, true)]);
+        let open = read(b"serial,mac\nA,\"19 inch\nB,\nC,\nD,\n").unwrap();
+        let why = open.rows[0].cells.as_ref().unwrap_err();
+        assert!(
+            open.rows.len() == 1 && why.contains("The 3 lines after it are a part of it"),
+            "{why}"
+        );
         let long = format!("serial\n{}\nB\n", "x".repeat(MAX_CELL + 1));
         assert!(read(long.as_bytes()).unwrap().rows[0].cells.is_err());
     }

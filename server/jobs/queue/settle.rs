@@ -24,6 +24,8 @@ const AFTER_IT: [&str; 4] =
     ["muster:desired:configure", "muster:desired:set", "muster:desired:upgrade", "muster:restore"];
 /// Why they are called back where it could not be kept.
 pub const NOT_KEPT: &str = "called back: the device's configuration could not be kept first";
+/// Why it is not kept by a file that came.
+const NOT_WHOLE: &str = "the file that came is not the device's whole configuration";
 /// Kinds of jobs after which a device's configuration is another, because somebody wanted it so.
 const CHANGES: [&str; 8] = [
     "set",
@@ -178,7 +180,13 @@ async fn finish(
     let mut change = Change { state: "done", ..Change::default() };
     if job.kind == "upload" {
         match store::file_arrived(conn, job.device_id, job.job_id).await? {
-            Some(artifact_id) => result["artifact_id"] = json!(artifact_id),
+            Some(artifact_id) => {
+                result["artifact_id"] = json!(artifact_id);
+                if is_before(job) && !is_kept(conn, job).await? {
+                    change.state = "failed";
+                    change.note = Some(NOT_WHOLE.to_owned());
+                }
+            }
             None => {
                 change.state = "failed";
                 change.note = Some("the device reports success, but no file arrived".to_owned());
@@ -194,6 +202,12 @@ async fn finish(
     }
     change.result = Some(result);
     close(conn, job, change, now).await
+}
+
+/// Whether what a device sent is its configuration, all of it. Only of RouterOS is it known what one is.
+async fn is_kept(conn: &mut PgConnection, job: &Job) -> Result<bool, Error> {
+    Ok(!store::reports_scripts(conn, job.device_id).await?
+        || backups::came_whole(conn, job.device_id, job.job_id).await?)
 }
 
 async fn faulted(
@@ -286,9 +300,7 @@ async fn told(
         desired::touch(conn, job.device_id, now).await?;
     }
     let key = job.idempotency_key.as_deref().unwrap_or_default();
-    // Also of a change that was put off: `muster:{unix}:before:backup:change`.
-    let is_before = key.starts_with("muster:") && key.ends_with(":before:backup:change");
-    if matches!(state, "failed" | "expired") && is_before {
+    if matches!(state, "failed" | "expired") && is_before(job) {
         call_back(conn, job, now).await?;
     }
     if ended && state != "done" && key.starts_with(framed::ALTER_LOG) {
@@ -311,6 +323,13 @@ async fn told(
     let file = job.args["artifact_id"].as_str().and_then(|id| id.parse().ok());
     backups::accept_anew(conn, job.device_id, file).await?;
     Ok(())
+}
+
+/// Whether a job keeps what a device has before it is changed; also before a change that was put off:
+/// `muster:{unix}:before:backup:change`.
+fn is_before(job: &Job) -> bool {
+    let key = job.idempotency_key.as_deref().unwrap_or_default();
+    key.starts_with("muster:") && key.ends_with(":before:backup:change")
 }
 
 /// Cancels what nobody has taken of the changes that were to come after a configuration had been kept.

@@ -187,3 +187,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_chain_that_would_fill_the_stack_is_refused() {
+    let chain = |arms: usize| {
+        let arms = "{%elif a%}b\n".repeat(arms);
+        format!("{{%if a%}}a\n{arms}{{%endif%}}")
+    };
+    assert_eq!(rendered(&chain(99), json!({ "a": false })), "");
+    assert!(refused(&chain(5_000), json!({ "a": false })).contains("`elif` more than 100 times"));
+}

@@ -1,5 +1,7 @@
 //! A device is given a configuration of its own back, in place of all that it has.
 
+use muster_routeros::export;
+use muster_routeros::version::RosVersion;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -8,15 +10,20 @@ use crate::access::audit;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
+use crate::files::sealed;
 use crate::fleet::backup::restore as file;
 use crate::jobs::before;
 use crate::jobs::queue::Order;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, OverwriteConfirmation};
 use crate::service::devices;
+use crate::store::artifacts::{self, DeviceArtifact};
+use crate::store::devices::Device;
 use crate::store::jobs::Job;
 
 /// The key of such a job: one at a time.
 const KEY: &str = "restore";
+/// Bytes at the beginning of an export in which it says which version wrote it.
+const HEAD: usize = 4 << 10;
 
 /// A restore that is ordered.
 #[derive(Debug, Clone)]
@@ -34,7 +41,8 @@ pub struct Restoring {
 ///
 /// # Errors
 /// As [`devices::find`]; [`Error::NotFound`] for no backup of that device; [`Error::Conflict`] for one
-/// that lacks menus or whose file is gone, and while another one is on its way.
+/// that lacks menus, whose file is gone or which another major version of RouterOS wrote, and while
+/// another one is on its way.
 pub async fn restore(
     app: &App,
     ctx: &Ctx,
@@ -52,6 +60,8 @@ pub async fn restore(
     let lacks = file::lacks(&body(app, &found).await?);
     let gone = || Error::Conflict("the file of the backup is not kept any more".to_owned());
     let artifact_id = found.artifact_id.ok_or_else(gone)?;
+    let kept = artifacts::get_of_device(&app.pool, device.device_id, artifact_id).await?;
+    fits(app, &device, &kept.ok_or_else(gone)?).await?;
     let file = DownloadFile::Overwrite { confirm };
     let spec = JobSpec::Download(DownloadSpec { artifact_id, file, delay_seconds: 0 });
     let order = by(ctx, Order::own(device.device_id, spec, KEY));
@@ -73,4 +83,44 @@ pub async fn restore(
     tx.commit().await?;
     app.wake_hint.notify_one();
     Ok(Restoring { job, made, lacks })
+}
+
+/// Refuses a file that another major version of RouterOS wrote than the device runs: it would drop all that
+/// it has, and stop at the first line that it does not know.
+async fn fits(app: &App, device: &Device, file: &DeviceArtifact) -> Result<(), Error> {
+    let bytes = sealed::read(app, file).await?;
+    let head = bytes.get(..HEAD).unwrap_or(&bytes);
+    let header = export::normalise(&String::from_utf8_lossy(head)).header;
+    match (header.version, device.software_version.as_deref()) {
+        (Some(wrote), Some(runs)) if is_foreign(&wrote, runs) => {
+            let why = format!(
+                "RouterOS {wrote} wrote this backup, and the device runs {runs}, which would stop at the \
+                 first line that it does not know: bring the device to that version first, or send the \
+                 file, changed by hand, as an overwrite of your own"
+            );
+            Err(Error::Conflict(why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether two versions are known to be of different major ones.
+fn is_foreign(wrote: &str, runs: &str) -> bool {
+    match (wrote.parse::<RosVersion>(), runs.parse::<RosVersion>()) {
+        (Ok(wrote), Ok(runs)) => wrote.major() != runs.major(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_major_version_is_foreign() {
+        assert!(is_foreign("6.49.10", "7.16.1") && is_foreign("7.16.1", "6.49.10 (long-term)"));
+        for (wrote, runs) in [("7.2", "7.16.1"), ("7.16.1 (stable)", "7.2"), ("odd", "7.16.1")] {
+            assert!(!is_foreign(wrote, runs), "{wrote} {runs}");
+        }
+    }
 }

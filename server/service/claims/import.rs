@@ -154,6 +154,7 @@ async fn plan(
     lines: Vec<Line>,
 ) -> Result<(Vec<Planned>, HashMap<String, Uuid>), Error> {
     let (mut claims, mut in_fleet) = (HashMap::new(), HashSet::new());
+    let within = ctx.reach(Right::Read).within();
     for batch in lines.chunks(BATCH) {
         let names: Vec<_> = batch.iter().map(Line::names).collect();
         let serials: Vec<String> = names.iter().filter_map(|(serial, _)| serial.clone()).collect();
@@ -164,7 +165,7 @@ async fn plan(
             claims.insert(claim_id, Stored { claim_id, taken, fields });
         }
         let upper: Vec<String> = serials.iter().map(|serial| serial.to_ascii_uppercase()).collect();
-        in_fleet.extend(store::serials_in(&mut *tx, &upper).await?);
+        in_fleet.extend(store::serials_in(&mut *tx, &upper, within.as_ref()).await?);
     }
     let claims: Vec<Stored> = claims.into_values().collect();
     let said = lines.iter().filter_map(Line::site).map(str::to_owned);

@@ -151,6 +151,7 @@ fn sample_backup(id: u128) -> Backup {
         backup_id: Uuid::from_u128(id),
         at: DateTime::UNIX_EPOCH,
         sha256: vec![0xab; 32],
+        whole: None,
         artifact_id: Some(Uuid::from_u128(5)),
         job_id: Some(Uuid::from_u128(9)),
         cause: "schedule".to_owned(),

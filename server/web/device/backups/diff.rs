@@ -30,6 +30,8 @@ const SHOWN: usize = 300_000;
 const ROW: usize = 100;
 /// Characters of one line that are shown.
 const LONGEST: usize = 2_000;
+/// Characters at either end of what is the same in a longer line that changed.
+const END: usize = 100;
 /// Backups to choose from, the newest first.
 const OFFERED: i64 = 100;
 
@@ -171,9 +173,10 @@ fn choices(kept: &[Backup], this: Uuid, zone: Tz) -> Vec<Choice> {
 /// The lines by their menus, as many as a page can bear, and whether that is not all.
 fn blocks(lines: &[Line]) -> (Vec<Block>, bool) {
     let mut blocks: Vec<Block> = Vec::new();
-    let mut used = 0;
+    let (mut used, mut cut) = (0, false);
     for line in lines {
-        let (row, menu) = (row(line), &line.diff.menu);
+        let ((row, is_cut), menu) = (row(line), &line.diff.menu);
+        cut |= is_cut;
         used += row.weight();
         if used > SHOWN {
             return (blocks, true);
@@ -187,10 +190,11 @@ fn blocks(lines: &[Line]) -> (Vec<Block>, bool) {
             }
         }
     }
-    (blocks, false)
+    (blocks, cut)
 }
 
-fn row(line: &Line) -> Row {
+/// A line, and whether something of it that changed is not shown.
+fn row(line: &Line) -> (Row, bool) {
     let diff = &line.diff;
     let (kind, whole) = match diff.kind {
         Kind::Same => ("same", false),
@@ -200,7 +204,8 @@ fn row(line: &Line) -> Row {
         Kind::Gap => ("gap", false),
     };
     let side = |pieces: Option<&[Piece]>| words(pieces.unwrap_or_default(), whole);
-    let (mut before, mut after) = (side(diff.before.as_deref()), side(diff.after.as_deref()));
+    let (mut before, one) = side(diff.before.as_deref());
+    let (mut after, other) = side(diff.after.as_deref());
     if kind == "same" && before.is_empty() {
         before.clone_from(&after);
     } else if kind == "same" && after.is_empty() {
@@ -211,23 +216,39 @@ fn row(line: &Line) -> Row {
         Some(false) => "other",
         None => "",
     };
-    Row { kind, before, after, by }
+    (Row { kind, before, after, by }, one || other)
 }
 
-/// Pieces of a line, or all of it as one that changed; what is too long is cut off.
-fn words(pieces: &[Piece], whole: bool) -> Vec<Word> {
+/// Pieces of a line, or all of it as one that changed, and whether something that changed is left out. Of a
+/// line that is too long the middle of what is the same goes first, then its end.
+fn words(pieces: &[Piece], whole: bool) -> (Vec<Word>, bool) {
+    let is_change = |piece: &Piece| whole || piece.changed;
+    let length: usize = pieces.iter().map(|piece| piece.text.chars().count()).sum();
+    let is_long = length > LONGEST && pieces.iter().any(is_change);
     let mut words = Vec::new();
     let mut left = LONGEST;
-    for piece in pieces {
-        let text = shortened(&piece.text, left);
-        let is_cut = text != piece.text;
-        left = left.saturating_sub(text.chars().count());
-        words.push(Word { text, changed: whole || piece.changed });
+    for (at, piece) in pieces.iter().enumerate() {
+        let changed = is_change(piece);
+        let text = if is_long && !changed { ends(&piece.text) } else { piece.text.clone() };
+        let shown = shortened(&text, left);
+        let is_cut = shown != text;
+        left = left.saturating_sub(shown.chars().count());
+        words.push(Word { text: shown, changed });
         if is_cut {
-            break;
+            return (words, pieces[at..].iter().any(is_change));
         }
     }
-    words
+    (words, false)
+}
+
+/// Both ends of a text that is too long.
+fn ends(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= 2 * END {
+        return text.to_owned();
+    }
+    let tail: String = text.chars().skip(length - END).collect();
+    format!("{} {tail}", shortened(text, END))
 }
 
 impl Row {
@@ -274,7 +295,8 @@ pub(super) async fn adopt(
     let flash = match service::adopt(&app, viewer.ctx(), &id, backup_id, &sent.variable).await {
         Ok(adoption) => {
             let Adoptable { variable, to, .. } = adoptable(adoption);
-            Flash::done(format!("The variable {variable} of this device is {to} now."))
+            let done = format!("The variable {variable} of this device is {to} now.");
+            Flash::done(format!("{done} Accept the backup, too: it is drift until then."))
         }
         Err(Error::Conflict(why) | Error::Invalid { message: why, .. }) => {
             Flash::failed(format!("Nothing was done: {why}."))
@@ -341,6 +363,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
 
 #[cfg(test)]
 mod tests {
+    use muster_routeros::export::DiffLine;
+
     use super::super::sample_backup;
     use super::*;
 
@@ -374,7 +398,7 @@ mod tests {
     fn no_page_is_longer_than_somebody_reads() {
         let line = || sample_line(Kind::Added, "/ip/dns", "", &"x".repeat(2 * LONGEST), None);
         let (one, cut) = blocks(&[line()]);
-        assert!(!cut);
+        assert!(cut, "its end is not shown");
         assert_eq!(one[0].rows[0].after[0].text.chars().count(), LONGEST + 1);
         let many: Vec<Line> = (0..SHOWN / LONGEST + 1).map(|_| line()).collect();
         let (shown, cut) = blocks(&many);
@@ -382,6 +406,32 @@ mod tests {
         let none: Vec<Line> =
             (0..SHOWN / ROW + 1).map(|_| sample_line(Kind::Gap, "", "", "", None)).collect();
         assert!(blocks(&none).1, "rows of nothing are rows, too");
+    }
+
+    #[test]
+    fn what_changed_in_a_long_line_is_shown_wherever_it_stands() {
+        let same = "x".repeat(3_000);
+        let line = |word: &str| {
+            let side = |word: &str| {
+                let piece = |text: &str, changed: bool| Piece { text: text.to_owned(), changed };
+                Some(vec![piece(&same, false), piece(word, true), piece(&same, false)])
+            };
+            let line = sample_line(Kind::Changed, "/ip/firewall/filter", "a", "b", None);
+            let diff = DiffLine { before: side(word), after: side("drop"), ..line.diff };
+            Line { diff, ..line }
+        };
+        let (shown, cut) = blocks(&[line("accept")]);
+        let row = &shown[0].rows[0];
+        let changed = |words: &[Word]| {
+            let changed = words.iter().filter(|word| word.changed);
+            changed.map(|word| word.text.clone()).collect::<String>()
+        };
+        let both = (changed(&row.before), changed(&row.after));
+        assert_eq!(both, ("accept".to_owned(), "drop".to_owned()));
+        assert!(!cut && row.weight() < LONGEST, "{row:?}");
+        // What changed may be too long itself.
+        assert!(blocks(&[line(&"y".repeat(2 * LONGEST))]).1);
+        assert!(!blocks(&[sample_line(Kind::Same, "/ip/dns", &same, &same, None)]).1);
     }
 
     #[test]
