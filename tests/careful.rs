@@ -333,3 +333,19 @@ async fn many_devices_are_overwritten_only_by_the_words() {
     api.send("POST", BULK, body(words)).await;
     assert_eq!(line(&api, "WORDS").await, ["upload", "download"]);
 }
+
+#[tokio::test]
+async fn one_backup_is_waited_for_as_long_as_the_last_change_that_wants_it() {
+    let (_muster, api) = raw_device("TWICE").await;
+    let reset = |hours: i64, key: &str| {
+        json!({ "kind": "factory_reset", "idempotency_key": key,
+                "expires_at": Utc::now() + TimeDelta::hours(hours) })
+    };
+    api.queue("TWICE", reset(1, "first")).await;
+    let last = api.queue("TWICE", reset(48, "last")).await;
+    assert_eq!(line(&api, "TWICE").await, ["upload", "factory_reset", "factory_reset"]);
+    let list = api.get("/api/v1/jobs?state=queued&device_id=serial:TWICE").await;
+    let jobs = list["items"].as_array().unwrap();
+    let backup = jobs.iter().find(|job| job["kind"] == "upload").unwrap();
+    assert_eq!(backup["expires_at"], api.job(&last).await["expires_at"]);
+}

@@ -17,7 +17,7 @@ use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::backup::{self, Cause, Reading, Sent};
 use crate::fleet::inspection::{self, By};
-use crate::jobs::queue::{ALTER_LOG, APPLY_LOG, SCRIPT_LOG, may_have_run};
+use crate::jobs::queue::{ALTER_LOG, APPLY_LOG, SCRIPT_LOG, may_have_run, tell_script};
 use crate::jobs::spec::UploadFile;
 use crate::store::artifacts::DeviceArtifact;
 use crate::store::desired::Row;
@@ -176,12 +176,10 @@ async fn noted(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Resul
 /// it left is what is wanted only where it ran whole.
 async fn of_alter(app: &App, link: &Link, row: &DeviceArtifact, job: Uuid) -> Result<(), Error> {
     let report = report(app, row, job).await?.unwrap_or_else(|| Report::silent(RESTARTED));
-    let (device_id, told) = (link.device_id, json!(report));
+    let device_id = link.device_id;
     let mut tx = app.pool.begin().await?;
     if jobs::lock_device(&mut tx, device_id).await? {
-        let kind = "script.reported";
-        events::append(&mut tx, device_id, kind, Some(job), &told, row.created_at).await?;
-        jobs::add_report(&mut tx, device_id, job, &told).await?;
+        tell_script(&mut tx, device_id, job, &report, row.created_at).await?;
         if report.failures().is_none() {
             backups::accept_anew(&mut tx, device_id, None).await?;
         }

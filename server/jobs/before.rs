@@ -13,7 +13,7 @@ use super::queue::{self, Order};
 use super::spec::{DownloadFile, JobSpec, UploadFile};
 use crate::error::Error;
 use crate::fleet::secret::Keys;
-use crate::store::jobs::Job;
+use crate::store::jobs::{self as store, Job};
 
 /// The key of such a job; that of what Muster changes by itself is the same.
 const KEY: &str = "before:backup:change";
@@ -69,8 +69,12 @@ pub async fn create(
     }
     // Dropped, it takes back a backup after which no change comes.
     let mut both = conn.begin().await?;
-    queue::create(&mut both, keys, backup(&order, now), now).await?;
+    let (kept, is_new) = queue::create(&mut both, keys, backup(&order, now), now).await?;
     let (job, made) = queue::create(&mut both, keys, order, now).await?;
+    if !is_new && kept.expires_at < job.expires_at {
+        // One that another change asked for is waited for as long as this one is.
+        store::prolong(&mut both, &kept, job.expires_at).await?;
+    }
     match made {
         true => both.commit().await?,
         false => both.rollback().await?,

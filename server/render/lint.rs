@@ -19,6 +19,11 @@ pub fn lint_template(body: &str, variables: &[Variable]) -> Vec<Finding> {
             .into_iter()
             .map(|m| found(m.line, Severity::Error, m.fault.code(), m.fault.words())),
     );
+    let words = "a value stands in what RouterOS runs as a script, and whatever it says is carried out: \
+                 allow it nothing else than is meant, by its type or a `pattern`";
+    let run = place::run(&scan.skeleton).into_iter();
+    let run = run.filter(|(line, is_kept)| !is_kept || is_joined(body, *line));
+    findings.extend(run.map(|(line, _)| found(line, Severity::Warning, "code", words)));
     match Engine::new().names(&scan.template) {
         Ok(used) => findings.extend(declarations(body, &used, variables)),
         // What the language does not know was found by its own name already.
@@ -38,6 +43,16 @@ pub(super) fn found(
     words: impl Into<String>,
 ) -> Finding {
     Finding { line, severity, code, words: words.into() }
+}
+
+/// Whether a line of a template has a value that is more than the name of one.
+fn is_joined(body: &str, line: usize) -> bool {
+    let said = body.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    said.split("{{").skip(1).any(|rest| {
+        let value = rest.split("}}").next().unwrap_or_default().trim_matches(['-', ' ', '\t']);
+        !value.chars().all(is_name)
+    })
 }
 
 fn declarations<'a>(
@@ -106,6 +121,19 @@ mod tests {
             (format!("{all}\n{{{{ ssid | nothing }}}}"), vec![(2, error, "syntax")]),
             (format!("{all}\n{{% if ssid %}}"), vec![(2, error, "syntax")]),
             ("{{ ssid }}".to_owned(), vec![(1, warning, "unused")]),
+            (
+                "/system scheduler add on-event={{ \"/ip dns set servers=\" ~ dns }}\n\
+                 /tool netwatch add up-script={{ ssid }} comment={{ ssid }}"
+                    .to_owned(),
+                vec![(1, warning, "code"), (2, warning, "code")],
+            ),
+            // Kept as the text of a script, and not put together.
+            (
+                "/system script add name=a source={{ ssid }}\n\
+                 add name=b source={{ \":put \" ~ dns }}"
+                    .to_owned(),
+                vec![(2, warning, "code")],
+            ),
         ] {
             assert_eq!(lint(&body), expected, "{body}");
         }

@@ -2,10 +2,15 @@
 //!
 //! Each value comes between two marks, already written as a RouterOS string. That alone does not
 //! keep it a string: after `"hello ` its first quote would be the end of another. So the text around
-//! it is followed as RouterOS reads it, and a value may only stand where a string can begin.
+//! it is followed as RouterOS reads it, and a value may only stand where a string can begin. Where
+//! RouterOS runs what the string says, that it is one helps nobody: those places are told apart.
+
+mod level;
 
 use std::iter::Peekable;
 use std::str::Chars;
+
+use level::Level;
 
 /// Before a value.
 pub(super) const OPEN: char = '\u{1}';
@@ -70,6 +75,17 @@ impl Fault {
 
 /// The script without the marks, and what is misplaced in it.
 pub(super) fn settle(marked: &str) -> (String, Vec<Misplaced>) {
+    let reader = read(marked);
+    (reader.script, reader.misplaced)
+}
+
+/// The lines, from 1, on which a value is part of a text that RouterOS runs, and whether it stands
+/// alone in one that may be but kept.
+pub(super) fn run(marked: &str) -> Vec<(usize, bool)> {
+    read(marked).run
+}
+
+fn read(marked: &str) -> Reader<'_> {
     let mut reader = Reader {
         chars: marked.chars().peekable(),
         script: String::with_capacity(marked.len()),
@@ -78,11 +94,14 @@ pub(super) fn settle(marked: &str) -> (String, Vec<Misplaced>) {
         open: Vec::new(),
         remark: false,
         misplaced: Vec::new(),
+        level: Level::default(),
+        outer: Vec::new(),
+        run: Vec::new(),
     };
     while let Some(c) = reader.take() {
         reader.read(c);
     }
-    (reader.script, reader.misplaced)
+    reader
 }
 
 struct Reader<'a> {
@@ -96,6 +115,11 @@ struct Reader<'a> {
     /// In a comment.
     remark: bool,
     misplaced: Vec<Misplaced>,
+    /// The brackets that are open, outside of strings: the innermost, and those around it.
+    level: Level,
+    outer: Vec<Level>,
+    /// What [`run`] gives.
+    run: Vec<(usize, bool)>,
 }
 
 impl Reader<'_> {
@@ -116,6 +140,9 @@ impl Reader<'_> {
         self.script.push(c);
         if self.remark {
             self.remark = !matches!(c, '\n' | '\r');
+            if !self.remark {
+                self.level.end_statement();
+            }
         } else if self.open.is_empty() {
             self.code(c);
         } else {
@@ -137,6 +164,11 @@ impl Reader<'_> {
             self.fault(line, Fault::Text);
         } else if !alone {
             self.fault(line, Fault::Beside);
+        } else {
+            if self.level.is_run() {
+                self.run.push((line, self.level.is_kept()));
+            }
+            self.level.push('"');
         }
         self.before = Some('"');
     }
@@ -154,6 +186,29 @@ impl Reader<'_> {
                 self.fault(self.line, Fault::Backslash);
             }
             _ => {}
+        }
+        self.follow(c);
+    }
+
+    /// Keeps what may say of a value that it is run.
+    fn follow(&mut self, c: char) {
+        match c {
+            ' ' | '\t' => self.level.end_argument(),
+            // The end of a line that goes on.
+            '\\' => {}
+            '\n' | '\r' if ["\\\n", "\\\r", "\\\r\n"].iter().any(|e| self.script.ends_with(e)) => {}
+            '\n' | '\r' | ';' => self.level.end_statement(),
+            '(' | '[' | '{' => {
+                // What a command gives is its own; a block has the value as a string in it.
+                let joins = c == '(' && self.level.is_run();
+                let outer = std::mem::replace(&mut self.level, Level::within(joins));
+                self.outer.push(outer);
+            }
+            ')' | ']' | '}' => {
+                self.level = self.outer.pop().unwrap_or_default();
+                self.level.push(c);
+            }
+            c => self.level.push(c),
         }
     }
 
@@ -239,6 +294,35 @@ mod tests {
             "# a\r:put <x>",
         ] {
             assert!(faults(good).is_empty(), "{good}: {:?}", faults(good));
+        }
+    }
+
+    #[test]
+    fn a_value_in_what_routeros_runs_is_told() {
+        let run = |script: &str| run(&script.replace("<x>", &format!("{OPEN}\"x\"{CLOSE}")));
+        assert_eq!(run("/system script add source=<x>"), [(1, true)]);
+        for (script, line) in [
+            ("/system scheduler\nadd name=a on-event=<x>", 2),
+            ("/system script set [find name=a] source=(\"/ip dns set servers=\" . <x>)", 1),
+            ("/tool netwatch add host=<x> down-script=\\\n  <x>", 2),
+            (":execute <x>", 1),
+            (":execute script=<x> file=a", 1),
+            ("# a\n:local f [:parse (\":put \" . \\\r\n<x>)]", 3),
+            (":if (true) do=<x>", 1),
+        ] {
+            assert_eq!(run(script), [(line, false)], "{script}");
+        }
+        for script in [
+            "[[:parse \":put \\$1\"] <x>]",
+            ":local f [:parse \":put \\$a\"]\n$f a=<x>; $f <x>",
+            ":parse \"a\"\n:put <x>",
+            ":execute script=\"a\" file=<x>",
+            "/system scheduler add on-event={ :put <x> } name=<x>",
+            "/system script add source=[/file get <x> contents] name=<x>",
+            "/ppp profile add on-up= comment=<x>",
+            "# :execute\n<x>",
+        ] {
+            assert!(run(script).is_empty(), "{script}");
         }
     }
 

@@ -175,7 +175,8 @@ pub struct Booter {
 /// What is seen of a device, all of it at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
-    /// Whether its rollout runs: one that is paused or has ended begins nothing.
+    /// Whether its rollout runs, and devices may be changed where it stands: one that is paused or has
+    /// ended begins nothing, and no device is begun where the window has closed.
     pub running: bool,
     /// Since when Muster hears devices without a break: who was silent before is not to blame.
     pub listening_since: DateTime<Utc>,

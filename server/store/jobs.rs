@@ -347,6 +347,24 @@ pub async fn change(
     Ok(done.rows_affected() > 0)
 }
 
+/// Has an open job wait until a later time than it was to.
+pub async fn prolong(
+    conn: &mut PgConnection,
+    job: &Job,
+    expires_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update jobs set expires_at = greatest(expires_at, $3)
+         where device_id = $1 and job_id = $2 and state in ('queued', 'running', 'waiting')",
+        job.device_id,
+        job.job_id,
+        expires_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Sets when the device's next job is due; `None` = it has none.
 pub async fn set_next_due(
     conn: &mut PgConnection,

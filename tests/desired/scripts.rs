@@ -335,6 +335,14 @@ async fn what_failed_of_a_script_that_somebody_ordered_stands_in_its_job() {
     assert_eq!((&job["state"], &report["done"]), (&json!("done"), &json!(true)), "{job}");
     assert_eq!(report["failed"].as_array().unwrap().len(), 1, "{job}");
     assert_eq!(report["failed"][0]["line"], 2, "{job}");
+    // The report of the log's transfer was lost, say: what is known stays.
+    let mut conn = lab.muster.pool.acquire().await.unwrap();
+    let of = |field: &str| job[field].as_str().unwrap().parse().unwrap();
+    let (device, ran, nothing) = (of("device_id"), of("job_id"), json!({ "silent": true }));
+    let is_told =
+        muster::store::jobs::add_report(&mut conn, device, ran, &nothing, true).await.unwrap();
+    assert!(!is_told && lab.api.job(&id).await["result"]["report"] == *report);
+    drop(conn);
     let stored = format!("/api/v1/artifacts/{artifact}/content");
     let stored = lab.api.request("GET", &stored).send().await.unwrap();
     assert_eq!(stored.text().await.unwrap(), script, "the file is as it came");

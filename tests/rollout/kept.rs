@@ -1,12 +1,13 @@
 //! What a device has is kept before a script runs there; and nobody is changed before.
 
+use chrono::{TimeDelta, Utc};
 use muster_cwmp::rpc::Request;
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::{Value, json};
 
 use super::lab::{Range, at_once, serials};
 use crate::harness::eventually;
-use crate::harness::kit::{Api, raw_device};
+use crate::harness::kit::{Api, device_path, raw_device};
 use crate::harness::talk::Talk;
 
 const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
@@ -203,4 +204,87 @@ async fn a_device_that_was_tried_again_and_called_back_is_taken_back_too() {
     .await;
     let device = is(&api, &inverse, "offered", 0).await;
     assert_eq!(device["steps"], json!(["run the script"]), "{device:#}");
+}
+
+#[tokio::test]
+async fn what_was_kept_before_its_window_closed_is_not_changed_after_that() {
+    let (muster, api) = raw_device("KEPT3").await;
+    let site = json!({ "path": "riga", "time_zone": "UTC" });
+    let site = api.make_at("/api/v1/sites", site).await;
+    api.send("PATCH", &device_path("KEPT3"), json!({ "site": "riga" })).await;
+    let mut plan = unseen();
+    plan["heed_windows"] = json!(true);
+    let body = json!({ "name": "names", "change": naming(&api).await, "plan": plan,
+                       "audience": { "selector": "serial = KEPT3" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    order(&api, &id, "start").await;
+    is(&api, &id, "offered", 0).await;
+    let talk = Talk::open(muster.cwmp, "KEPT3", &["2 PERIODIC"]).await;
+    assert!(matches!(talk.asked(), Request::Upload(_)), "{:?}", talk.request);
+    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string().to_lowercase();
+    let windows = json!({ "windows": [{ "days": [day], "from": "00:00", "minutes": 1 }] });
+    api.send("PATCH", &site, windows).await;
+    assert_eq!(column(&muster.pool, SENT, &id).await, ["offered"]);
+    let device = is(&api, &id, "waiting", 0).await;
+    assert!(device["started_at"].is_null(), "nothing was done to it: {device:#}");
+    let scripts = "select kind from jobs where rollout_id = $1::uuid and kind = 'download'";
+    assert_eq!(column(&muster.pool, scripts, &id).await, [""; 0], "not even called back");
+    drop(talk);
+}
+
+#[tokio::test]
+async fn a_device_that_took_its_order_and_was_lost_is_taken_back_too() {
+    let (muster, api) = raw_device("KEPT4").await;
+    let mut plan = unseen();
+    plan["backup"] = json!(false);
+    let body = json!({ "name": "names", "change": naming(&api).await, "plan": plan,
+                       "audience": { "selector": "serial = KEPT4" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    order(&api, &id, "start").await;
+    is(&api, &id, "offered", 0).await;
+    // As if it had been given it, and the session had broken off: it is to be given it again.
+    let begun = "update jobs set attempts = 1 where rollout_id = $1::uuid returning state";
+    assert_eq!(column(&muster.pool, begun, &id).await, ["queued"]);
+    order(&api, &id, "abort").await;
+    let device = is(&api, &id, "skipped", 0).await;
+    assert!(device["started_at"].is_string(), "it may be changed: {device:#}");
+    order(&api, &id, "roll-back").await;
+    let inverse = eventually("another rollout takes it back", || async {
+        let rollout = api.get(&format!("/api/v1/rollouts/{id}")).await;
+        rollout["inverse_id"].as_str().map(str::to_owned)
+    })
+    .await;
+    is(&api, &inverse, "offered", 0).await;
+}
+
+#[tokio::test]
+async fn who_could_not_be_heard_while_muster_was_away_is_waited_for() {
+    let (muster, api) = raw_device("KEPT5").await;
+    let pool = &muster.pool;
+    let sql = async |statement: &'static str| {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    };
+    sql("update devices set last_inform = now() - interval '20 minutes'").await;
+    let body = json!({ "name": "names", "change": naming(&api).await, "plan": unseen(),
+                       "audience": { "selector": "serial = KEPT5" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    order(&api, &id, "start").await;
+    let put_off = async || {
+        eventually("it is put off", || async {
+            let later = "select state from rollout_devices
+                         where rollout_id = $1::uuid and due_at > now()";
+            column(pool, later, &id).await.pop()
+        })
+        .await
+    };
+    assert_eq!(put_off().await, "waiting");
+    // The wave began long ago, and Muster has been there for a moment only.
+    sql("update rollout_waves set started_at = now() - interval '2 days'").await;
+    sql("update rollout_devices set due_at = now()").await;
+    assert_eq!(put_off().await, "waiting");
+    // Now it has been there all the time, and so has the device not.
+    sql("update nodes set started_at = now() - interval '3 days'").await;
+    sql("update devices set last_inform = now() - interval '2 days'").await;
+    sql("update rollout_devices set due_at = now()").await;
+    is(&api, &id, "timed_out", 0).await;
 }

@@ -120,6 +120,8 @@ pub(in crate::api) struct BackupDiff {
     added: usize,
     /// Lines that only the other one has.
     removed: usize,
+    /// So much lies between the first line that differs and the last one that not all was compared.
+    cut: bool,
     /// What differs, with up to three lines before and after.
     lines: Vec<DiffLineView>,
     /// What of it could be adopted into variables; only in comparison with the accepted one.
@@ -133,6 +135,7 @@ impl BackupDiff {
             to: BackupView::of(c.to),
             added: c.added,
             removed: c.removed,
+            cut: c.cut,
             lines: c.lines.into_iter().map(DiffLineView::of).collect(),
             adoptions: c.adoptions,
         }

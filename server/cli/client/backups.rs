@@ -111,6 +111,7 @@ struct Diff {
     to: Backup,
     added: u64,
     removed: u64,
+    cut: bool,
     lines: Vec<Line>,
     adoptions: Vec<Adoption>,
 }
@@ -290,6 +291,9 @@ fn view(diff: Diff) -> String {
             text.push(format!("+ {}", words(line.after.as_deref(), ("{+", "+}"))));
         }
     }
+    if diff.cut {
+        text.push("so much differs that not all of it was compared".to_owned());
+    }
     if !diff.adoptions.is_empty() {
         let row = |one: Adoption| {
             let place = format!("{} {}", one.menu, one.property);
@@ -332,7 +336,7 @@ mod tests {
         };
         let same = json!([piece("set cache-size=2048KiB", false)]);
         let diff: Diff = serde_json::from_value(json!({
-            "from": backup(1), "to": backup(2), "added": 2, "removed": 1,
+            "from": backup(1), "to": backup(2), "added": 2, "removed": 1, "cut": true,
             "lines": [
                 line("gap", Value::Null, Value::Null),
                 line("same", same.clone(), same),
@@ -358,6 +362,7 @@ mod tests {
             ]
         );
         assert!(text.contains("2 lines added, 1 removed") && text.contains("could be adopted"));
+        assert!(text.contains("not all of it was compared"));
     }
 
     #[test]

@@ -89,9 +89,26 @@ pub(super) async fn unread(
 ) -> Result<(), Error> {
     let key = log.idempotency_key.as_deref().and_then(|key| key.strip_prefix(ALTER_LOG));
     let Some(script) = key.and_then(|id| Uuid::try_parse(id).ok()) else { return Ok(()) };
-    let told = json!(Report::silent(UNREAD));
-    store::add_report(conn, log.device_id, script, &told).await?;
-    events::append(conn, log.device_id, "script.reported", Some(script), &told, now).await?;
+    tell(conn, log.device_id, script, &Report::silent(UNREAD), now).await
+}
+
+/// Keeps what is known of such a script with the job that brought it. What tells nothing takes back
+/// nothing that is known: a log may have come, and the report of its transfer not. The device's row is
+/// locked.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn tell(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    script: Uuid,
+    report: &Report,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let told = json!(report);
+    if store::add_report(conn, device_id, script, &told, report.silent).await? {
+        events::append(conn, device_id, "script.reported", Some(script), &told, now).await?;
+    }
     Ok(())
 }
 

@@ -332,9 +332,16 @@ fn is_before(job: &Job) -> bool {
     key.starts_with("muster:") && key.ends_with(":before:backup:change")
 }
 
-/// Cancels what nobody has taken of the changes that were to come after a configuration had been kept.
+/// Cancels what nobody has taken of the changes that were to come after a configuration had been kept,
+/// but for those before which another one is yet to be kept.
 async fn call_back(conn: &mut PgConnection, before: &Job, now: DateTime<Utc>) -> Result<(), Error> {
-    for job in store::open(conn, before.device_id).await? {
+    let open = store::open(conn, before.device_id).await?;
+    let another = open.iter().filter(|job| is_before(job) && job.job_id > before.job_id);
+    let another = another.map(|job| job.job_id).min();
+    for job in open {
+        if another.is_some_and(|another| another < job.job_id) {
+            break;
+        }
         let is_next = job.job_id > before.job_id && job.state == "queued" && job.attempts == 0;
         // What is put off has a backup of its own, at its time.
         if is_next && job.not_before <= now && waits_for_backup(&job) {

@@ -114,7 +114,7 @@ impl Next {
 
     /// It waits for its turn again: nothing was changed, and nothing may begin now.
     pub(super) fn waiting(device: &Device) -> Self {
-        let reason = "the rollout did not run when its order was due".to_owned();
+        let reason = "nothing could be begun when its order was due".to_owned();
         Self {
             state: DeviceState::Waiting,
             due_at: None,

@@ -100,9 +100,9 @@ async fn batch(
     let change = waves::WaveChange { started_at: Some(now), ..Default::default() };
     waves::change(&mut tx, id, wave, &change).await?;
     let begun_at = waves::get(&mut *tx, id, wave).await?.and_then(|wave| wave.started_at);
-    let late = begun_at.is_some_and(|begun| begun + work.plan.deadlines.offer() <= now);
+    let since = listening_since(&mut tx, now).await?.max(begun_at.unwrap_or(now));
     let sick = sick(&mut tx, id, &found).await?;
-    let sorted = sort(app, &work, &sites, found, &sick, late, now);
+    let sorted = sort(app, &work, &sites, found, &sick, since, now);
     let mut passed = sorted.passed();
     let active = Active::new(flying.sites, flying.uplinks, flying.redundancy, flying.devices);
     let chosen = pace::pick(&sorted.may, &work.plan.pace, &active, room);
@@ -241,15 +241,16 @@ impl Sorted {
     }
 }
 
-/// Sorts candidates. Devices that were not heard of lately take nobody's place: they are put off,
-/// and, when it is late, given up on.
+/// Sorts candidates. Devices that were not heard of lately take nobody's place: they are put off, and
+/// given up on once they have been silent for as long as an order is good. `since` = from when on they
+/// could have been heard for their wave: it had begun, and Muster was there.
 fn sort(
     app: &App,
     work: &Work,
     sites: &Sites,
     found: Vec<CandidateRow>,
     sick: &[Sick],
-    late: bool,
+    since: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Sorted {
     let heard_since = online::since(&app.config, now);
@@ -262,6 +263,7 @@ fn sort(
     let mut sorted = Sorted::default();
     for row in found {
         let away = row.last_inform < heard_since;
+        let late = row.last_inform.max(since) + work.plan.deadlines.offer() <= now;
         match sites.at(row.site.as_deref(), &work.plan, now) {
             Door::Unknown => {}
             Door::Closed(until, why) => {
@@ -336,6 +338,25 @@ impl Sites {
         drop(conn);
         let stand: BTreeSet<String> = found.into_iter().filter_map(|c| c.site).collect();
         Self::load(app, stand).await.map(Some)
+    }
+
+    /// Of the devices that are to be looked at now, and may not have been changed yet.
+    pub(super) async fn of_due(
+        app: &App,
+        id: Uuid,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Self, Error> {
+        if careful(app, id).await?.is_none() {
+            return Ok(Self(None));
+        }
+        let stand = due::sites(&app.pool, id, now, limit).await?;
+        Self::load(app, stand.into_iter().collect()).await
+    }
+
+    /// Whether what stands there may be changed now. Not, where that is looked up next time.
+    pub(super) fn is_open(&self, site: Option<&str>, plan: &Plan, now: DateTime<Utc>) -> bool {
+        matches!(self.at(site, plan, now), Door::Open)
     }
 
     /// Of the sites at these paths.

@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::begin::Sites;
 use super::order::{self, Ordered};
 use super::scripts::Scripts;
 use super::{Work, locked};
@@ -34,6 +35,7 @@ pub(super) async fn look(app: &App, id: Uuid, stop: &CancellationToken) -> Resul
     let mut scripts = Scripts::default();
     for _ in 0..MOST {
         let now = clock::now();
+        let sites = Sites::of_due(app, id, now, BATCH).await?;
         let mut tx = app.pool.begin().await?;
         let work = locked(&mut tx, id).await?;
         let rows = due::due(&mut *tx, id, now, BATCH).await?;
@@ -43,7 +45,9 @@ pub(super) async fn look(app: &App, id: Uuid, stop: &CancellationToken) -> Resul
         let mut without = Vec::new();
         for row in rows {
             let next = match read(&work, &row, listening, now) {
-                Ok((device, seen)) => {
+                Ok((device, mut seen)) => {
+                    // What was read, or kept, before its window closed is not changed after that.
+                    seen.running &= sites.is_open(row.site.as_deref(), &work.plan, now);
                     let next = device::look(&device, &seen, &work.plan, now);
                     scripts.settled(row.device_id, &device, next)
                 }

@@ -24,6 +24,7 @@ pub mod turn;
 mod wind_down;
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -48,9 +49,11 @@ use crate::store::rollouts::{self as store, Rollout};
 const RUNS: usize = 4;
 /// How often new ones are taken.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long the others leave them alone. Longer than a pass takes: taking in a million devices
-/// renews it.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How long the others leave them alone once nobody says that it is still at work ([`KEEP_EVERY`]): so
+/// long a rollout stands still whose node has died.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
+/// How often whoever works on a rollout says so.
+const KEEP_EVERY: Duration = Duration::from_secs(4);
 /// How long all devices have to be heard again after Muster was away.
 const HEARD_AGAIN: TimeDelta = TimeDelta::minutes(20);
 /// How often a rollout under way is looked at.
@@ -86,13 +89,28 @@ async fn work_on(
     was: Option<DateTime<Utc>>,
     stop: &CancellationToken,
 ) {
-    let next = tick(app, id, node, stop).await.unwrap_or_else(|error| {
+    let worked = tokio::select! {
+        worked = tick(app, id, node, stop) => worked,
+        never = keep(app, id, node) => match never {},
+    };
+    let next = worked.unwrap_or_else(|error| {
         tracing::error!(rollout.id = %id, "a look at a rollout failed: {}", error.private());
         Some(clock::now() + EVERY * 5)
     });
     // A lease that is not given back ends by itself.
     if let Err(error) = store::give_back(&app.pool, id, node, was, next).await {
         tracing::error!(rollout.id = %id, "a rollout was not given back: {error}");
+    }
+}
+
+/// Renews the lease as long as the work goes on. One that was lost by mistake costs no more than that two
+/// nodes look at the same rollout: its row is locked for each change.
+async fn keep(app: &App, id: Uuid, node: Uuid) -> Infallible {
+    loop {
+        tokio::time::sleep(KEEP_EVERY).await;
+        if let Err(error) = store::renew(&app.pool, id, node, clock::now() + LEASE).await {
+            tracing::warn!(rollout.id = %id, "a rollout is not kept: {error}");
+        }
     }
 }
 
@@ -237,7 +255,11 @@ async fn tick(
             wind_down::end(app, id).await?;
             Ok(wind_down::in_flight(app, id).await?.then_some(soon))
         }
-        State::RollingBack => inverse::follow(app, id).await,
+        State::RollingBack => {
+            // The same: it is to be among those that the way back takes in.
+            inverse::wind_down(app, id).await?;
+            inverse::follow(app, id).await
+        }
         _ => Ok(None),
     }
 }

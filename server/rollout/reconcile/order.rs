@@ -155,9 +155,10 @@ fn parameters(
     match work.opened(&app.keys)? {
         Change::Parameters { parameters } => {
             let before = match &row.before {
-                // A second attempt: what it has now may be ours already.
-                Some(_) => None,
-                None => before(row, &parameters)?,
+                // A second attempt: what it has now may be ours already. One that never took its order
+                // may have been given another value since.
+                Some(_) if row.started_at.is_some() => None,
+                _ => before(row, &parameters)?,
             };
             Ok((parameters, before))
         }

@@ -148,16 +148,20 @@ async fn withdrawn(
 }
 
 /// What a device is whose order was taken back. One that was begun by an earlier order than that may
-/// have been changed by it: that stays known.
+/// have been changed by it, and so may one that had taken this one, before its session was lost: that
+/// stays known.
 fn back(row: &DueRow, fate: &Fate, now: DateTime<Utc>) -> Move {
-    let begun_before = |at: &DateTime<Utc>| row.job_created_at.is_some_and(|made| *at < made);
+    let reads = matches!(row.job_kind.as_deref(), None | Some("refresh" | "upload"));
+    let was_taken = !reads && row.job_attempts.unwrap_or_default() > 0;
+    let may_be_changed =
+        |at: &DateTime<Utc>| was_taken || row.job_created_at.is_some_and(|made| *at < made);
     Move {
         was: row.state.clone(),
         was_step: row.step,
         was_job: row.job_id,
         // Cancelling its job told the rollout of it: that is no news.
         was_due: Some(now),
-        started_at: row.started_at.filter(begun_before),
+        started_at: row.started_at.filter(may_be_changed),
         ..moved(row.device_id, fate, now)
     }
 }

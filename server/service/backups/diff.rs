@@ -57,6 +57,8 @@ pub struct Compared {
     pub added: usize,
     /// Lines that only the other one has.
     pub removed: usize,
+    /// So much lies between the first line that differs and the last one that not all was compared.
+    pub cut: bool,
     /// The lines.
     pub lines: Vec<Line>,
     /// What could be adopted; only where it is compared with the accepted one.
@@ -99,7 +101,7 @@ async fn compare(
     let from = other(app, device, &to, with).await?;
     let (before, after) = (body(app, &from).await?, body(app, &to).await?);
     let script = script(app, device).await?;
-    let (added, removed, lines) = of(before, after, script).await?;
+    let ((added, removed), cut, lines) = of(before, after, script).await?;
     let adoptions = match with {
         With::Accepted => {
             let diff: Vec<DiffLine> = lines.iter().map(|line| line.diff.clone()).collect();
@@ -107,7 +109,7 @@ async fn compare(
         }
         With::Before | With::Backup(_) => Vec::new(),
     };
-    Ok(Compared { from, to, added, removed, lines, adoptions })
+    Ok(Compared { from, to, added, removed, cut, lines, adoptions })
 }
 
 async fn other(app: &App, device: &Device, to: &Backup, with: With) -> Result<Backup, Error> {
@@ -130,9 +132,9 @@ async fn of(
     before: String,
     after: String,
     script: Option<String>,
-) -> Result<(usize, usize, Vec<Line>), Error> {
+) -> Result<((usize, usize), bool, Vec<Line>), Error> {
     let work = tokio::task::spawn_blocking(move || {
-        let (added, removed) = export::count(&before, &after);
+        let (count, cut) = (export::count(&before, &after), export::is_cut(&before, &after));
         let written = script.as_deref().map(export::written_by);
         let lines = export::diff(&before, &after).into_iter();
         let lines = lines.map(|diff| {
@@ -142,7 +144,7 @@ async fn of(
             let written = written.map(|written| export::touched(written, &diff.menu, &text));
             Line { diff, written }
         });
-        (added, removed, lines.collect::<Vec<Line>>())
+        (count, cut, lines.collect::<Vec<Line>>())
     });
     work.await.map_err(|e| Error::Internal(format!("comparing two backups: {e}")))
 }

@@ -98,24 +98,27 @@ pub async fn note_report(
 }
 
 /// Adds to the result of a job, whatever its state, what was read in the file that another one of the
-/// device asked for. The device's row is locked.
+/// device asked for; false = it has a report, and this one is of nothing (`silent`). The device's row is
+/// locked.
 pub async fn add_report(
     conn: &mut PgConnection,
     device_id: Uuid,
     job_id: Uuid,
     report: &Value,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    silent: bool,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
         "update jobs
          set result = coalesce(result, '{}') || jsonb_build_object('report', $3::jsonb)
-         where device_id = $1 and job_id = $2",
+         where device_id = $1 and job_id = $2 and not ($4 and coalesce(result ? 'report', false))",
         device_id,
         job_id,
-        report
+        report,
+        silent
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Whether the device has sent a file for this job.

@@ -68,7 +68,7 @@ async fn apart(work: impl FnOnce() -> Compared + Send + 'static) -> Result<Compa
 fn compared(before: &str, after: &str) -> Compared {
     let (added, removed) = export::count(before, after);
     let mut lines: Vec<Line> = export::diff(before, after).into_iter().flat_map(shown).collect();
-    let more = lines.len() > MOST;
+    let more = lines.len() > MOST || export::is_cut(before, after);
     lines.truncate(MOST);
     Compared { count: count(added, removed), lines, more }
 }

@@ -7,7 +7,7 @@ mod diff;
 mod redact;
 mod written;
 
-pub use diff::{DiffLine, Kind, Piece, count, diff};
+pub use diff::{DiffLine, Kind, Piece, count, diff, is_cut};
 pub use redact::{HIDDEN, redact};
 pub use written::{touched, written_by};
 
@@ -52,7 +52,8 @@ pub fn normalise(text: &str) -> Export {
     let mut statement = String::new();
     let mut is_joining = false;
     let text_read = text[..read].strip_prefix('\u{feff}').unwrap_or(&text[..read]);
-    for line in text_read.split('\n') {
+    // Without the room at its end, so that a last line that is to go on is seen to be one.
+    for line in text_read.trim_end().split('\n') {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if !is_joining && line.trim_start().starts_with('#') {
             export.comment(line.trim_start().trim_start_matches('#').trim());
@@ -73,7 +74,7 @@ pub fn normalise(text: &str) -> Export {
         }
     }
     export.statement(&statement);
-    if read < text.len() {
+    if read < text.len() || !statement.is_empty() {
         export.incomplete.push(REST.to_owned());
     }
     export

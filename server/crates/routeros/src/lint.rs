@@ -159,7 +159,10 @@ fn spaces(tokens: &[Token], script: &str, findings: &mut Findings) {
                 levels.pop();
             }
             TokenKind::Separator => levels[last].1 = levels[last].0,
-            TokenKind::Word if matches!(token.text(script), "find" | "where") => {
+            // The command may stand behind its menu in one word: `/ip/route/find`.
+            TokenKind::Word
+                if matches!(token.text(script).rsplit('/').next(), Some("find" | "where")) =>
+            {
                 levels[last].1 = true;
             }
             TokenKind::Operator

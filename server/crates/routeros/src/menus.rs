@@ -3,22 +3,23 @@
 //! Owns what is known by name. It is no whole list: packages bring menus of their own and each
 //! release adds some, so what is not here below a menu that is may still be right.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound;
 use std::sync::LazyLock;
 
 /// Each line: a menu, a colon, and the menus right below it. The first one has the root's.
 const TABLE: &str = "\
 : app caps-man certificate console container disk dude file interface iot ip ipv6 log lora lcd \
-metarouter mpls openflow partitions port ppp queue radius routing snmp socks special-login store \
-system task tool tr069-client user user-manager zerotier
+metarouter mpls openflow partitions port ppp queue radius routing safe-mode snmp socks special-login \
+store system task terminal tool tr069-client user user-manager zerotier
 app: settings
 caps-man: aaa access-list actual-interface-configuration channel configuration datapath interface \
 manager provisioning radio rates registration-table remote-cap security
 caps-man/manager: interface
 certificate: builtin crl scep-server settings
-certificate/scep-server: ra
+certificate/scep-server: otp ra requests
 certificate/scep-server/ra: otp
-console: inspect
+console: inspect settings
 container: config envs log mounts
 disk: btrfs settings
 disk/btrfs: filesystem subvolume transfer
@@ -34,6 +35,7 @@ interface/bridge: calea filter host mdb mlag msti nat port port-controller port-
 vlan
 interface/bridge/port: mst-override
 interface/bridge/port-controller: device port
+interface/bridge/vlan: mvrp
 interface/detect-internet: state
 interface/dot1x: client server
 interface/dot1x/server: active state
@@ -50,7 +52,7 @@ interface/l2tp-server: server
 interface/list: member
 interface/lte: apn esim firmware-upgrade profile settings
 interface/macsec: profile
-interface/mesh: port
+interface/mesh: fdb port
 interface/ovpn-server: server
 interface/pppoe-server: server
 interface/pptp-server: server
@@ -86,7 +88,7 @@ iot/mqtt: brokers subscriptions
 iot/mqtt/subscriptions: recv
 ip: accounting address arp cloud dhcp-client dhcp-relay dhcp-server dns firewall hotspot ipsec \
 kid-control media nat-pmp neighbor nexthop packing pool proxy reverse-proxy route service \
-settings smb socks ssh stp tftp traffic-flow upnp vrf
+settings smb socks socksify ssh stp tftp traffic-flow upnp vrf
 ip/accounting: snapshot uncounted web-access
 ip/cloud: advanced back-to-home-file back-to-home-files back-to-home-user back-to-home-users
 ip/cloud/back-to-home-file: settings
@@ -122,7 +124,7 @@ ip/upnp: interfaces
 ipv6: address dhcp-client dhcp-relay dhcp-server firewall nat-pmp nd neighbor nexthop pool route \
 settings
 ipv6/dhcp-client: option
-ipv6/dhcp-relay: option
+ipv6/dhcp-relay: option routes
 ipv6/dhcp-server: binding option option-set
 ipv6/dhcp-server/option: sets
 ipv6/firewall: address-list connection filter mangle nat raw service-port
@@ -166,14 +168,15 @@ routing/pimsm/bsr: candidate rp-candidate
 routing/rip: instance interface interface-template key keys neighbor network route \
 static-neighbor
 routing/ripng: interface neighbor network route
+routing/route: rule
 routing/rpki: session
 routing/stats: memory origin pfc process step
 snmp: community
 socks: access connections users
 store: disk
 system: backup clock console default-configuration device-mode gps hardware health history \
-identity leds license logging note ntp package ptp reset-configuration-scripts resource \
-routerboard scheduler script ssh-exec swos upgrade ups watchdog
+identity leds license logging note ntp package ptp regulatory reset-configuration-scripts resource \
+routerboard scheduler script swos upgrade ups watchdog
 system/backup: cloud
 system/clock: manual
 system/console: screen
@@ -187,6 +190,7 @@ system/package: local-update update
 system/package/local-update: mirror refresh update-package-source
 system/ptp: port status
 system/resource: cpu hardware irq pci usb
+system/resource/hardware: usb-settings
 system/resource/irq: rps
 system/resource/usb: settings
 system/routerboard: mode-button reset-button settings usb wps-button
@@ -216,27 +220,30 @@ zerotier/controller: member
 
 /// Commands, in whichever menu: what a word after a menu may be when it is no menu.
 const COMMANDS: &str = "\
-activate add align apply-changes bandwidth-test beep blink cable-test cancel check-for-updates \
-check-installation clear comment connect convert copy create create-certificate-request delay \
-delete disable disconnect discover do downgrade download download-file edit eject-drive enable \
-environment error esim-provision execute exit export export-certificate export-host-key fetch \
+activate add add-scep align apply-changes ask at-chat bandwidth-test beep blink cable-test cancel \
+check-for-updates check-installation check-status clear comment connect convert copy create \
+create-certificate-request cuu debug delay delete disable disconnect discover dns-update do \
+downgrade download download-file edit eject-drive el enable enable-ssl-certificate environment \
+error esim-provision execute exit expire-password export export-certificate export-host-key fetch \
 find firmware-upgrade flood-ping flush for force-update foreach format format-drive \
 frequency-monitor frequency-scan generate-key get get-value global hash-password if import \
-import-host-key info inspect install ip-scan issued-revoke kill led len list load local log \
-mac-scan mac-telnet make-static make-supout.rif monitor monitor-traffic mount move nothing \
-nullify parse password pick ping ping-speed power-cycle print profile provision put quit reboot \
-redo release remove renew repair reprovision request reset reset-alert reset-configuration \
-reset-counters reset-counters-all reset-html reset-mac-address reset-tr069-config resolve resume \
-return revoke run save save-environment scan scep-enroll send send-wol set setup shell \
-show-capsman show-client-config shutdown sign sign-certificate-request sniff snmp-get snmp-walk \
-spectral-history spectral-scan speed-test ssh start stop sync take telnet terminal test time \
-toarray tobool toid toip toip6 tonum torch tostr totime traceroute tracert typeof undo uninstall \
-unmount unset update update-firmware upgrade upload usb-power-reset while wol wps-accept \
-wps-client wps-push-button
+import-host-key info inkey inspect install ip-scan issued-revoke kill kill-connections led len \
+list load local log login mac-scan mac-telnet make-static make-supout.rif monitor monitor-traffic \
+mount move nothing nullify onerror parse password pick ping ping-speed power-cycle print profile \
+provision put quit read reboot redo reg-info regenerate-host-key release remove remove-file renew \
+repair reprovision request reset reset-alert reset-configuration reset-counters \
+reset-counters-all reset-html reset-mac-address reset-tr069-config resolve resume retry return \
+revoke run save save-environment scan scep-enroll send send-reconfigure send-trap send-wol set \
+setup shell show-capabilities show-capsman show-client-config shutdown sign \
+sign-certificate-request sniff snmp-get snmp-walk spectral-history spectral-scan speed-test ssh \
+ssh-exec start stop style sup-output sync take telnet terminal test time toarray tobool tocrlf \
+toid toip toip6 tonum torch tostr totime traceroute tracert typeof undo uninstall unmount unroll \
+unset update update-firmware upgrade upload upload-file usb-power-reset warning wg-import while \
+wol wps-accept wps-client wps-push-button
 ";
 
-static MENUS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let mut menus = HashSet::new();
+static MENUS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut menus = BTreeSet::new();
     for line in TABLE.lines() {
         let (parent, children) = line.split_once(':').expect("each line has a colon");
         let above = if parent.is_empty() { String::new() } else { format!("/{parent}") };
@@ -251,6 +258,43 @@ static WORDS: LazyLock<HashSet<&'static str>> =
 /// Whether this is the path of a menu that is known, such as `/ip/firewall/filter`; `/` is the root.
 pub fn is_menu(path: &str) -> bool {
     path == "/" || MENUS.contains(path)
+}
+
+/// The menus whose names begin with the last step of this path, and that stand where it does.
+fn begun(path: &str) -> impl Iterator<Item = &'static str> {
+    let from: (Bound<&str>, Bound<&str>) = (Bound::Included(path), Bound::Unbounded);
+    MENUS
+        .range::<str, _>(from)
+        .map(String::as_str)
+        .take_while(move |menu| menu.starts_with(path))
+        .filter(move |menu| !menu[path.len()..].contains('/'))
+}
+
+/// The path with what is short in it written in full: `/int/bri` is `/interface/bridge`. RouterOS takes
+/// the beginning of a name for the only one that begins so. None where no menu is meant, or which one
+/// is not certain.
+pub fn in_full(path: &str) -> Option<String> {
+    let mut full = String::new();
+    for step in path.split('/').filter(|step| !step.is_empty()) {
+        let below = format!("{full}/{step}");
+        full = if is_menu(&below) {
+            below
+        } else {
+            let mut begun = begun(&below);
+            begun.next().filter(|_| begun.next().is_none())?.to_owned()
+        };
+    }
+    Some(if full.is_empty() { "/".to_owned() } else { full })
+}
+
+/// Whether menus of the root begin with this, as `/int` or `/c`.
+pub fn begins_menu(path: &str) -> bool {
+    begun(path).next().is_some()
+}
+
+/// Whether this is the command, or is short for it. What is a command itself is short for none.
+pub fn is_short_for(word: &str, command: &str) -> bool {
+    word == command || (!word.is_empty() && command.starts_with(word) && !is_command(word))
 }
 
 /// Whether this is a command of some menu, or of all: `add`, `print`, `reset-configuration`.
@@ -276,10 +320,17 @@ mod tests {
             "/routing/bgp/connection",
             "/routing/ospf-v3/area/range",
             "/tool/mac-server/mac-winbox",
+            "/safe-mode",
+            "/ip/socksify",
+            "/interface/bridge/vlan/mvrp",
+            "/certificate/scep-server/requests",
+            "/system/resource/hardware/usb-settings",
         ] {
             assert!(is_menu(menu), "{menu}");
         }
-        for other in ["", "ip", "/tr069", "/tr069/client", "/ip/adress", "/ip/", "//ip"] {
+        let others =
+            ["", "ip", "/tr069", "/tr069/client", "/ip/adress", "/ip/", "//ip", "/system/ssh-exec"];
+        for other in others {
             assert!(!is_menu(other), "{other}");
         }
     }
@@ -297,6 +348,30 @@ mod tests {
         for word in ["add", "set", "remove", "find", "reset-configuration", "fetch", "reboot"] {
             assert!(is_command(word), "{word}");
         }
+        for word in ["warning", "wg-import", "ssh-exec", "enable-ssl-certificate", "tocrlf"] {
+            assert!(is_command(word), "{word}");
+        }
         assert!(!is_command("address"));
+    }
+
+    #[test]
+    fn what_is_short_is_known_where_it_means_one_thing() {
+        for (short, full) in [
+            ("/int/bri", Some("/interface/bridge")),
+            ("/ip/fire/fil", Some("/ip/firewall/filter")),
+            ("/fil", Some("/file")),
+            // What is a name itself is not short for another.
+            ("/ip", Some("/ip")),
+            ("/user/act", Some("/user/active")),
+            ("/", Some("/")),
+            ("/c", None),
+            ("/ip/nope", None),
+            ("/new/thing", None),
+        ] {
+            assert_eq!(in_full(short).as_deref(), full, "{short}");
+        }
+        assert!(begins_menu("/c") && !begins_menu("/nope"));
+        assert!(is_short_for("rem", "remove") && is_short_for("set", "set"));
+        assert!(!is_short_for("reset", "reset-configuration") && !is_short_for("", "set"));
     }
 }

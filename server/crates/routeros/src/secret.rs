@@ -1,10 +1,11 @@
 //! Which parameters of RouterOS hold secrets.
 //!
-//! Owns their names: those that an export leaves out, and those that end as such names do. Where a
-//! name is secret in one menu and harmless in another, the menu decides.
+//! Owns their names: those that an export of RouterOS 7 leaves out, those that it shows although they
+//! let somebody in, the older ones of RouterOS 6, and all that end as such names do. Where a name is
+//! secret in one menu and harmless in another, the menu decides.
 
 /// How names end whose values are secret, in any menu.
-const ENDINGS: [&str; 17] = [
+const ENDINGS: [&str; 20] = [
     "password",
     "passwd",
     "passphrase",
@@ -17,21 +18,48 @@ const ENDINGS: [&str; 17] = [
     "protection-key",
     "psk",
     "auth-key",
+    "authentication-key",
+    "ah-key",
     "enc-key",
     "encryption-key",
     "md5-key",
     "-pin",
     "token",
+    "community",
 ];
 /// Names that are secret in any menu.
-const NAMES: [&str; 7] =
-    ["pin", "cak", "key-val", "static-key-0", "static-key-1", "static-key-2", "static-key-3"];
+const NAMES: [&str; 8] = [
+    "pin",
+    "pin-number",
+    "cak",
+    "key-val",
+    "static-key-0",
+    "static-key-1",
+    "static-key-2",
+    "static-key-3",
+];
 /// Names that are secret in these menus and those below them.
-const IN_MENUS: [(&str, &str); 4] =
-    [("/iot", "key"), ("/ip/ipsec", "key"), ("/routing", "key"), ("/zerotier", "identity")];
-/// How variables of scripts are called as well that hold a secret.
-const OF_VARIABLES: [&str; 6] =
-    ["pass", "pwd", "privatekey", "presharedkey", "secretkey", "apikey"];
+const IN_MENUS: [(&str, &str); 6] = [
+    ("/container/envs", "value"),
+    ("/iot", "key"),
+    ("/ip/ipsec", "key"),
+    ("/routing", "key"),
+    ("/snmp/community", "name"),
+    ("/zerotier", "identity"),
+];
+/// How variables of scripts, and headers of what they fetch, are called as well that hold a secret.
+const OF_VARIABLES: [&str; 8] = [
+    "pass",
+    "pwd",
+    "privatekey",
+    "presharedkey",
+    "secretkey",
+    "apikey",
+    "api-key",
+    "authorization",
+];
+/// Commands that give a variable a value, which stands behind its name.
+pub(crate) const ASSIGNS: [&str; 3] = [":local", ":global", ":set"];
 
 /// What may stand between a name, its `=` and its value.
 const BETWEEN: [char; 6] = [' ', '\t', '\r', '\n', '\\', '"'];
@@ -59,16 +87,54 @@ pub(crate) fn is_secret_variable(name: &str) -> bool {
     is_secret(name) || OF_VARIABLES.iter().any(|end| lower.ends_with(end))
 }
 
-/// Whether a text has a secret in it by the look of it: `password: x`, `psk=x`.
+/// Whether a text has a secret in it by the look of it: `password: x`, `psk=x`, `:global psk x`.
 pub(crate) fn tells(text: &str) -> bool {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    names(text) || assigns(text)
+}
+
+/// Whether a secret stands behind its name and a sign.
+fn names(text: &str) -> bool {
     text.char_indices().filter(|(_, c)| matches!(c, ':' | '=')).any(|(at, _)| {
         let before = text[..at].trim_end_matches(BETWEEN);
         let name = before.rsplit(|c| !is_name(c)).next().unwrap_or_default();
-        // One that is hidden already is told no more.
-        let value = text[at + 1..].trim_start_matches(BETWEEN);
-        is_secret_variable(name) && !value.is_empty() && !value.starts_with("********")
+        is_secret_variable(name) && is_value(&text[at + 1..])
     })
+}
+
+/// Whether a variable gets a secret. It may stand in a string within a string, quotes and ends of lines
+/// escaped.
+fn assigns(text: &str) -> bool {
+    let commands = ASSIGNS.iter().flat_map(|command| text.match_indices(command));
+    commands.map(|(at, command)| &text[at + command.len()..]).any(|behind| {
+        let named = behind.trim_start_matches(BETWEEN);
+        let (name, behind_it) = named.split_at(named.find(|c| !is_name(c)).unwrap_or(named.len()));
+        let is_quoted = behind[..behind.len() - named.len()].contains('"');
+        let behind_it =
+            behind_it.trim_start_matches(|c: char| is_quoted && matches!(c, '\\' | '"'));
+        let value = behind_it.trim_start_matches([' ', '\t']);
+        let has_room = value.len() < behind_it.len();
+        // A function is no value: what is secret in it is told for itself.
+        let is_none = is_end(value) || value.starts_with("do=");
+        is_secret_variable(name) && has_room && !is_none && is_value(value)
+    })
+}
+
+/// Whether a statement ends here.
+fn is_end(text: &str) -> bool {
+    let bare = text.trim_start_matches('\\');
+    let is_escaped = bare.len() < text.len();
+    text.starts_with([';', '}', ']', ')', '\r', '\n'])
+        || (is_escaped && bare.starts_with(['r', 'n']))
+}
+
+/// Whether there is a value here that is not hidden already.
+fn is_value(text: &str) -> bool {
+    let value = text.trim_start_matches(BETWEEN);
+    !value.is_empty() && !value.starts_with("********")
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 #[cfg(test)]
@@ -118,10 +184,20 @@ mod tests {
         /zerotier: identity
         /certificate: export-passphrase passphrase challenge-password pin key-passphrase
         /certificate: challenge-passphrase";
+    /// What RouterOS 6 shows, and what no version hides although it lets somebody in.
+    const SHOWN: &str = "\
+        /routing/ospf/interface: authentication-key
+        /routing/rip/interface: authentication-key
+        /routing/bgp/peer: tcp-md5-key
+        /ip/ipsec/manual-sa: ah-key esp-auth-key esp-enc-key
+        /lcd/pin: pin-number
+        /snmp: trap-community
+        /snmp/community: name
+        /container/envs: value";
 
     #[test]
-    fn what_an_export_hides_is_secret() {
-        for line in HIDDEN.lines() {
+    fn what_an_export_hides_or_should_is_secret() {
+        for line in HIDDEN.lines().chain(SHOWN.lines()) {
             let (menu, names) = line.trim().split_once(": ").expect("a menu and names");
             for name in names.split(' ') {
                 assert!(is_secret_in(menu, name), "{menu} {name}");
@@ -139,13 +215,24 @@ mod tests {
         assert!(!is_secret_in("/", "identity"));
         assert!(!is_secret_in("/interface/wireguard/peers", "public-key"));
         assert!(!is_secret_in("/ip/address", "address"));
+        assert!(!is_secret_in("/ip/pool", "name"));
+        assert!(!is_secret_in("/lcd/pin", "hide-pin-number"));
+        assert!(!is_secret_in("/routing/filter", "set-bgp-communities"));
     }
 
     #[test]
     fn secrets_are_told_by_the_word_before_them() {
-        for text in
-            ["# password: x", "the psk = abc", "wifiPass=1", "Secret:y", "password=\\\"x\\\""]
-        {
+        for text in [
+            "# password: x",
+            "the psk = abc",
+            "wifiPass=1",
+            "Secret:y",
+            "password=\\\"x\\\"",
+            "Authorization: Bearer x",
+            ":global psk x",
+            "{:local vpnPass \\\"x\\\"\\r\\n}",
+            ":set \"vpn-pass\" \"x\"",
+        ] {
             assert!(tells(text), "{text}");
         }
         for text in [
@@ -154,6 +241,12 @@ mod tests {
             "password= \\\"********\\\"",
             "a=b",
             "time 12:00",
+            ":global psk",
+            ":global psk; :put 1",
+            ":global psk\\r\\n:put 1",
+            ":global psk \\\\r\\\\n:put 1",
+            ":global getToken do={ :return 1 }",
+            ":global psk \\\"********\\\"",
             "\u{e9}=1",
             "",
         ] {

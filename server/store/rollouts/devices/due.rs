@@ -66,6 +66,8 @@ pub struct DueRow {
     pub job_state: Option<String>,
     /// Kind of its job.
     pub job_kind: Option<String>,
+    /// How often its job was begun.
+    pub job_attempts: Option<i32>,
     /// Fault of its job.
     pub job_fault: Option<Value>,
     /// Note of its job.
@@ -93,7 +95,8 @@ macro_rules! looked_at {
                       i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",
                       i.learned_at as "inspected_at?",
                       j.created_at as "job_created_at?",
-                      j.state as "job_state?", j.kind as "job_kind?", j.fault as "job_fault?",
+                      j.state as "job_state?", j.kind as "job_kind?", j.attempts as "job_attempts?",
+                      j.fault as "job_fault?",
                       j.note as "job_note?", j.finished_at as "job_ended_at?", j.result as "job_result?"
                from rollout_devices r
                join device_facts f using (device_id)
@@ -119,6 +122,29 @@ pub async fn due(
         r#"r.rollout_id = $1 and r.due_at <= $2
                and r.state in ('due', 'offered', 'downloading', 'rebooting', 'verifying', 'healthy')
            order by r.due_at limit $3"#,
+        rollout_id,
+        now,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The sites of those of the devices that are due that may not have been changed yet.
+pub async fn sites(
+    db: impl PgExecutor<'_>,
+    rollout_id: Uuid,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select distinct f.site::text as "site!"
+           from (select device_id from rollout_devices
+                 where rollout_id = $1 and due_at <= $2
+                   and state in ('due', 'offered', 'downloading') and changed_at is null
+                 order by due_at limit $3) as due
+           join device_facts f using (device_id)
+           where f.site is not null"#,
         rollout_id,
         now,
         limit

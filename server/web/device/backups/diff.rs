@@ -55,6 +55,8 @@ struct DiffPage {
     blocks: Vec<Block>,
     /// Not all of it is shown.
     cut: bool,
+    /// Not all of it was compared.
+    partial: bool,
     /// It is known what the template writes.
     told: bool,
     /// Columns of the table.
@@ -133,7 +135,7 @@ pub(super) async fn page(
 
 /// What is compared; not what else it could be.
 fn told(shell: Shell, head: Head, compared: Compared, ctx: &Ctx) -> DiffPage {
-    let Compared { from, to, added, removed, lines, adoptions } = compared;
+    let Compared { from, to, added, removed, cut: partial, lines, adoptions } = compared;
     let (blocks, cut) = blocks(&lines);
     let told = lines.iter().any(|line| line.written.is_some());
     DiffPage {
@@ -145,6 +147,7 @@ fn told(shell: Shell, head: Head, compared: Compared, ctx: &Ctx) -> DiffPage {
         removed,
         blocks,
         cut,
+        partial,
         told,
         columns: if told { 3 } else { 2 },
         adoptions: adoptions.into_iter().map(adoptable).collect(),
@@ -345,7 +348,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         let ctx = Ctx::console(chrono::DateTime::UNIX_EPOCH);
         let (from, to) = (sample_backup(2), sample_backup(3));
         let (added, removed) = (lines.len(), 0);
-        let compared = Compared { from, to, added, removed, lines, adoptions };
+        let cut = operate;
+        let compared = Compared { from, to, added, removed, cut, lines, adoptions };
         let mut head = Head::sample();
         head.may.operate = operate;
         let told = told(Shell::sample(), head, compared, &ctx);

@@ -11,7 +11,7 @@ use crate::lint::MAX_SCRIPT;
 use crate::menus::is_menu;
 
 /// Commands that leave nothing behind that those after them could need.
-const ALONE: [&str; 30] = [
+const ALONE: [&str; 31] = [
     ":beep",
     ":convert",
     ":delay",
@@ -34,6 +34,7 @@ const ALONE: [&str; 30] = [
     ":time",
     ":toarray",
     ":tobool",
+    ":tocrlf",
     ":toid",
     ":toip",
     ":toip6",

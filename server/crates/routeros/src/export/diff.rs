@@ -1,6 +1,7 @@
 //! How two exports differ: by line within each menu, and by word within a line.
 //!
-//! Lines that say the same in different menus are different lines.
+//! Lines that say the same in different menus are different lines. What both begin and end with is
+//! passed over, however much it is, so that only what lies between can be too much.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices};
 
 use crate::lex::statements;
 
-/// Lines of each side that are compared; what is beyond them is a gap.
+/// Lines of each side that are compared, from the first one that differs to the last.
 const MAX_LINES: usize = 50_000;
 /// Words of a line that are compared; a line of more has changed as a whole.
 const MAX_WORDS: usize = 2_000;
@@ -58,7 +59,7 @@ pub struct DiffLine {
 }
 
 /// How one normalised export became another: the lines that changed and some around them. Empty where
-/// they are the same.
+/// they are the same. Where [`is_cut`], what is beyond is left out.
 pub fn diff(before: &str, after: &str) -> Vec<DiffLine> {
     let compared = Compared::new(before, after);
     let last = compared.ops.len().saturating_sub(1);
@@ -70,9 +71,6 @@ pub fn diff(before: &str, after: &str) -> Vec<DiffLine> {
             DiffTag::Equal => same(old, index == 0, index == last, &mut lines),
             _ => replaced(old, new, &mut lines),
         }
-    }
-    if compared.is_cut {
-        lines.push(gap());
     }
     lines
 }
@@ -86,6 +84,12 @@ pub fn count(before: &str, after: &str) -> (usize, usize) {
     })
 }
 
+/// Whether so much lies between the first line that differs and the last one that not all of it is
+/// compared.
+pub fn is_cut(before: &str, after: &str) -> bool {
+    Middle::of(before, after).is_cut
+}
+
 /// A line, and the menu that it stands in.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Line<'a> {
@@ -97,13 +101,83 @@ struct Compared<'a> {
     old: Vec<Line<'a>>,
     new: Vec<Line<'a>>,
     ops: Vec<DiffOp>,
-    /// Whether either of them has more lines than were compared.
+}
+
+/// What may differ, with some lines around it that do not.
+struct Middle<'a> {
+    before: &'a str,
+    after: &'a str,
+    /// That of the line before both.
+    menu: Rc<str>,
+    /// Whether either of them has more lines than are compared.
     is_cut: bool,
+}
+
+impl<'a> Middle<'a> {
+    fn of(before: &'a str, after: &'a str) -> Self {
+        let start = length(split(before).zip(split(after)).take_while(is_same));
+        let (old, new) = (&before[start..], &after[start..]);
+        let end = length(split(old).rev().zip(split(new).rev()).take_while(is_same));
+        let end = settled(before, after, end);
+        let cuts = |text: &str| text[..text.len() - end].lines().nth(MAX_LINES).is_some();
+        let is_cut = cuts(old) || cuts(new);
+        let start = start - near(split(&before[..start]).rev());
+        // Of two that are cut off somewhere neither has its end.
+        let shown = if is_cut { 0 } else { near(split(&before[before.len() - end..])) };
+        let middle = |text: &'a str| &text[start..text.len() - end + shown];
+        let menu = menu_behind(&before[..start]);
+        Self { before: middle(before), after: middle(after), menu, is_cut }
+    }
+}
+
+fn split(text: &str) -> std::str::SplitInclusive<'_, char> {
+    text.split_inclusive('\n')
+}
+
+fn is_same(pair: &(&str, &str)) -> bool {
+    pair.0 == pair.1
+}
+
+/// How long lines are that are the same in both.
+fn length<'a>(lines: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+    lines.map(|(line, _)| line.len()).sum()
+}
+
+/// How long those are that stand next to what may differ; one more than is shown tells that lines are
+/// left out.
+fn near<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
+    lines.take(CONTEXT + 1).map(str::len).sum()
+}
+
+/// How much of an end that is written the same, in bytes, is in the same menus as well.
+fn settled(before: &str, after: &str, end: usize) -> usize {
+    let (starts, common) = before.split_at(before.len() - end);
+    if menu_behind(starts) == menu_behind(&after[..after.len() - end]) {
+        return end;
+    }
+    let is_below = |line: &&str| own_menu(line).is_none_or(|(_, opens)| !opens);
+    end - split(common).take_while(is_below).map(str::len).sum::<usize>()
+}
+
+/// The menu of what follows a text.
+fn menu_behind(text: &str) -> Rc<str> {
+    let said = split(text).rev().filter_map(own_menu).find(|(_, opens)| *opens);
+    said.map_or_else(|| Rc::from("/"), |(menu, _)| menu)
+}
+
+/// The menu that a line says itself, and whether those behind it are in it: a whole command does not
+/// change theirs.
+fn own_menu(line: &str) -> Option<(Rc<str>, bool)> {
+    let line = line.starts_with('/').then(|| line.trim_end_matches(['\r', '\n']))?;
+    let first = statements(line).into_iter().next();
+    let menu = first.as_ref().map_or("/", |statement| statement.menu.as_str()).into();
+    Some((menu, first.is_some_and(|statement| statement.verb.is_none())))
 }
 
 impl<'a> Compared<'a> {
     fn new(before: &'a str, after: &'a str) -> Self {
-        let (old, new) = (lines(before), lines(after));
+        let Middle { before, after, menu, .. } = Middle::of(before, after);
+        let (old, new) = (lines(before, &menu), lines(after, &menu));
         let mut ids: HashMap<Line<'a>, usize> = HashMap::new();
         // Comparing numbers is cheap, however long the lines are.
         let mut numbers = |lines: &[Line<'a>]| -> Vec<usize> {
@@ -114,23 +188,19 @@ impl<'a> Compared<'a> {
             lines.iter().map(number).collect()
         };
         let ops = capture_diff_slices(Algorithm::Myers, &numbers(&old), &numbers(&new));
-        let is_cut = [before, after].iter().any(|text| text.lines().nth(MAX_LINES).is_some());
-        Self { old, new, ops, is_cut }
+        Self { old, new, ops }
     }
 }
 
-fn lines(body: &str) -> Vec<Line<'_>> {
-    let mut menu: Rc<str> = Rc::from("/");
+fn lines<'a>(body: &'a str, menu: &Rc<str>) -> Vec<Line<'a>> {
+    let mut menu = Rc::clone(menu);
     let mut lines = Vec::new();
-    for text in body.lines().take(MAX_LINES) {
-        if !text.starts_with('/') {
+    for text in body.lines().take(MAX_LINES + 2 * (CONTEXT + 1)) {
+        let Some((own, opens)) = own_menu(text) else {
             lines.push(Line { menu: Rc::clone(&menu), text });
             continue;
-        }
-        let first = statements(text).into_iter().next();
-        let own: Rc<str> = first.as_ref().map_or("/", |statement| statement.menu.as_str()).into();
-        // A whole command does not change the menu of the lines behind it.
-        if first.is_some_and(|statement| statement.verb.is_none()) {
+        };
+        if opens {
             menu = Rc::clone(&own);
         }
         lines.push(Line { menu: own, text });

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::lex::{Fault, MAX_TEXT, Token, TokenKind, closes, lex};
 use crate::menus::{is_command, is_menu};
 use crate::quote::quote;
-use crate::secret::{is_secret_in, is_secret_variable, tells};
+use crate::secret::{ASSIGNS, is_secret_in, is_secret_variable, tells};
 
 /// What stands in place of a secret, between quotes.
 pub const HIDDEN: &str = "********";
@@ -20,8 +20,8 @@ const MAX_DEPTH: usize = 3;
 const MAX_FRAMES: usize = 64;
 /// Bytes of a menu that matter: those that are named in the list are shorter.
 const MAX_MENU: usize = 128;
-/// Commands that give a variable a value.
-const ASSIGNS: [&str; 3] = [":local", ":global", ":set"];
+/// What ends the part of an address that names the host, and who opens it.
+const BEHIND_HOST: [char; 7] = ['/', '?', '"', ' ', '\t', '\r', '\n'];
 
 /// The text with `"********"` in place of each value that is a secret. What it says apart from that
 /// is as it was; a text that has been redacted stays the same.
@@ -93,11 +93,10 @@ impl Redactor {
                 at = range.end;
             }
             self.out.push_str(&said[at..]);
+            let shown = without_users(&self.out[start..]);
+            self.out.truncate(start);
             // Whatever was overlooked, as a line with odd quotes may hide it.
-            if tells(&self.out[start..]) {
-                self.out.truncate(start);
-                self.out.push_str(HIDDEN);
-            }
+            self.out.push_str(if tells(&shown) { HIDDEN } else { shown.as_str() });
         }
         self.out.push_str(&line[said.len()..]);
     }
@@ -119,7 +118,8 @@ impl Redactor {
                     let is_argument =
                         tokens.get(next).is_some_and(|token| token.kind == TokenKind::Operator);
                     let is_secret = is_argument && menus.hold(name, &self.menu);
-                    let is_kept = ASSIGNS.contains(&text(at)) && is_secret_variable(text(next));
+                    let variable = text(next).trim_matches('"');
+                    let is_kept = ASSIGNS.contains(&text(at)) && is_secret_variable(variable);
                     match is_secret || is_kept {
                         true => value(&tokens, &closes, next, line),
                         false => None,
@@ -150,7 +150,7 @@ impl Redactor {
     /// What a token is to be replaced by that has secrets within it.
     fn inner(&self, token: &Token, line: &str) -> Option<String> {
         match &token.kind {
-            TokenKind::String(text) if text.contains('=') || tells(text) => {
+            TokenKind::String(text) => {
                 if self.depth >= MAX_DEPTH {
                     return tells(text).then(|| quote(HIDDEN));
                 }
@@ -168,6 +168,21 @@ impl Redactor {
             _ => None,
         }
     }
+}
+
+/// Without the user and the password in the addresses: `ftp://********@host`.
+fn without_users(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (scheme, behind) = rest.split_at(at + 3);
+        let end = behind.find(BEHIND_HOST).unwrap_or(behind.len());
+        let user = behind[..end].rfind('@').unwrap_or(0);
+        shown.push_str(scheme);
+        shown.push_str(if user > 0 { HIDDEN } else { "" });
+        rest = &behind[user..];
+    }
+    shown + rest
 }
 
 /// Whether a string that began before this ends in it.

@@ -57,7 +57,15 @@ fn what_was_cut_off_is_said() {
     assert_eq!(normalise("/ip dns\n#interrupted\n").incomplete, [REST]);
     let long = normalise(&"/ip dns\n".repeat(MAX_EXPORT / 8 + 1));
     assert_eq!((long.body.len(), &long.incomplete[..]), (MAX_EXPORT, &[REST.to_owned()][..]));
-    assert_eq!(normalise("a \\\n   ").body, "a\n");
+    for end in ["", "\n", "\r\n", "\n   ", "\n\n"] {
+        let cut = normalise(&format!("/ip dns\nset servers=1.1.1.1 \\{end}"));
+        assert_eq!(
+            (&*cut.body, &cut.incomplete[..]),
+            ("/ip dns\nset servers=1.1.1.1\n", &[REST.to_owned()][..])
+        );
+    }
+    let whole = normalise("a \\\n   b\\\\\n# c \\\n");
+    assert_eq!((&*whole.body, whole.incomplete.len()), ("a b\\\\\n", 0));
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::lex::{Inside, lex, statements_under, walk};
+use crate::menus;
 
 /// Arguments that say which item is meant or where it goes, and are no properties.
 const NO_PROPERTIES: [&str; 3] = ["numbers", "place-before", "copy-from"];
@@ -17,16 +18,18 @@ pub fn written_by(script: &str) -> BTreeSet<(String, String)> {
         if visit.inside == Inside::Value || written.len() >= MAX_PAIRS {
             return;
         }
+        // As an export has it, which never shortens it.
+        let menu = menus::in_full(&statement.menu).unwrap_or_else(|| statement.menu.clone());
         match statement.verb.as_deref() {
             Some("add" | "set") => {
                 let names = statement.arguments.iter().map(|(name, _)| name);
                 let is_property =
                     |name: &&String| !name.is_empty() && !NO_PROPERTIES.contains(&name.as_str());
-                let pair = |name: &String| (statement.menu.clone(), name.clone());
+                let pair = |name: &String| (menu.clone(), name.clone());
                 written.extend(names.filter(is_property).map(pair));
             }
             Some("enable" | "disable") => {
-                written.insert((statement.menu.clone(), "disabled".to_owned()));
+                written.insert((menu, "disabled".to_owned()));
             }
             _ => {}
         }
@@ -68,6 +71,8 @@ mod tests {
                 "/ip/service disabled",
             ]
         );
+        let short = written_by("/ip poo set [find] ranges=1.1.1.1");
+        assert!(short.contains(&("/ip/pool".to_owned(), "ranges".to_owned())), "{short:?}");
         assert!(touched(&written, "/ip/dns", "set servers=9.9.9.9"));
         assert!(touched(&written, "/", "/ip dns set cache-size=1 servers=9.9.9.9"));
         assert!(!touched(&written, "/ip/dns", "set cache-size=1"));

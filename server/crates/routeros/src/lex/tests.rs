@@ -220,6 +220,25 @@ fn what_stands_in_others_is_walked_through() {
 }
 
 #[test]
+fn blocks_that_are_run_are_known_by_their_command() {
+    for script in [
+        ":onerror e in={ /ip pool add name=a } do={}",
+        "onerror e in={ /ip pool add name=a } do={}",
+        ":execute script={ /ip pool add name=a }",
+        "execute { /ip pool add name=a }",
+        "do { /ip pool add name=a } on-error={}",
+    ] {
+        let mut inside = Vec::new();
+        walk(script, &lex(script), "/", &mut |visit| {
+            if visit.statement.menu == "/ip/pool" {
+                inside.push(visit.inside);
+            }
+        });
+        assert_eq!(inside, [Inside::Code], "{script}");
+    }
+}
+
+#[test]
 fn depth_has_an_end() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let mut deepest = 0;

@@ -11,8 +11,11 @@ use super::{Token, TokenKind};
 pub(crate) const MAX_DEPTH: usize = 32;
 /// Arguments whose block is run; any other `{` may as well be an array.
 pub(crate) const CODE: [&str; 4] = ["do", "else", "on-error", "command"];
-/// Commands that run the block behind them.
-const RUNNERS: [&str; 4] = [":do", ":execute", ":onerror", ":retry"];
+/// Commands that run the block behind them, with their colon or without it.
+const RUNNERS: [&str; 4] = ["do", "execute", "onerror", "retry"];
+/// Commands that run a block under a name that means something else elsewhere: `:foreach` has an
+/// array there.
+const NAMED: [(&str, &str); 2] = [("onerror", "in"), ("execute", "script")];
 
 /// What a statement stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,15 +111,15 @@ impl Walker<'_, '_> {
 
     /// Goes into the brackets of a statement.
     fn within(&mut self, range: Range<usize>, of: &Statement<'_>, is_menu: bool, place: Place) {
-        let runs = |verb: &String| RUNNERS.contains(&verb.as_str());
+        let verb = of.verb.as_deref().unwrap_or_default().trim_start_matches(':');
         let mut at = range.start;
         while at < range.end {
             let inside = match (is_menu, self.parser.name_of(&range, at)) {
                 (true, _) => place.inside,
-                (false, Some(name)) if CODE.contains(&name) => Inside::Code,
-                (false, None) if at == range.start || of.verb.as_ref().is_some_and(runs) => {
+                (false, Some(name)) if CODE.contains(&name) || NAMED.contains(&(verb, name)) => {
                     Inside::Code
                 }
+                (false, None) if at == range.start || RUNNERS.contains(&verb) => Inside::Code,
                 (false, _) => Inside::Value,
             };
             self.bracket(at, &of.menu, inside, place);

@@ -4,9 +4,10 @@
 //! Owns how long a script waits, as far as that is seen without running it. What a text says that the
 //! script has parsed later is not looked at, nor how long its other commands take.
 
-use super::statement::duration;
+use super::statement::{duration, is_function, meant};
 use super::{Finding, Findings};
 use crate::lex::{Inside, Statement, Token, TokenKind, Visit, lex, walk};
+use crate::menus::is_short_for;
 
 /// Milliseconds after which a board ends its first script.
 const ENDED: u64 = 120_000;
@@ -54,8 +55,11 @@ impl First {
                 self.loops
                     .extend(condition(statement, loops).map(|of| (depth, turns(statement, of))));
             }
-            verb if visit.inside != Inside::Value && needs_ports(&statement.menu, verb) => {
-                self.change(statement, findings);
+            _ if visit.inside != Inside::Value => {
+                let (menu, verb) = meant(statement);
+                if needs_ports(&menu, verb.trim_start_matches(':')) {
+                    self.change(statement, findings);
+                }
             }
             _ => {}
         }
@@ -95,14 +99,9 @@ impl First {
 /// Whether a command changes what may not be there yet: anything but the system itself.
 fn needs_ports(menu: &str, verb: &str) -> bool {
     let is_of_system = menu == "/system" || menu.starts_with("/system/");
-    let has_place = menu != "/" || verb == "import";
-    CHANGES.contains(&verb) && has_place && !is_of_system
-}
-
-/// `:local name do={..}`
-fn is_function(statement: &Statement<'_>) -> bool {
-    matches!(statement.verb.as_deref(), Some(":local" | ":global" | ":set"))
-        && statement.arguments.iter().any(|(name, _)| name == "do")
+    let has_place = menu != "/" || is_short_for(verb, "import");
+    let changes = || CHANGES.iter().any(|change| is_short_for(verb, change));
+    has_place && !is_of_system && changes()
 }
 
 /// How often `:for i from=1 to=30` turns.
@@ -167,6 +166,7 @@ mod tests {
             format!("{WAIT}/ip dns set servers=1.1.1.1"),
             ":delay 10s\n/ip dns\nset servers=1.1.1.1".to_owned(),
             "/system identity set name=a\n/system device-mode update fetch=yes".to_owned(),
+            "/sys identity set name=a".to_owned(),
             ":put [/ip dns get servers]\n/log info message=x".to_owned(),
             ":local f do={ /ip dns set servers=1.1.1.1 }\n:delay 1\n$f".to_owned(),
             ":delay 1s; /user set [find where name=admin] password=x".to_owned(),
@@ -180,6 +180,9 @@ mod tests {
             (1, "/import a.rsc"),
             (2, ":delay 0\n/ip dns set servers=1.1.1.1"),
             (1, "/tool fetch url=http://192.0.2.1/a"),
+            (1, "/int bridge ad name=a"),
+            (1, ":onerror e in={ /ip pool add name=a } do={}"),
+            (1, "do { /ip pool add name=a } on-error={}"),
         ] {
             assert_eq!(found(early), [(line, Severity::Error, "wait")], "{early}");
         }

@@ -1,7 +1,10 @@
 //! What is wrong with a statement, or dangerous about it.
 
+use std::borrow::Cow;
+
 use super::Findings;
 use crate::lex::{Inside, Statement, Visit};
+use crate::menus::{begins_menu, in_full, is_menu, is_short_for};
 use crate::secret::tells;
 
 /// Milliseconds that the delays of a script may add up to: boards end some scripts after 120 s.
@@ -10,7 +13,7 @@ const MAX_DELAY: u64 = 100_000;
 const GLOBAL: &str = "beep blink convert delay deserialize do environment error execute exit find for \
     foreach global grep if import jobname led len local log nothing onerror parse password pick ping \
     put quit range resolve retry return rndnum rndstr serialize set setup terminal time timestamp \
-    toarray tobool toid toip toip6 tolf tonsec tonum tostr totime typeof while";
+    toarray tobool tocrlf toid toip toip6 tolf tonsec tonum tostr totime typeof while";
 /// Those that work without it, in the root. `set` is not among them: it sets something of a menu.
 const NOT_IN_ROOT: [&str; 2] = ["set", "find"];
 /// Further commands of the root.
@@ -18,6 +21,21 @@ const ROOT: &str = "export import password ping quit redo undo";
 /// Commands that take what `[find ..]` gives.
 const ON_ITEMS: [&str; 8] =
     ["set", "remove", "enable", "disable", "move", "unset", "edit", "reset-counters"];
+/// Commands that are dangerous in some menus.
+const DANGEROUS: [&str; 12] = [
+    "add",
+    "set",
+    "remove",
+    "disable",
+    "uninstall",
+    "shutdown",
+    "format",
+    "format-drive",
+    "load",
+    "reset",
+    "reset-configuration",
+    "reset-tr069-config",
+];
 /// Menus that nobody empties on purpose.
 const EMPTIED: [&str; 4] = ["/ip/firewall", "/ipv6/firewall", "/ip/address", "/ipv6/address"];
 
@@ -26,6 +44,8 @@ const EMPTIED: [&str; 4] = ["/ip/firewall", "/ipv6/firewall", "/ip/address", "/i
 pub(super) struct Statements {
     /// Milliseconds of the delays until now.
     delay: u64,
+    /// How deep the function stands, if there is one, whose statements come.
+    function: Option<usize>,
 }
 
 impl Statements {
@@ -33,19 +53,26 @@ impl Statements {
         let statement = visit.statement;
         let line = statement.line;
         self.delay(statement, findings);
-        if statement.verb.as_deref() == Some(":global") && visit.is_braced {
+        self.function = self.function.filter(|function| visit.depth > *function);
+        // A function declares the globals that it needs, and gives them no value.
+        let is_needed = self.function.is_some() && statement.arguments.len() == 1;
+        if statement.verb.as_deref() == Some(":global") && visit.is_braced && !is_needed {
             let words = "`:global` within `{..}`: declare it outside, before the block";
             findings.warning(line, "global", words);
+        }
+        if self.function.is_none() && is_function(statement) {
+            self.function = Some(visit.depth);
         }
         // What may be an array is no commands.
         if visit.inside == Inside::Value {
             return;
         }
         menu(visit, findings);
-        if let Some(what) = danger(statement) {
+        let (menu, verb) = meant(statement);
+        if let Some(what) = danger(statement, &menu, verb) {
             findings.warning(line, "dangerous", format!("dangerous: this {what}"));
         }
-        if takes_numbers(statement) {
+        if takes_numbers(statement, verb) {
             let words = "an item by its number: numbers change, use `[find ..]`";
             findings.warning(line, "numbers", words);
         }
@@ -66,22 +93,32 @@ impl Statements {
     }
 }
 
+/// `:local name do={..}`
+pub(super) fn is_function(statement: &Statement<'_>) -> bool {
+    matches!(statement.verb.as_deref(), Some(":local" | ":global" | ":set"))
+        && statement.arguments.iter().any(|(name, _)| name == "do")
+}
+
+/// The menu and the command of a statement, that menu in full where a short one is known. What looks
+/// like a menu and is none may be a short command.
+pub(super) fn meant<'s>(statement: &'s Statement<'_>) -> (Cow<'s, str>, &'s str) {
+    let menu = statement.menu.as_str();
+    let (menu, verb) = match (statement.verb.as_deref(), menu.rsplit_once('/')) {
+        (Some(verb), _) => (menu, verb),
+        (None, Some((above, last))) if !is_menu(menu) => (above, last),
+        _ => (menu, ""),
+    };
+    let full = if is_menu(menu) { None } else { in_full(menu) };
+    (full.map_or(Cow::Borrowed(menu), Cow::Owned), verb)
+}
+
 /// Whether the menu and the command are known.
 fn menu(visit: &Visit<'_, '_>, findings: &mut Findings) {
     let statement = visit.statement;
     let line = statement.line;
     let among = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
     if let Some(path) = &visit.unknown {
-        if path == "/tr069" {
-            let words = "there is no menu `/tr069`: the client's is `/tr069-client`";
-            findings.error(line, "menu", words);
-        } else if path.matches('/').count() == 1 {
-            findings.error(line, "menu", format!("`{path}` is no menu that is known"));
-        } else {
-            let words = format!("`{path}` is neither a menu nor a command that is known");
-            findings.warning(line, "menu", words);
-        }
-        return;
+        return unknown(path, statement, findings);
     }
     let Some(verb) = &statement.verb else { return };
     if let Some(global) = verb.strip_prefix(':') {
@@ -99,24 +136,52 @@ fn menu(visit: &Visit<'_, '_>, findings: &mut Findings) {
     }
 }
 
-/// What a statement does that should make somebody look twice.
-fn danger(statement: &Statement<'_>) -> Option<&'static str> {
+/// A word that is neither a menu nor a command, at the end of this path. It may be short for one.
+fn unknown(path: &str, statement: &Statement<'_>, findings: &mut Findings) {
+    let line = statement.line;
+    let of_root = path.strip_prefix('/').filter(|word| !word.contains('/'));
+    let begins = |list: &str| {
+        of_root.is_some_and(|word| list.split_whitespace().any(|known| known.starts_with(word)))
+    };
+    let full = in_full(path).filter(|_| statement.menu.starts_with(path));
+    if path == "/tr069" && in_full(&statement.menu).is_none() {
+        let words = "there is no menu `/tr069`: the client's is `/tr069-client`";
+        findings.error(line, "menu", words);
+    } else if let Some(full) = full {
+        let words = format!("`{path}` is short for `{full}`, it seems: write it in full");
+        findings.warning(line, "menu", words);
+    } else if of_root.is_some() && !begins_menu(path) && !begins(ROOT) && !begins(GLOBAL) {
+        findings.error(line, "menu", format!("`{path}` is no menu that is known"));
+    } else {
+        let words = format!(
+            "`{path}` is neither a menu nor a command that is known: write in full what is short"
+        );
+        findings.warning(line, "menu", words);
+    }
+}
+
+/// What a statement does, with this command in this menu, that should make somebody look twice.
+fn danger(statement: &Statement<'_>, menu: &str, verb: &str) -> Option<&'static str> {
     let value = |name: &str| {
         statement.arguments.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     };
     let no_password = || value("password").is_none_or(str::is_empty);
-    match (statement.menu.as_str(), statement.verb.as_deref()?) {
-        ("/system", "reset-configuration") => Some("removes the whole configuration"),
+    let full = DANGEROUS.into_iter().find(|command| is_short_for(verb, command));
+    match (menu, full.unwrap_or(verb)) {
+        ("/system", verb) if verb.starts_with("reset") => Some("removes the whole configuration"),
+        ("/system/backup", "load") => Some("replaces the whole configuration"),
         ("/system", "shutdown") => Some("switches the board off"),
-        ("/disk", "format" | "format-drive") => Some("formats a disk"),
+        ("/disk", "format" | "format-drive" | "reset") => Some("formats or resets a disk"),
         ("/system/package", "uninstall" | "disable") => Some("takes a package away"),
         ("/user", "remove") => Some("removes a user"),
         ("/user", "add") if no_password() => Some("adds a user without a password"),
         ("/user", "set") if no_password() => Some("changes a user and sets no password"),
-        ("/tr069-client", "disable" | "reset-tr069-config") => {
+        ("/tr069-client", "disable" | "reset" | "reset-tr069-config") => {
             Some("ends the board's link to Muster")
         }
-        ("/tr069-client", "set") if matches!(value("enabled"), Some("no" | "false")) => {
+        ("/tr069-client", "set")
+            if matches!(value("enabled"), Some("no" | "false")) || value("acs-url") == Some("") =>
+        {
             Some("ends the board's link to Muster")
         }
         (menu, "remove") if is_emptied(menu) && takes_all(statement) => Some("removes everything"),
@@ -140,17 +205,18 @@ fn takes_all(statement: &Statement<'_>) -> bool {
         let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
         inner.is_some_and(|inner| inner.split_once("find").is_some_and(|(_, find)| is_all(find)))
     };
+    let is_item = |name: &str| matches!(name, "" | "numbers");
     statement.find.as_deref().is_some_and(is_all)
-        || statement.arguments.iter().any(|(name, value)| name.is_empty() && is_find(value))
+        || statement.arguments.iter().any(|(name, value)| is_item(name) && is_find(value))
 }
 
-/// Whether it says which items it means by their numbers.
-fn takes_numbers(statement: &Statement<'_>) -> bool {
+/// Whether it says to this command which items it means by their numbers.
+fn takes_numbers(statement: &Statement<'_>, verb: &str) -> bool {
     let is_number = |value: &str| {
         value.starts_with(|c: char| c.is_ascii_digit())
             && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')
     };
-    let on_items = statement.verb.as_deref().is_some_and(|verb| ON_ITEMS.contains(&verb));
+    let on_items = ON_ITEMS.iter().any(|command| is_short_for(verb, command));
     let is_told = |(at, (name, value)): (usize, &(String, String))| {
         (name == "numbers" || (at == 0 && name.is_empty())) && is_number(value)
     };

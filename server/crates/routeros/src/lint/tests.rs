@@ -73,6 +73,8 @@ fn room_around_an_equals_sign_is_an_error() {
         "/ip dns set servers=\\\n  1.1.1.1",
         ":put ($a = 1)",
         "/ip dns static remove [find name = a]",
+        ":put [/ip/route/find dst-address = 0.0.0.0/0]",
+        ":put [/interface/bridge/find name = lan]",
     ] {
         assert_eq!(errors(script), Vec::<String>::new(), "{script}");
     }
@@ -99,12 +101,67 @@ fn menus_that_do_not_exist_are_told() {
     assert_eq!(warnings("/ip/dns/flsh"), ["1 menu"]);
     assert_eq!(warnings(":loc x 1"), ["1 command"]);
     assert_eq!(warnings("/import a.rsc; :put [find \"abc\" \"b\"]"), Vec::<String>::new());
+    for script in [
+        "/safe-mode take",
+        "/log warning message=x; /log debug \"x\"",
+        "/terminal inkey timeout=5s",
+        "/certificate enable-ssl-certificate dns-name=a.example",
+        "/ip/ssh regenerate-host-key",
+        "/system/ssh-exec address=192.0.2.1 command=\":put 1\"",
+        "/interface wireguard wg-import file=a.conf",
+        "/ip/socksify add name=a; /ipv6 dhcp-relay routes print",
+        ":put [:tocrlf \"a\"]",
+    ] {
+        assert_eq!(warnings(script), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn what_is_short_for_a_menu_is_no_error() {
+    for script in [
+        "/int bridge add name=x",
+        "/sys identity set name=a",
+        "/fil print",
+        "/ip fire filter print",
+        // Which of them is meant depends on the board.
+        "/us print",
+        "/exp file=a",
+        "/int\nbridge",
+    ] {
+        assert_eq!(warnings(script)[0], "1 menu", "{script}");
+    }
+    assert!(lint("/ip fire filter print")[0].words.contains("`/ip/firewall`"));
+    assert_eq!(warnings("/ip fire filter remove [find]"), ["1 menu", "1 dangerous"]);
+    assert_eq!(warnings("/ip fire\nfilter rem [find]"), ["1 menu", "2 menu", "2 dangerous"]);
+    assert_eq!(warnings("/user rem [find]"), ["1 menu", "1 dangerous"]);
+    assert_eq!(warnings("/sys shut"), ["1 menu", "1 dangerous"]);
+    assert_eq!(warnings("/system/reset-c no-defaults=yes"), ["1 menu", "1 dangerous"]);
+    assert_eq!(warnings("/int eth set 0 mtu=1500"), ["1 menu", "1 numbers"]);
+}
+
+#[test]
+fn what_is_run_is_looked_at_however_it_is_run() {
+    for [before, after] in [
+        [":onerror e in={", "} do={}"],
+        ["onerror e in={", "} do={}"],
+        ["do {", "} on-error={}"],
+        ["execute {", "}"],
+        [":execute script={", "}"],
+    ] {
+        let reset = format!("{before} /system reset-configuration {after}");
+        assert_eq!(warnings(&reset), ["1 dangerous"], "{reset}");
+        let unknown = format!("{before} /nope print {after}");
+        assert_eq!(errors(&unknown), ["1 menu"], "{unknown}");
+    }
 }
 
 #[test]
 fn dangerous_commands_are_told() {
     for script in [
         "/system reset-configuration no-defaults=yes",
+        "/system reset no-defaults=yes skip-backup=yes",
+        "/system backup load name=a",
+        "/disk reset usb1",
         "/system/shutdown",
         "/disk format-drive usb1",
         "/system package uninstall wireless",
@@ -113,9 +170,11 @@ fn dangerous_commands_are_told() {
         "/user remove [find name=x]",
         "/tr069-client set enabled=no",
         "/tr069-client disable",
+        "/tr069-client set acs-url=\"\"",
         "/ip firewall filter remove [find]",
         "/ip firewall nat\nremove [find where !dynamic]",
         "/ip address remove [/ip address find]",
+        "/ip address remove numbers=[find]",
         ":if ($x) do={ /system shutdown }",
     ] {
         let line = script.lines().count();
@@ -126,6 +185,9 @@ fn dangerous_commands_are_told() {
         "/ip firewall filter remove [find comment=x]",
         "/ip pool remove [find]",
         "/tr069-client set enabled=yes",
+        "/tr069-client set acs-url=\"https://acs.example/\"",
+        "/ip address remove numbers=[find interface=x]",
+        "/system backup save name=a",
     ] {
         assert_eq!(warnings(script), Vec::<String>::new(), "{script}");
     }
@@ -135,6 +197,12 @@ fn dangerous_commands_are_told() {
 fn what_works_today_and_not_tomorrow_is_told() {
     assert_eq!(warnings(":do {\n:global x 1\n}"), ["2 global"]);
     assert_eq!(warnings(":global x 1"), Vec::<String>::new());
+    // A function sees no global that it does not declare.
+    assert_eq!(warnings(":local f do={ :global x; :put $x }"), Vec::<String>::new());
+    let nested = ":global f do={ :if (true) do={ :global x; :put $x } }";
+    assert_eq!(warnings(nested), Vec::<String>::new());
+    assert_eq!(warnings(":local f do={ :global x 1 }"), ["1 global"]);
+    assert_eq!(warnings(":local f do={ :put 1 }\n:do { :global x }"), ["2 global"]);
     assert_eq!(warnings("/interface ethernet set 0 name=x"), ["1 numbers"]);
     assert_eq!(warnings("/ip pool remove numbers=0,1"), ["1 numbers"]);
     assert_eq!(warnings("/ip pool remove 10.0.0.1"), Vec::<String>::new());

@@ -49,7 +49,8 @@ add name=k key="********"
 fn what_is_no_secret_stays_as_it_was() {
     let text = "# model = x\r\n/ip address\r\nadd address=10.0.0.1/24 \\\r\n    interface=lan\r\n\r\n\
                 /system note\r\nset note=\"a=b; \\\"c\\\" \\C3\\BC\" show-at-login=no\r\n\
-                /system ssh-keys\r\nadd key=abc identity=x\r\n{ [ ( \"\n";
+                /system ssh-keys\r\nadd key=abc identity=x\r\n/system script\r\n\
+                add name=a source=\":global psk; :global getToken do={ :return 1 }\"\r\n{ [ ( \"\n";
     assert_eq!(redact(text), text);
     assert_eq!(redact(""), "");
 }
@@ -84,6 +85,19 @@ fn however_a_value_is_written_it_is_hidden() {
         "set comment=\"the password: hunter2\"",
         "# password: hunter2",
         ":local wifiPass \"hunter2\"",
+        ":global \"vpn-pass\" \"hunter2\"",
+        ":global psk hunter2; :put $psk",
+        ":execute \":global psk \\\"hunter2\\\"; :put $y\"",
+        "# :set psk hunter2",
+        "/tool fetch http-header-field=\"Authorization: Bearer hunter2\" url=$x",
+        "/tool fetch url=ftp://bob:hunter2@h/x",
+        "/tool fetch url=\"ftp://bob:hun\\$ter2hunter2@h/x\"",
+        "/tool fetch url=\"ftp://$user:hunter2@h/x\"",
+        "set comment=\"https://hunter2@h\"",
+        "# see ftp://bob:hunter2@h",
+        "/routing ospf interface add authentication=md5 authentication-key=hunter2",
+        "/snmp community set [ find default=yes ] addresses=::/0 name=hunter2",
+        "/container envs add key=API name=e value=hunter2",
         ":set psk hunter2",
         ":if ($password = \"hunter2\") do={}",
         ":execute \"/ppp secret add password=hunter2 name=$x\"",
@@ -116,11 +130,44 @@ fn secrets_of_scripts_in_strings_are_hidden() {
         redact(&script("/ppp secret\r\nadd name=a password=\"hunter2\"\n:put \"x\"\n")),
         script("/ppp secret\r\nadd name=a password=\"********\"\n:put \"x\"\n")
     );
-    let mut said = "set password=hunter2".to_owned();
-    for _ in 0..8 {
-        said = script(&said);
+    // None of these has an `=`.
+    let variables = |one: &str, other: &str| {
+        script(&format!(":global vpnPass \"{one}\"\r\n:global mailToken \"{other}\"\r\n"))
+    };
+    assert_eq!(redact(&variables("hunter2", "x")), variables(HIDDEN, HIDDEN));
+    assert_eq!(
+        redact(&script(":global vpnPass \"hunter2\"\n")),
+        script(":global vpnPass \"********\"\n")
+    );
+    assert_eq!(
+        redact("add up-script=\":global psk hunter2\" host=h\n"),
+        "add up-script=\":global psk \\\"********\\\"\" host=h\n"
+    );
+    for inner in ["set password=hunter2", ":global psk \"hunter2\""] {
+        let mut said = inner.to_owned();
+        for _ in 0..8 {
+            said = script(&said);
+        }
+        assert!(!redact(&said).contains("hunter2"), "{inner}");
     }
-    assert!(!redact(&said).contains("hunter2"));
+}
+
+#[test]
+fn who_opens_an_address_is_hidden_and_where_it_leads_is_not() {
+    let script = |user: &str| {
+        let said = format!("/tool fetch url=\"ftp://{user}@h/x\" mode=ftp\n");
+        format!("/system script\nadd name=s source={}\n", quote(&said))
+    };
+    assert_eq!(redact(&script("bob:hunter2")), script(HIDDEN));
+    assert_eq!(redact(&script(HIDDEN)), script(HIDDEN));
+    for same in [
+        "set url=https://h/@me\n",
+        "set url=\"https://h\" mail=a@b\n",
+        "set url=\"https://h\\3Fmail=a\"\n",
+        "set a=://@h b=:// c=http://\n",
+    ] {
+        assert_eq!(redact(same), same);
+    }
 }
 
 #[test]
