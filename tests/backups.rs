@@ -546,3 +546,25 @@ async fn what_a_device_says_of_its_script_is_kept() {
     assert_eq!((&said["done"], &said["failed"][0]["line"]), (&json!(true), &json!(3)), "{said}");
     assert!(site.api.events(SERIAL).await.contains(&"script.reported".to_owned()));
 }
+
+#[tokio::test]
+async fn what_is_known_to_be_a_secret_since_then_is_masked_and_is_no_change() {
+    let site = Site::start(&[SERIAL]).await;
+    let text = format!("{}/snmp community\nadd name=hunter23\n", export(20, "9.9.9.9"));
+    site.send(SERIAL, &text).await;
+    let clear = "update device_configs
+                 set body = replace(body, 'add name=********', 'add name=hunter23')";
+    let known = "update device_configs set sha256 = sha256(convert_to(body, 'UTF8'))";
+    let kept = "update device_backups b set whole = null, sha256 = c.sha256
+                from device_configs c where c.device_id = b.device_id";
+    for as_before in [clear, known, kept] {
+        sqlx::query(as_before).execute(&site.muster.pool).await.unwrap();
+    }
+    let in_clear = "select count(*) from device_configs where body like '%hunter23%'";
+    assert_eq!(site.count(in_clear).await, 1, "as it was kept before");
+    site.send(SERIAL, &text).await;
+    assert_eq!(site.count(in_clear).await, 0);
+    let backups = site.backups(SERIAL).await;
+    assert_eq!((backups.len(), &backups[0]["changed"]), (2, &json!(false)), "{backups:?}");
+    assert_eq!(site.count("select count(*) from device_configs").await, 1);
+}

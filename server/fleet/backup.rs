@@ -150,7 +150,11 @@ pub async fn keep(
 ) -> Result<Vec<Uuid>, Error> {
     let device_id = sent.device_id;
     let row = desired::get(&mut *conn, device_id).await?;
-    let last = store::complete(&mut *conn, device_id, None).await?;
+    let mut last = store::complete(&mut *conn, device_id, None).await?;
+    if last.as_ref().is_some_and(|last| last.whole.is_none()) {
+        masked_anew(conn, device_id).await?;
+        last = store::complete(&mut *conn, device_id, None).await?;
+    }
     let standard = store::accepted(&mut *conn, device_id).await?;
     let is_complete = reading.incomplete.is_empty();
     let is_told = !awaits_report(row.as_ref()) || !jobs::reports_scripts(conn, device_id).await?;
@@ -186,6 +190,26 @@ pub async fn keep(
     let mut gone = store::trim(conn, device_id, sent.at - KEEP_FOR, KEEP).await?;
     gone.extend(superseded(conn, last.as_ref(), &backup).await?);
     Ok(gone)
+}
+
+/// Takes out of what was kept of a device what is known to be a secret by now: its next configuration
+/// would seem to be changed by that alone, and the secrets would stay. Those without [`Backup::whole`]
+/// were kept before more was known; a device's next backup has it, so that this is done once.
+async fn masked_anew(conn: &mut PgConnection, device_id: Uuid) -> Result<(), Error> {
+    for sha256 in store::hashes(conn, device_id).await? {
+        let Some(was) = store::body(&mut *conn, device_id, &sha256).await? else { continue };
+        let work = tokio::task::spawn_blocking(move || {
+            let body = export::redact(&was);
+            (body != was).then_some(body)
+        });
+        let work = work.await;
+        let masked = work.map_err(|e| Error::Internal(format!("masking a configuration: {e}")))?;
+        if let Some(body) = masked {
+            let now = Sha256::digest(&body);
+            store::replace(conn, device_id, &sha256, &now, &body).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a complete backup stands for what is wanted: each of a device of which nothing is wanted; of

@@ -175,6 +175,44 @@ pub async fn body(
     .await
 }
 
+/// The hashes of all texts of a device.
+pub async fn hashes(conn: &mut PgConnection, device_id: Uuid) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("select sha256 from device_configs where device_id = $1", device_id)
+        .fetch_all(conn)
+        .await
+}
+
+/// Puts another text in the place of one of a device, in all of its backups.
+pub async fn replace(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    was: &[u8],
+    sha256: &[u8],
+    body: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into device_configs (device_id, sha256, body) values ($1, $2, $3)
+         on conflict do nothing",
+        device_id,
+        sha256,
+        body
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update device_backups set sha256 = $3 where device_id = $1 and sha256 = $2",
+        device_id,
+        was,
+        sha256
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("delete from device_configs where device_id = $1 and sha256 = $2", device_id, was)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Many texts, by device and hash, without those of more than so many bytes.
 pub async fn bodies(
     pool: &PgPool,
