@@ -349,3 +349,26 @@ async fn one_backup_is_waited_for_as_long_as_the_last_change_that_wants_it() {
     let backup = jobs.iter().find(|job| job["kind"] == "upload").unwrap();
     assert_eq!(backup["expires_at"], api.job(&last).await["expires_at"]);
 }
+
+#[tokio::test]
+async fn whose_backup_failed_is_called_back_and_what_has_one_of_its_own_is_not() {
+    let (muster, api) = raw_device("THREE").await;
+    let first = api.queue("THREE", json!({ "kind": "factory_reset" })).await;
+    let later = json!({ "kind": "factory_reset", "not_before": Utc::now() + TimeDelta::days(2) });
+    let later = api.queue("THREE", later).await;
+    let last = api.queue("THREE", json!({ "kind": "factory_reset" })).await;
+    let line = line(&api, "THREE").await;
+    let two = ["upload", "factory_reset"];
+    assert_eq!(line, [&two[..], &two[..], &["factory_reset"]].concat());
+    // The time of the second one comes before the first backup has ended.
+    let now = "update jobs set not_before = now() where not_before > now() + interval '1 day'";
+    sqlx::query(now).execute(&muster.pool).await.unwrap();
+    let mut talk = Talk::open(muster.cwmp, "THREE", &["2 PERIODIC"]).await;
+    assert!(matches!(talk.asked(), Request::Upload(_)), "{:?}", talk.request);
+    talk.fault(9000).await;
+    for called_back in [&first, &last] {
+        assert_eq!(api.job(called_back).await["state"], "cancelled");
+    }
+    assert_eq!(api.job(&later).await["state"], "queued");
+    assert!(matches!(talk.asked(), Request::Upload(_)), "{:?}", talk.request);
+}

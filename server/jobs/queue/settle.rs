@@ -333,21 +333,19 @@ fn is_before(job: &Job) -> bool {
 }
 
 /// Cancels what nobody has taken of the changes that were to come after a configuration had been kept,
-/// but for those before which another one is yet to be kept.
+/// but for those that have a backup of their own, at their time.
 async fn call_back(conn: &mut PgConnection, before: &Job, now: DateTime<Utc>) -> Result<(), Error> {
     let open = store::open(conn, before.device_id).await?;
-    let another = open.iter().filter(|job| is_before(job) && job.job_id > before.job_id);
-    let another = another.map(|job| job.job_id).min();
-    for job in open {
-        if another.is_some_and(|another| another < job.job_id) {
-            break;
-        }
+    for job in &open {
         let is_next = job.job_id > before.job_id && job.state == "queued" && job.attempts == 0;
-        // What is put off has a backup of its own, at its time.
-        if is_next && job.not_before <= now && waits_for_backup(&job) {
+        let has_own = open.iter().any(|other| {
+            let is_later = before.job_id < other.job_id && other.job_id < job.job_id;
+            is_before(other) && is_later && other.not_before == job.not_before
+        });
+        if is_next && !has_own && job.not_before <= now && waits_for_backup(job) {
             let note = Some(NOT_KEPT.to_owned());
             let change = Change { state: "cancelled", note, ..Change::default() };
-            written(conn, &job, change, now).await?;
+            written(conn, job, change, now).await?;
             if job.idempotency_key.as_deref().is_some_and(has_compared) {
                 desired::touch(conn, job.device_id, now).await?;
             }
