@@ -553,7 +553,7 @@ async fn what_is_known_to_be_a_secret_since_then_is_masked_and_is_no_change() {
     let text = format!("{}/snmp community\nadd name=hunter23\n", export(20, "9.9.9.9"));
     site.send(SERIAL, &text).await;
     let clear = "update device_configs
-                 set body = replace(body, 'add name=********', 'add name=hunter23')";
+                 set body = replace(body, 'add name=\"********\"', 'add name=hunter23')";
     let known = "update device_configs set sha256 = sha256(convert_to(body, 'UTF8'))";
     let kept = "update device_backups b set whole = null, sha256 = c.sha256
                 from device_configs c where c.device_id = b.device_id";
