@@ -27,6 +27,7 @@ mod netboot;
 mod npk_oracle;
 mod oidc;
 mod profiles;
+mod quickset;
 mod recorded;
 mod rollout;
 mod sealed_files;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::cpe::{inform, meet};
 use crate::harness::kit::{Api, Fleet, Lab, device_path};
+use crate::harness::session::{ADMIN, Session};
 use crate::harness::{LAB, Muster, eventually};
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -422,4 +423,33 @@ async fn what_is_in_use_stays() {
         "template": { "template_id": "0193f6a1-0000-7000-8000-000000000002" } } });
     let (status, _, why) = api.refused("POST", "/api/v1/profiles", Some(template)).await;
     assert!(status == 422 && why.contains("no template"), "{why}");
+}
+
+#[tokio::test]
+async fn of_two_who_say_its_variables_at_once_the_second_is_told_to_look_again() {
+    let mut muster = Muster::start(LAB).await;
+    let api = Api::of(&mut muster);
+    meet(muster.cwmp, &inform("V1", &["2 PERIODIC"])).await;
+    let device = api.get(&device_path("V1")).await;
+    let page = format!("/devices/{}/desired", device["device_id"].as_str().unwrap());
+    let form = format!("{page}/variables");
+    let mut ann = Session::opened(&muster, ADMIN).await;
+    let mut ben = ann.copy();
+    let seen = ann.get(&page).await.input("seen");
+    assert_eq!(ben.get(&page).await.input("seen"), seen);
+    let first = [("seen", seen.as_str()), ("others", r#"{ "dns": "192.0.2.1" }"#)];
+    let first = ann.post(&form, &first).await;
+    assert_eq!(first.status, 303, "{first:?}");
+    let second = [("seen", seen.as_str()), ("others", r#"{ "attic_vlan": 7 }"#)];
+    let second = ben.post(&form, &second).await;
+    assert_eq!(second.status, 422, "{second:?}");
+    assert!(second.body.contains("changed it meanwhile"), "{}", second.body);
+    assert!(second.body.contains("attic_vlan"), "what was typed stays: {}", second.body);
+    let wants = api.get(&desired_path("V1")).await["wants"].clone();
+    assert_eq!(wants["variables"], json!({ "dns": "192.0.2.1" }));
+    // Who has looked again is heard.
+    let seen = ben.get(&page).await.input("seen");
+    let third = [("seen", seen.as_str()), ("others", "")];
+    assert_eq!(ben.post(&form, &third).await.status, 303);
+    assert_eq!(api.get(&desired_path("V1")).await["wants"]["variables"], json!({}));
 }

@@ -30,7 +30,8 @@ pub(super) struct WebhookView {
     webhook_id: Uuid,
     /// What people call it.
     name: String,
-    /// Where events are posted; null = they are written to `email`.
+    /// Where events are posted; null = they are written to `email`. Whoever does not administer
+    /// everything is shown no more of it than its host.
     url: Option<String>,
     /// The mail address to which events are written.
     email: Option<String>,

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::label::check_name;
-use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse};
+use super::selector::{Expr, GroupMeaning, SelectorError, Test, parse, quoted};
 use crate::error::Error;
 use crate::store::groups::{self as store, Group, Holders};
 use crate::store::rollouts::named;
@@ -52,6 +52,11 @@ impl GroupFields {
             selector: group.selector.clone(),
         }
     }
+}
+
+/// The selector of the devices of a group, by its name.
+pub fn selector_of(name: &str) -> String {
+    format!("group = {}", quoted(name))
 }
 
 /// Reads a selector, with the groups that it names.

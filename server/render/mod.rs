@@ -92,7 +92,7 @@ pub enum Failure {
     )]
     Died,
     /// No process had time for it. Nothing is said of the template.
-    #[error("the renderers are busy; it is tried again")]
+    #[error("the renderers are busy: try again")]
     Busy,
 }
 

@@ -103,7 +103,8 @@ pub fn audience(audience: &Audience) -> Result<(), Error> {
             Err(Error::invalid("/audience/selector", why))
         }
         (None, Some(_)) => Ok(()),
-        (None, None) | (Some(_), Some(_)) => {
+        (None, None) => Err(Error::invalid("/audience", "say for whom: a group or a selector")),
+        (Some(_), Some(_)) => {
             Err(Error::invalid("/audience", "a group or a selector, and not both"))
         }
     }

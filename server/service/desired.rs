@@ -26,7 +26,6 @@ use crate::fleet::learn;
 use crate::fleet::profile::Wanted;
 use crate::fleet::secret::is_secret;
 use crate::fleet::site::SitePath;
-use crate::fleet::variables::Variables;
 use crate::store::desired::{self as rows, Row};
 use crate::store::devices::Device;
 use crate::store::wants::{self as store, Drifted, Filter};
@@ -104,19 +103,6 @@ pub async fn change(
     wants.keep_masked(&had);
     write(&mut tx, app, ctx, &device, &had, wants, "device.desired").await?;
     Ok(tx.commit().await?)
-}
-
-/// Gives a device these variables, in place of those that it has.
-///
-/// # Errors
-/// As [`change`].
-pub async fn set_variables(
-    app: &App,
-    ctx: &Ctx,
-    name: &str,
-    variables: Variables,
-) -> Result<(), Error> {
-    change(app, ctx, name, |wants| Ok(Wants { variables, ..wants })).await
 }
 
 /// Reads from a device what is wanted of it, and compares it.

@@ -1,8 +1,8 @@
 //! Webhooks: who is told what happens; and what became of what they were to be told.
 //!
 //! They belong to administrators: whoever administers anything sees who is told, and whoever
-//! administers everything may change it, and sees what is told of all devices. The secret that signs
-//! a webhook's calls is shown once, when it is made.
+//! administers everything may change it, and sees what is told of all devices, and the whole of its
+//! URL. The secret that signs a webhook's calls is shown once, when it is made.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::access::audit::{self, Object};
+use crate::access::grant::Reach;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -35,8 +36,9 @@ pub async fn list(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Webhook>, Error> {
-    ctx.require(Right::Admin)?;
-    Ok(store::list(&app.pool, after, limit).await?)
+    let reach = ctx.require(Right::Admin)?;
+    let found = store::list(&app.pool, after, limit).await?;
+    Ok(found.into_iter().map(|webhook| shown(webhook, &reach)).collect())
 }
 
 /// One webhook.
@@ -44,8 +46,16 @@ pub async fn list(
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`]
 pub async fn get(app: &App, ctx: &Ctx, webhook_id: Uuid) -> Result<Webhook, Error> {
-    ctx.require(Right::Admin)?;
-    load(&app.pool, webhook_id).await
+    let reach = ctx.require(Right::Admin)?;
+    Ok(shown(load(&app.pool, webhook_id).await?, &reach))
+}
+
+/// A webhook as somebody may see it: some URLs let in whoever knows them.
+fn shown(webhook: Webhook, reach: &Reach) -> Webhook {
+    match reach {
+        Reach::Everywhere => webhook,
+        Reach::Within { .. } => Webhook { target: hook::place(&webhook), ..webhook },
+    }
 }
 
 async fn load(db: impl PgExecutor<'_>, webhook_id: Uuid) -> Result<Webhook, Error> {

@@ -23,10 +23,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|e| Error::invalid("", e.body_text()))?;
-        Ok(Self(read(&body)?))
+        Ok(Self(read(&body(request, state).await?)?))
     }
+}
+
+/// A posted form of two parts, each with fields of its own.
+pub(super) struct Both<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: DeserializeOwned, B: DeserializeOwned> FromRequest<S> for Both<A, B> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let body = body(request, state).await?;
+        Ok(Self(read(&body)?, read(&body)?))
+    }
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let body = Bytes::from_request(request, state).await;
+    body.map_err(|e| Error::invalid("", e.body_text()))
 }
 
 /// A form's text as a type.
@@ -174,9 +189,11 @@ impl Complaints {
                     false => Ok(Self::whole(message)),
                 }
             }
-            Error::Conflict(message) | Error::Denied(message) | Error::TooLarge(message) => {
-                Ok(Self::whole(message))
-            }
+            Error::Conflict(message)
+            | Error::Stale(message)
+            | Error::Denied(message)
+            | Error::TooLarge(message)
+            | Error::Busy(message) => Ok(Self::whole(message)),
             other => Err(other),
         }
     }
@@ -186,6 +203,7 @@ impl Complaints {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use axum::body::Body;
     use serde::Deserialize;
     use uuid::Uuid;
 
@@ -228,6 +246,21 @@ mod tests {
         assert!(unticked.on);
     }
 
+    #[tokio::test]
+    async fn a_form_of_two_parts_is_read_as_both() {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Other {
+            other: Vec<String>,
+        }
+
+        let request = Request::new(Body::from("name=a&other=x&other=y&count=7"));
+        let both = Both::<Sample, Other>::from_request(request, &()).await;
+        let Both(sample, other) = both.ok().unwrap();
+        assert_eq!((sample.name.as_str(), sample.count), ("a", Some(7)));
+        assert_eq!(other.other, ["x", "y"]);
+    }
+
     #[test]
     fn what_is_wrong_names_its_field() {
         for (body, pointer) in
@@ -247,8 +280,11 @@ mod tests {
         assert_eq!(of("/name/0"), Complaints::field("name", "bad"));
         assert_eq!(of("/other"), Complaints::whole("bad"));
         assert_eq!(of(""), Complaints::whole("bad"));
-        let taken = Complaints::of(Error::Conflict("taken".to_owned()), &[]).unwrap();
-        assert_eq!(taken, Complaints::whole("taken"));
+        // What was typed is shown again with them.
+        for error in [Error::Conflict, Error::Stale, Error::Denied, Error::TooLarge, Error::Busy] {
+            let told = Complaints::of(error("later".to_owned()), &[]).unwrap();
+            assert_eq!(told, Complaints::whole("later"));
+        }
         assert!(Complaints::of(Error::Internal("a bug".to_owned()), &[]).is_err());
         assert!(Complaints::of(Error::NotFound("gone".to_owned()), &[]).is_err());
     }

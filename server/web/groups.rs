@@ -23,7 +23,7 @@ use super::{Access, Routes};
 use crate::access::right::Right;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
-use crate::fleet::group::GroupFields;
+use crate::fleet::group::{GroupFields, selector_of};
 use crate::service::{devices, groups as service};
 use crate::store::groups::Group;
 
@@ -49,11 +49,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 fn path(group_id: Uuid) -> String {
     format!("{HOME}/{group_id}")
-}
-
-/// The selector of the devices of a group.
-fn selector(name: &str) -> String {
-    format!("group = \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[derive(Serialize)]
@@ -104,7 +99,7 @@ fn row(group: &Group, now: DateTime<Utc>) -> Row {
         name: group.name.clone(),
         description: group.description.clone(),
         selector: group.selector.clone().unwrap_or_default(),
-        devices_href: super::manage::devices(&selector(&group.name)),
+        devices_href: super::manage::devices(&selector_of(&group.name)),
         by: group.created_by.clone(),
         changed: When::new(group.updated_at, now),
     }
@@ -270,15 +265,6 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::selector::{GroupMeaning, parse};
-
-    #[test]
-    fn the_devices_of_a_group_are_found_by_its_name_whatever_it_is() {
-        for name in ["pilot", "first wave", "a\"b", "c\\", "not \"it\" or \\"] {
-            let known = |found: &str| (found == name).then(|| GroupMeaning::Members(Uuid::nil()));
-            assert!(parse(&selector(name), &known).is_ok(), "{name}");
-        }
-    }
 
     #[test]
     fn a_group_is_by_its_selector_or_by_list() {

@@ -86,7 +86,12 @@ pub(super) fn version(updated_at: DateTime<Utc>) -> String {
 
 /// Refuses a form that was filled in for another version.
 pub(super) fn same(seen: &str) -> impl FnOnce(DateTime<Utc>) -> Result<(), Error> {
-    move |updated_at| match seen == version(updated_at) {
+    move |updated_at| unchanged(seen, &version(updated_at))
+}
+
+/// Refuses a form that was filled in for something else than there is now.
+pub(super) fn unchanged(seen: &str, now: &str) -> Result<(), Error> {
+    match seen == now {
         true => Ok(()),
         false => Err(Error::Conflict(
             "Somebody changed it meanwhile, so nothing was done: look at it again.".to_owned(),

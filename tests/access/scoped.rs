@@ -375,6 +375,11 @@ async fn the_dashboard_of_a_region_shows_the_region() {
     }
     let own = person.get(&format!("/devices/{}", region.devices[0])).await;
     assert!(own.status == 200 && own.body.contains("INSIDE1"), "{own:?}");
+    // What is of no site is not filled in first and refused then.
+    for home in ["/profiles", "/templates", "/claims/rules"] {
+        let page = person.copy().get(&format!("{home}/new")).await;
+        assert_eq!((page.status, page.location()), (303, home), "{page:?}");
+    }
 
     let unknown = Uuid::now_v7().to_string();
     let site = region.get("/api/v1/sites?under=x").await["items"][0]["site_id"].clone();

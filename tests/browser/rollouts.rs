@@ -27,10 +27,15 @@ async fn a_rollout_is_written_tried_started_and_followed_to_its_end() {
     store_packages(&net).await;
     let browser = net.administrator().await;
 
-    browser.open("/rollouts/new").await;
+    let older = format!("version < {TARGET}");
+    browser.open(&format!("/devices?q=version+%3C+{TARGET}")).await;
+    browser.press("New rollout").await;
+    browser.until("the selector has come along", &holds("selector", &older)).await;
+    browser.open(&format!("/releases/{TARGET}")).await;
+    browser.press("Roll it out").await;
+    browser.until("the release is chosen", &holds("release", TARGET)).await;
     browser.fill("#name", "spring").await;
-    browser.choose("#release", TARGET).await;
-    browser.fill("#selector", &format!("version < {TARGET}")).await;
+    browser.fill("#selector", &older).await;
     browser.sees(".found", "3 devices now").await;
     add_a_wave(&browser).await;
     browser.fill("#soak_minutes", "0").await;
@@ -131,6 +136,11 @@ async fn add_a_wave(browser: &Browser) {
     browser.until("a row is there", &format!("return {rows} === {}", before + 1)).await;
     browser.click("#waves fieldset:last-child [data-remove-row]").await;
     browser.until("it is gone", &format!("return {rows} === {before}")).await;
+}
+
+/// A script that says whether a field holds this.
+fn holds(id: &str, value: &str) -> String {
+    format!("return document.getElementById('{id}')?.value === '{value}'")
 }
 
 async fn start(browser: &Browser) {

@@ -35,7 +35,7 @@ async fn a_template_is_written_mended_tried_kept_and_changed() {
     browser.sees("#seen pre", &serial).await;
     browser.sees("#seen .card", "3 lines").await;
     browser.sees("#seen .card", "Nothing to compare with").await;
-    browser.press("Keep it").await;
+    browser.press("Save").await;
 
     browser.sees("h1", "guests").await;
     browser.sees("td", "Version 1").await;
@@ -61,7 +61,7 @@ async fn write_and_mend(browser: &Browser) {
     browser.sees("#seen li", "line 1: unknown variant").await;
     browser.fill("#variables", VARIABLES).await;
     browser.sees("#seen li", "line 2: `/ipp` is no menu that is known").await;
-    browser.press("Keep it").await;
+    browser.press("Save").await;
     browser.sees("#body-error", "line 2: `/ipp` is no menu that is known").await;
     let said = browser.complaints().await;
     assert!(said.iter().all(|line| line.contains("status of 422")), "{said:?}");
@@ -78,7 +78,7 @@ async fn change(browser: &Browser, here: &str) {
     browser.press("Change").await;
     browser.fill("#body", &BODY.replace("comment=old", "comment=new")).await;
     browser.fill("#note", "they have come").await;
-    browser.press("Keep it").await;
+    browser.press("Save").await;
     browser.sees(".note", "version 2 is the newest").await;
     assert_eq!(browser.path().await, here);
     browser.press("Version 2").await;

@@ -5,6 +5,7 @@ use url::form_urlencoded;
 
 use super::{claim, lab};
 use crate::harness::kit::Api;
+use crate::harness::session::{ADMIN, Session};
 
 /// Sends a table; gives status and answer.
 pub(super) async fn table(
@@ -141,4 +142,24 @@ async fn claims_move_with_their_sites_and_are_seen_where_they_are_for() {
     assert_eq!(status, 409, "{problem}");
     assert_eq!(api.call("DELETE", &format!("{us}?move_to=eu"), None).await.0, 204);
     assert_eq!(claim(&api, "A2").await["site"], "eu");
+}
+
+#[tokio::test]
+async fn what_was_chosen_stays_where_the_table_was_forgotten() {
+    let (muster, api) = lab("quarantine").await;
+    api.make_sites(&["eu"]).await;
+    let mut admin = Session::opened(&muster, ADMIN).await;
+    let part = |disposition: &str, value: &str| {
+        format!("--X\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n")
+    };
+    let parts = [part("name=\"file\"; filename=\"\"", ""), part("name=\"site\"", "eu")];
+    let request = admin
+        .ask("POST", "/claims/import/preview")
+        .header("origin", format!("http://{}", muster.web))
+        .header("content-type", "multipart/form-data; boundary=X")
+        .body(parts.concat() + "--X--\r\n");
+    let page = admin.fetch(request).await;
+    assert_eq!(page.status, 422, "{page:?}");
+    assert!(page.body.contains("Choose a file, or paste a table."), "{}", page.body);
+    assert!(page.body.contains("name=\"site\" type=\"text\" value=\"eu\""), "{}", page.body);
 }

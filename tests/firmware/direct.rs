@@ -20,6 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::Muster;
 use crate::harness::kit::{Api, device_path, raw_device};
+use crate::harness::session::{ADMIN, Session};
 
 const SERIAL: &str = "BOARD1";
 const PASSWORD: &str = "heron-walks-home-22";
@@ -154,6 +155,14 @@ async fn a_board_that_can_be_called_tells_what_is_installed() {
     let kept = api.get("/api/v1/audit?action=device.inspect").await;
     assert_eq!(kept["items"][0]["after"]["via"], "direct", "{kept}");
     assert!(!told.to_string().contains(PASSWORD));
+    // The page of the device has a button for it.
+    let id = api.get(&device_path(SERIAL)).await["device_id"].as_str().unwrap().to_owned();
+    let page = format!("/devices/{id}");
+    let mut admin = Session::opened(&muster, ADMIN).await;
+    let asked = admin.post(&format!("{page}/inspect/direct"), &[]).await;
+    assert_eq!((asked.status, asked.location()), (303, page.as_str()), "{asked:?}");
+    let told = admin.get(&page).await;
+    assert!(told.body.contains("It told what is installed."), "{}", told.body);
     is_nowhere(&muster, PASSWORD).await;
 }
 

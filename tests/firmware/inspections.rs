@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::kit::{Api, Fleet, device_path, raw_device};
+use crate::harness::session::{ADMIN, Session};
 use crate::harness::{LAB, Muster, cli, eventually};
 
 const MANY: &str = "/api/v1/inspections";
@@ -42,9 +43,19 @@ async fn one_order_has_many_devices_tell_what_is_installed() {
     let line = ["devices", "inspect", "--where", "serial ~ \"*\"", "--expected", "3"];
     let said = cli::run(&mut muster, &line, 0).await;
     assert!(said.out.contains("on 3 devices, 0 skipped"), "{}", said.out);
-    // Before the first job, and after the last.
+    let key = Uuid::now_v7().to_string();
+    let order = [
+        ("action", "inspect"),
+        ("all", "yes"),
+        ("q", "serial ~ \"*\""),
+        ("expected", "3"),
+        ("key", key.as_str()),
+    ];
+    let done = Session::opened(&muster, ADMIN).await.post("/devices/bulk", &order).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    // Before the first job, and after the last, of each order.
     let kept = api.get("/api/v1/audit?action=device.inspect_bulk").await;
-    assert_eq!(kept["items"].as_array().unwrap().len(), 4, "{kept}");
+    assert_eq!(kept["items"].as_array().unwrap().len(), 6, "{kept}");
 }
 
 /// A device that is played here, ordered to tell what is installed on it.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::receiver::Receiver;
-use super::{device_id, newest, server};
+use super::{device_id, hook, newest, server};
 use crate::harness::cpe::{inform, meet};
 use crate::harness::kit::Api;
 use crate::harness::session::{ADMIN, Session};
@@ -98,6 +98,22 @@ async fn people_are_told_by_mail_in_one_mail_for_many_events() {
     let url = json!({ "url": "https://192.0.2.1/", "email": null });
     let (status, _) = api.call("PATCH", &format!("/api/v1/webhooks/{id}"), Some(url)).await;
     assert_eq!(status, 422, "it stays with mail");
+}
+
+#[tokio::test]
+async fn the_whole_url_is_for_who_administers_everything() {
+    let (_muster, api) = server().await;
+    let url = "https://hooks.example/let-me-in";
+    let (id, _) = hook(&api, "noc", url, &["device.offline"], None).await;
+    let site = api.made("/api/v1/sites", json!({ "path": "lv" }), "site_id").await;
+    let token = json!({ "name": "riga", "scopes": ["admin"], "site_id": site });
+    let riga = api.with_token(&api.made("/api/v1/tokens", token, "token").await);
+    for path in ["/api/v1/webhooks".to_owned(), format!("/api/v1/webhooks/{id}")] {
+        let (whole, part) = (api.get(&path).await.to_string(), riga.get(&path).await.to_string());
+        assert!(whole.contains(url), "{whole}");
+        assert!(part.contains("https://hooks.example"), "{part}");
+        assert!(!part.contains("let-me-in"), "{part}");
+    }
 }
 
 #[tokio::test]

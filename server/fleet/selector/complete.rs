@@ -330,7 +330,7 @@ fn written(value: &str) -> String {
     if !value.is_empty() && value.chars().all(is_word) && !is_reserved(value) {
         return value.to_owned();
     }
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    super::quoted(value)
 }
 
 /// The tokens of the text, but for the one that the text ends in.

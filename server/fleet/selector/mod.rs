@@ -53,3 +53,8 @@ pub const MAX_EXPANDED: usize = 64 * 1024;
 pub const MAX_COMPARISONS: usize = 100;
 /// Deepest nesting of parentheses, `not` and groups.
 pub const MAX_DEPTH: usize = 20;
+
+/// A value as a selector's text holds it, whatever is in it.
+pub fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -326,6 +326,15 @@ fn an_indexed_field_stands_bare_in_the_sql() {
     );
 }
 
+#[test]
+fn any_value_can_be_said_in_quotes() {
+    assert_eq!(quoted("a\"b\\c"), "\"a\\\"b\\\\c\"");
+    for name in ["HEX0123", "first wave", "a \"b\"", "c\\", "not or and", "hAP ac²"] {
+        let expr = read(&format!("model = {} and model = {}", quoted(name), quoted(name)));
+        assert_eq!(expr, model(name).and(model(name)), "{name}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_breaks_the_parser(
@@ -345,7 +354,7 @@ proptest! {
 
     #[test]
     fn what_is_written_never_gets_into_the_sql(value in "[a-zA-Z0-9'\"\\\\%_;-]{12,20}") {
-        let quoted = format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted = quoted(&value);
         for text in [
             format!("model = {quoted} or model in ({quoted}, x) or tag ~ {quoted}"),
             format!("event = {quoted} or version = {quoted} or site ~ {quoted}"),

@@ -1,9 +1,9 @@
 //! The templates that come with Muster: the bootstrap, those of the bench, and the modes of RouterOS's
 //! Quick Set.
 //!
-//! Owns how they are put together. A line `#part NAME` of a template stands for a part that several
-//! share, and the variables of the parts that a template names follow its own; one that it declares
-//! itself goes before a part's of the same name.
+//! Owns how they are put together. A line `#part NAME` of a template, or of a part, stands for a part
+//! that several share. The variables of the parts that a template names follow its own; one that it
+//! declares itself goes before a part's of the same name.
 
 use std::sync::LazyLock;
 
@@ -50,23 +50,31 @@ struct About {
     variables: Vec<Variable>,
 }
 
+macro_rules! text {
+    ($folder:literal, $name:literal, $ending:literal) => {
+        include_str!(concat!("../../../templates/rsc/templates/", $folder, $name, $ending))
+    };
+}
+
 macro_rules! source {
     ($folder:literal, $name:literal) => {
         Source {
             name: $name,
-            body: include_str!(concat!(
-                "../../../templates/rsc/templates/",
-                $folder,
-                $name,
-                ".rsc"
-            )),
-            about: include_str!(concat!(
-                "../../../templates/rsc/templates/",
-                $folder,
-                $name,
-                ".toml"
-            )),
+            body: text!($folder, $name, ".rsc"),
+            about: text!($folder, $name, ".toml"),
         }
+    };
+}
+
+/// A part without variables of its own, or with nothing else.
+macro_rules! script {
+    ($name:literal) => {
+        Source { name: $name, body: text!("parts/", $name, ".rsc"), about: "" }
+    };
+}
+macro_rules! fields {
+    ($name:literal) => {
+        Source { name: $name, body: "", about: text!("parts/", $name, ".toml") }
     };
 }
 
@@ -85,11 +93,24 @@ static TEMPLATES: [Source; 12] = [
     source!("", "wisp-ap"),
 ];
 
-static PARTS: [Source; 4] = [
+static PARTS: [Source; 17] = [
     source!("parts/", "acs"),
+    script!("address"),
     source!("parts/", "bridge"),
+    script!("cap-off"),
+    script!("capsman"),
+    script!("capsman-off"),
+    fields!("channel"),
+    script!("client"),
+    script!("gateway"),
+    fields!("guests"),
+    script!("guests-off"),
+    script!("ports"),
+    script!("radios"),
     source!("parts/", "router"),
     source!("parts/", "system"),
+    script!("vpn-off"),
+    source!("parts/", "wireless"),
 ];
 
 impl Source {
@@ -104,13 +125,17 @@ impl Source {
                 variables.push(variable);
             }
         }
-        let line = |line: &'static str| match line.trim_end().strip_prefix("#part ") {
-            Some(name) => part(name).body,
-            None => line,
-        };
-        let body = self.body.split_inclusive('\n').map(line).collect();
-        Builtin { name: self.name, description, body, variables, bench }
+        Builtin { name: self.name, description, body: whole(self.body), variables, bench }
     }
+}
+
+/// A text with its parts in their places.
+fn whole(text: &str) -> String {
+    let line = |line: &str| match line.trim_end().strip_prefix("#part ") {
+        Some(name) => whole(part(name).body),
+        None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 fn part(name: &str) -> &'static Source {
@@ -122,7 +147,9 @@ fn part(name: &str) -> &'static Source {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use muster_routeros::lex::{TokenKind, lex};
     use muster_routeros::lint::{Severity, lint};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::super::{Kind, MAX_BODY, bench, check_variables, samples};
@@ -154,6 +181,51 @@ mod tests {
         scripts
     }
 
+    /// The texts that a script has parsed when their turn comes.
+    fn parsed(script: &str) -> Vec<String> {
+        let tokens = lex(script);
+        let text = |(at, _): (usize, _)| {
+            let inner = tokens[at..].iter().take_while(|t| t.kind != TokenKind::Close(']'));
+            let strings = inner.filter_map(|token| match &token.kind {
+                TokenKind::String(text) => Some(text.as_str()),
+                _ => None,
+            });
+            strings.collect::<String>()
+        };
+        let found = tokens.iter().enumerate().filter(|(_, token)| token.text(script) == ":parse");
+        found.map(text).collect()
+    }
+
+    /// What a script is made of, but for what its strings say.
+    fn shape(engine: &mut Engine, template: &Builtin, text: &str) -> Vec<String> {
+        let mut values = samples(&template.variables, true);
+        for variable in &template.variables {
+            if matches!(variable.kind, Kind::String(_) | Kind::Secret(_)) {
+                values.insert(variable.name.clone(), json!(text));
+            }
+        }
+        let context: Value = DeviceContext::sample().with(&values, "enrol");
+        let script = engine.render(&template.body, &context).unwrap();
+        let part = |kind: &TokenKind, text: &str| match kind {
+            TokenKind::String(_) => "string".to_owned(),
+            _ => format!("{kind:?} {text}"),
+        };
+        lex(&script).iter().map(|token| part(&token.kind, token.text(&script))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn no_text_is_more_than_the_text_of_a_string(text in "[\\PC\n\t\"$;\\\\\\[\\]{}]{1,40}") {
+            let mut engine = Engine::new();
+            for template in ALL.iter() {
+                let plain = shape(&mut engine, template, "plain");
+                prop_assert_eq!(shape(&mut engine, template, &text), plain, "{}", template.name);
+            }
+        }
+    }
+
     #[test]
     fn each_declares_what_it_uses_and_renders_to_a_script_without_a_fault() {
         for template in ALL.iter() {
@@ -164,10 +236,13 @@ mod tests {
             assert!(findings.is_empty(), "{name}: {findings:?}");
             for script in scripts(template) {
                 assert!(script.is_ascii() && !script.contains("#part"), "{name}");
-                let findings = lint(&script);
-                let wrong = findings.iter().find(|finding| finding.severity == Severity::Error);
-                assert!(wrong.is_none(), "{name}: {wrong:?}\n{script}");
-                assert!(findings.iter().all(|f| f.code != "dangerous"), "{name}: {findings:?}");
+                let parsed = parsed(&script);
+                for text in [script].iter().chain(&parsed) {
+                    let findings = lint(text);
+                    let wrong = findings.iter().find(|finding| finding.severity == Severity::Error);
+                    assert!(wrong.is_none(), "{name}: {wrong:?}\n{text}");
+                    assert!(findings.iter().all(|f| f.code != "dangerous"), "{name}: {findings:?}");
+                }
             }
         }
     }
@@ -209,6 +284,6 @@ mod tests {
         assert_eq!(names("home-ap")[..2], ["wifi_name", "wifi_password"]);
         let cpe = ALL.iter().find(|template| template.name == "cpe").unwrap();
         let port = cpe.variables.iter().filter(|variable| variable.name == "wan_interface");
-        assert_eq!(port.map(|v| v.default.clone()).collect::<Vec<_>>(), [Some(json!("wifi1"))]);
+        assert_eq!(port.map(|v| v.default.clone()).collect::<Vec<_>>(), [Some(json!("auto"))]);
     }
 }

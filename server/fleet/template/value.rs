@@ -366,8 +366,9 @@ pub fn sample(kind: &Kind) -> Value {
             let length = "sample".len().clamp(min, max.max(min));
             Value::from("sample".chars().cycle().take(length).collect::<String>())
         }
-        Kind::Ip => Value::from("192.0.2.1"),
-        Kind::Prefix => Value::from("192.0.2.1/24"),
+        // Of one network, for templates that look whether they are.
+        Kind::Ip => Value::from("192.168.88.10"),
+        Kind::Prefix => Value::from("192.168.88.1/24"),
         Kind::Mac => Value::from("02:00:00:00:00:01"),
         Kind::Int { min, max } => Value::from(min.or(*max).unwrap_or(1)),
         Kind::Bool => Value::Bool(true),

@@ -107,8 +107,7 @@ fn place(row: &BindingRow) -> Option<String> {
     if let Some(path) = &row.site {
         return Some(format!("site under {path}"));
     }
-    let name = row.group.as_ref()?;
-    Some(format!("group = \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
+    row.group.as_deref().map(group::selector_of)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! password on the sticker is shown as a mask, and stays what it is while that stands there.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{said, tags};
@@ -43,15 +43,12 @@ pub(super) struct ClaimForm {
     site: String,
     pub(super) profile: String,
     customer: String,
-    tags: String,
+    pub(super) tags: String,
     factory_password: String,
     pub(super) own_credential: bool,
-    variable: Vec<String>,
-    given: Vec<String>,
-    given_kind: Vec<String>,
-    kept: Vec<String>,
-    forget: Vec<String>,
-    others: String,
+    /// What is said of variables; fields of their own.
+    #[serde(skip)]
+    pub(super) given: Given,
 }
 
 /// A variable with its value.
@@ -72,10 +69,6 @@ impl ClaimForm {
     pub(super) fn of(claim: &Claim) -> Self {
         let text = |text: Option<String>| text.unwrap_or_default();
         let fields = ClaimFields::of(claim);
-        let others = match fields.variables.0.is_empty() {
-            true => String::new(),
-            false => json!(fields.variables).to_string(),
-        };
         Self {
             id: Some(claim.claim_id),
             version: version(claim.updated_at),
@@ -88,8 +81,7 @@ impl ClaimForm {
             tags: fields.tags.join(" "),
             factory_password: text(fields.factory_password),
             own_credential: fields.own_credential,
-            others,
-            ..Self::default()
+            given: Given::of(&fields.variables),
         }
     }
 
@@ -104,25 +96,13 @@ impl ClaimForm {
             model: said(&self.model),
             site: said(&self.site),
             profile: said(&self.profile),
-            variables: self.given().read()?,
+            variables: self.given.read()?,
             tags: tags(&self.tags),
             customer: said(&self.customer),
             // Blanks may be part of it.
             factory_password: Some(self.factory_password.clone()).filter(|text| !text.is_empty()),
             own_credential: self.own_credential,
         })
-    }
-
-    /// What is said of variables.
-    pub(super) fn given(&self) -> Given<'_> {
-        Given {
-            names: &self.variable,
-            texts: &self.given,
-            kinds: &self.given_kind,
-            kept: &self.kept,
-            forget: &self.forget,
-            others: &self.others,
-        }
     }
 }
 
@@ -145,6 +125,8 @@ fn shown(value: &Value) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use std::collections::BTreeMap;
+
+    use serde_json::json;
 
     use super::*;
     use crate::fleet::secret::{Keys, MASK};
@@ -176,40 +158,44 @@ mod tests {
         };
         let before = ClaimFields::of(&claim);
         let form = ClaimForm::of(&claim);
-        assert!(!json!(form).to_string().contains("hunter"));
+        assert!(!form.given.others.contains("hunter"));
         assert_eq!(form.fields().unwrap(), before);
         assert_eq!(before.factory_password.as_deref(), Some(MASK));
         // With fields, as a browser sends them; the rest stays with the others.
-        let values = json!(Values::again(&declared(), &form.given(), &BTreeMap::new()));
+        let values = json!(Values::again(&declared(), &form.given, &BTreeMap::new()));
         assert!(!values.to_string().contains("hunter"), "{values}");
         let all = values["parts"][0]["fields"].as_array().unwrap();
         let text = |key: &str| -> Vec<String> {
             all.iter().map(|field| field[key].as_str().unwrap().to_owned()).collect()
         };
         assert_eq!(text("kind"), ["int", "list", "secret"]);
-        let sent = ClaimForm {
+        let given = Given {
             variable: text("name"),
             given: text("value"),
             given_kind: text("kind"),
             kept: vec!["ppp_password".to_owned()],
             others: values["others"].as_str().unwrap().to_owned(),
-            ..form
+            ..Given::default()
         };
-        assert!(!sent.others.contains("vlan") && sent.others.contains("wifi_password"));
-        assert_eq!(sent.fields().unwrap(), before);
+        assert!(!given.others.contains("vlan") && given.others.contains("wifi_password"));
+        assert_eq!(ClaimForm { given, ..form }.fields().unwrap(), before);
     }
 
     #[test]
     fn what_is_typed_has_the_type_of_its_field() {
+        let given = Given {
+            variable: ["vlan", "ppp_user", "none"].map(str::to_owned).into(),
+            given: ["8", "anna", ""].map(str::to_owned).into(),
+            given_kind: ["int", "text", "text"].map(str::to_owned).into(),
+            others: r#"{ "vlan": 7, "mtu": 1492 }"#.to_owned(),
+            ..Given::default()
+        };
         let form = ClaimForm {
             serial: " HGF1 ".to_owned(),
             site: " ".to_owned(),
             tags: "b, a".to_owned(),
             factory_password: " ".to_owned(),
-            variable: ["vlan", "ppp_user", "none"].map(str::to_owned).into(),
-            given: ["8", "anna", ""].map(str::to_owned).into(),
-            given_kind: ["int", "text", "text"].map(str::to_owned).into(),
-            others: r#"{ "vlan": 7, "mtu": 1492 }"#.to_owned(),
+            given,
             ..ClaimForm::default()
         };
         let fields = form.fields().unwrap();
@@ -218,7 +204,8 @@ mod tests {
         assert_eq!((fields.serial.as_deref(), fields.site), (Some("HGF1"), None));
         assert_eq!(fields.tags, ["b", "a"]);
         assert_eq!(fields.factory_password.as_deref(), Some(" "));
-        let broken = ClaimForm { others: "{ no".to_owned(), ..ClaimForm::default() };
+        let given = Given { others: "{ no".to_owned(), ..Given::default() };
+        let broken = ClaimForm { given, ..ClaimForm::default() };
         let Err(Error::Invalid { pointer, .. }) = broken.fields() else { panic!("taken") };
         assert_eq!(pointer, "/others");
     }

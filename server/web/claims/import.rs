@@ -157,9 +157,6 @@ async fn read(parts: &mut Multipart) -> Result<Sent, Error> {
             _ => {}
         }
     }
-    if sent.file.is_empty() && sent.text.trim_ascii().is_empty() {
-        return Err(Error::invalid("/file", "Choose a file, or paste a table."));
-    }
     // What is chosen is meant.
     if !sent.file.is_empty() {
         sent.text.clear();
@@ -180,7 +177,10 @@ async fn try_out(
 ) -> Result<Response, Failure> {
     let table = if sent.file.is_empty() { &sent.text } else { &sent.file };
     let defaults = sent.draft.defaults(app.config.zero_touch.claims_own_credential);
-    let preview = service::preview(app, viewer.ctx(), table.clone(), defaults).await;
+    let preview = match table.trim_ascii().is_empty() {
+        true => Err(Error::invalid("/file", "Choose a file, or paste a table.")),
+        false => service::preview(app, viewer.ctx(), table.clone(), defaults).await,
+    };
     let (told, errors) = match preview {
         Ok(preview) => (Some(Told::of(preview, table, sent.text.is_empty())), errors),
         Err(error) => (None, Complaints::of(error, &FIELDS)?),

@@ -136,6 +136,7 @@ fn row(device: &Device, may: bool, draft: &AcceptForm, now: DateTime<Utc>) -> Ro
         ("serial", device.serial.as_str()),
         ("site", draft.site.trim()),
         ("profile", draft.profile.trim()),
+        ("tags", draft.tags.trim()),
     ];
     Row {
         href: format!("/devices/{}", device.device_id),
@@ -264,14 +265,15 @@ mod tests {
             refreshed_at: None,
             reenrol_asked_at: None,
         };
-        let draft = AcceptForm { site: "eu".to_owned(), ..AcceptForm::default() };
+        let (site, tags) = ("eu".to_owned(), "a b".to_owned());
+        let draft = AcceptForm { site, tags, ..AcceptForm::default() };
         row(&device, may, &draft, now)
     }
 
     #[test]
     fn only_who_may_is_offered_to_let_one_in() {
         let (may, may_not) = (stranger("A1 B", true), stranger("A1 B", false));
-        assert_eq!(may.claim, "/claims/new?serial=A1+B&site=eu");
+        assert_eq!(may.claim, "/claims/new?serial=A1+B&site=eu&tags=a+b");
         assert!(may.order.starts_with("/claims/unknown/") && may_not.order.is_empty());
         assert_eq!((may_not.claim.as_str(), may_not.why.as_str()), ("", "A1 B"));
         assert!(!may.from.contains('/'), "an address, and no network: {}", may.from);

@@ -28,6 +28,7 @@ use super::failure::Failure;
 use super::form::Complaints;
 use super::format::{When, grouped};
 use super::manage::{address, answer, cut, or_complaint, row_id, said, site_paths, with_one_more};
+use super::profiles;
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::View;
@@ -37,7 +38,7 @@ use crate::config::UnknownDevices;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::service::claims::{self as service, Filter, export};
-use crate::service::{devices, profiles};
+use crate::service::devices;
 use crate::store::claims::Claim;
 
 /// Where they are listed.
@@ -48,8 +49,6 @@ const UNKNOWN: &str = "/claims/unknown";
 const RULES: &str = "/claims/rules";
 /// Rows on a page.
 const PAGE: usize = 100;
-/// Profiles that are offered.
-const OFFERED: i64 = 1_000;
 /// Those that wait to be let in, as selectors say it.
 const WAITING: &str = "quarantined";
 
@@ -155,11 +154,7 @@ struct Offered {
 impl Offered {
     /// Also the profile that is chosen already.
     async fn with(app: &App, ctx: &Ctx, chosen: &str) -> Result<Self, Error> {
-        let all = profiles::list(app, ctx, None, OFFERED).await?;
-        let mut names: Vec<String> = all.into_iter().map(|view| view.profile.name).collect();
-        if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
-            names.push(chosen.to_owned());
-        }
+        let names = profiles::names(app, ctx, chosen).await?;
         Ok(Self { sites: site_paths(app, ctx).await?, profiles: choices(names) })
     }
 }

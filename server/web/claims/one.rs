@@ -19,10 +19,10 @@ use crate::service::claims::{self as service, Credential};
 use crate::store::claims::Claim;
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Complaints, Form};
+use crate::web::form::{Both, Complaints, Form};
 use crate::web::format::{When, acs_url};
 use crate::web::manage::{Confirmation, Fact, address, answer, everywhere, same};
-use crate::web::profiles::values::Values;
+use crate::web::profiles::values::{Given, Values};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
@@ -35,6 +35,7 @@ pub(super) struct NewQuery {
     mac: String,
     site: String,
     profile: String,
+    tags: String,
 }
 
 #[derive(Serialize)]
@@ -53,7 +54,7 @@ pub(super) async fn new(
     Query(query): Query<NewQuery>,
 ) -> Result<Response, Failure> {
     let mut draft = ClaimForm::blank(query.serial, query.site, query.profile);
-    draft.mac = query.mac;
+    (draft.mac, draft.tags) = (query.mac, query.tags);
     draft.own_credential = app.config.zero_touch.claims_own_credential;
     blank(&app, &viewer, &draft, Complaints::default()).await
 }
@@ -77,7 +78,7 @@ async fn blank(
 /// A field for each variable that the template of the chosen profile declares.
 async fn values(app: &App, ctx: &Ctx, draft: &ClaimForm) -> Result<Values, Error> {
     let declared = service::declared(app, ctx, draft.profile.trim()).await?;
-    Ok(Values::again(&declared, &draft.given(), &BTreeMap::new()))
+    Ok(Values::again(&declared, &draft.given, &BTreeMap::new()))
 }
 
 /// `POST /claims/form`: the same form with the fields of the profile that was chosen, for who has no
@@ -85,8 +86,9 @@ async fn values(app: &App, ctx: &Ctx, draft: &ClaimForm) -> Result<Values, Error
 pub(super) async fn form(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(sent): Form<ClaimForm>,
+    Both(mut sent, given): Both<ClaimForm, Given>,
 ) -> Result<Response, Failure> {
+    sent.given = given;
     match sent.id {
         Some(id) => shown(&app, &viewer, id, Some(sent), Complaints::default()).await,
         None => blank(&app, &viewer, &sent, Complaints::default()).await,
@@ -104,8 +106,9 @@ struct VariablesFragment {
 pub(super) async fn variables(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(sent): Form<ClaimForm>,
+    Both(mut sent, given): Both<ClaimForm, Given>,
 ) -> Result<Response, Failure> {
+    sent.given = given;
     let values = values(&app, viewer.ctx(), &sent).await?;
     let fragment = VariablesFragment { values, errors: Complaints::default() };
     answer(View::ProfileVariables, &fragment, &fragment.errors)
@@ -115,8 +118,9 @@ pub(super) async fn variables(
 pub(super) async fn create(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(sent): Form<ClaimForm>,
+    Both(mut sent, given): Both<ClaimForm, Given>,
 ) -> Result<Response, Failure> {
+    sent.given = given;
     let made = match sent.fields() {
         Ok(fields) => service::create(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
@@ -264,8 +268,9 @@ pub(super) async fn change(
     viewer: Viewer,
     State(app): State<Shared>,
     Path(claim_id): Path<Uuid>,
-    Form(sent): Form<ClaimForm>,
+    Both(mut sent, given): Both<ClaimForm, Given>,
 ) -> Result<Response, Failure> {
+    sent.given = given;
     let patch = |_: ClaimFields| sent.fields();
     let changed = service::change(&app, viewer.ctx(), claim_id, same(&sent.version), patch).await;
     match changed {

@@ -158,6 +158,10 @@ pub(super) async fn new(
     State(app): State<Shared>,
     Query(query): Query<SelectorQuery>,
 ) -> Result<Response, Failure> {
+    if !everywhere(&viewer, Right::Operate) {
+        let why = "A rule is of no site: who operates everywhere may make one.";
+        return Ok(flash::to(RULES, Flash::failed(why)));
+    }
     let draft = RuleForm { selector: query.selector, enabled: true, ..RuleForm::default() };
     shown(&app, &viewer, None, draft, Complaints::default()).await
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub(super) use self::act::{
     accept, compare, forget, heed, ignore, own_profile, own_variables, reapply,
@@ -24,43 +25,26 @@ use crate::error::Error;
 use crate::fleet::template::Variable;
 use crate::fleet::variables::Variables;
 use crate::service::desired::{self as service, Wants};
-use crate::service::{profiles, templates};
+use crate::service::templates;
 use crate::web::failure::Failure;
 use crate::web::form::Complaints;
 use crate::web::manage::answer;
 use crate::web::profiles::values::{Given, Values};
-use crate::web::profiles::words;
+use crate::web::profiles::{self, words};
 use crate::web::shell::Shell;
 use crate::web::viewer::Viewer;
 use crate::web::views::{View, render};
 
-/// Profiles that are offered.
-const OFFERED: i64 = 1_000;
-
-/// The device's own variables as they are sent; what the fields are says `profiles::values`. No
-/// `Debug`: a value may be a secret.
-#[derive(Clone, Default, Deserialize)]
+/// For which of the device's own variables their form was filled in: they have no version.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct OwnForm {
-    variable: Vec<String>,
-    given: Vec<String>,
-    given_kind: Vec<String>,
-    kept: Vec<String>,
-    forget: Vec<String>,
-    others: String,
+pub(super) struct Seen {
+    seen: String,
 }
 
-impl OwnForm {
-    fn given(&self) -> Given<'_> {
-        Given {
-            names: &self.variable,
-            texts: &self.given,
-            kinds: &self.given_kind,
-            kept: &self.kept,
-            forget: &self.forget,
-            others: &self.others,
-        }
-    }
+/// Variables as they are shown, masked, in one word for [`Seen`].
+fn seen(variables: &Variables) -> String {
+    hex::encode(Sha256::digest(json!(variables).to_string()))
 }
 
 #[derive(Serialize)]
@@ -74,6 +58,8 @@ struct DesiredPage {
     overrides: Vec<Override>,
     /// The template whose variables have fields; empty = none.
     template: String,
+    /// For [`Seen`].
+    seen: String,
     values: Values,
     errors: Complaints,
 }
@@ -142,12 +128,19 @@ async fn shown(
     viewer: &Viewer,
     head: Head,
     known: &Known,
-    sent: Option<&OwnForm>,
+    sent: Option<(String, Given)>,
     errors: Complaints,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let wants = &known.view.wants;
     let above = above(&known.view.effective, &wants.variables);
+    let (seen, values) = match sent {
+        Some((seen, given)) => (seen, Values::again(known.declared(), &given, &above)),
+        None => {
+            let values = Values::of(known.declared(), &wants.variables, &[], &above);
+            (seen(&wants.variables), values)
+        }
+    };
     let page = DesiredPage {
         shell: shell(app, viewer, &head, "desired state"),
         now: Now::of(known, head.may.operate, ctx.now),
@@ -155,10 +148,8 @@ async fn shown(
         profile: wants.profile.clone().unwrap_or_default(),
         overrides: overrides(wants),
         template: known.template.as_ref().map(|t| t.template.name.clone()).unwrap_or_default(),
-        values: match sent {
-            Some(sent) => Values::again(known.declared(), &sent.given(), &above),
-            None => Values::of(known.declared(), &wants.variables, &[], &above),
-        },
+        seen,
+        values,
         head,
         errors,
     };
@@ -180,11 +171,7 @@ pub(super) async fn fragment(
 /// Profiles to choose from; also the one that it has.
 async fn offered(app: &App, ctx: &Ctx, wants: &Wants) -> Result<Vec<Choice>, Error> {
     let choice = |name: String| Choice { label: name.clone(), value: name };
-    let all = profiles::list(app, ctx, None, OFFERED).await?;
-    let mut names: Vec<String> = all.into_iter().map(|view| view.profile.name).collect();
-    if let Some(own) = wants.profile.as_ref().filter(|own| !names.contains(own)) {
-        names.push(own.clone());
-    }
+    let names = profiles::names(app, ctx, wants.profile.as_deref().unwrap_or_default()).await?;
     let none = Choice { value: String::new(), label: "none of its own".to_owned() };
     Ok([none].into_iter().chain(names.into_iter().map(choice)).collect())
 }
@@ -224,6 +211,7 @@ pub(super) fn samples() -> Vec<(View, Value)> {
             profile: if full { evil() } else { String::new() },
             overrides: if full { vec![one] } else { Vec::new() },
             template: if full { evil() } else { String::new() },
+            seen: evil(),
             values: if full { values::sample() } else { Values::default() },
             head,
             errors,
@@ -242,8 +230,6 @@ pub(super) fn samples() -> Vec<(View, Value)> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use serde_json::json;
-
     use super::*;
 
     #[test]

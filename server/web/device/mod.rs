@@ -50,6 +50,7 @@ use crate::config::Config;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::fleet::online;
+use crate::fleet::selector::quoted;
 use crate::service::devices;
 use crate::store::devices::Device;
 
@@ -102,6 +103,7 @@ fn orders(routes: Routes) -> Routes {
         .on(operate, Method::POST, "/devices/{id}/refresh", post(actions::refresh))
         .on(operate, Method::POST, "/devices/{id}/wake", post(actions::wake))
         .on(operate, Method::POST, "/devices/{id}/inspect", post(packages::inspect))
+        .on(operate, Method::POST, "/devices/{id}/inspect/direct", post(packages::ask))
         .on(operate, Method::POST, "/devices/{id}/upgrade", post(rollouts::upgrade))
         .on(operate, Method::POST, "/devices/{id}/reboot", post(actions::reboot))
         .on(operate, Method::POST, "/devices/{id}/factory-reset", post(actions::reset))
@@ -327,11 +329,6 @@ fn places(site: Option<&str>) -> Vec<Link> {
 /// An address of a device.
 fn address(device_id: Uuid, end: &str) -> String {
     format!("/devices/{device_id}{end}")
-}
-
-/// A value in a selector.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// JSON as people read it; nothing for what holds nothing.

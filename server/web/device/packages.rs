@@ -7,12 +7,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::card;
+use super::{address, card};
+use crate::access::right::Right;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
+use crate::service::devices;
 use crate::service::inspect::{self as service, Packages};
 use crate::web::failure::Failure;
 use crate::web::format::When;
+use crate::web::profiles::told;
 use crate::web::viewer::{Viewer, Visit};
 
 /// The card.
@@ -94,7 +97,7 @@ fn installed(id: Uuid, known: Packages, may_ask: bool, now: DateTime<Utc>) -> In
 fn how(source: &str) -> String {
     match source {
         "rest" => "over REST".to_owned(),
-        source => format!("by {source}"),
+        source => format!("by a {source}"),
     }
 }
 
@@ -108,6 +111,17 @@ pub(super) async fn inspect(
     // The log is what people wait for: when it has come, the answer is there.
     let (_, log) = service::order(&app, viewer.ctx(), &id).await?;
     card::answer(&app, &viewer, &visit, log).await
+}
+
+/// `POST /devices/{id}/inspect/direct`: asks the device itself. The page comes anew with what it said.
+pub(super) async fn ask(
+    viewer: Viewer,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let device = devices::find(&app, viewer.ctx(), &id, Right::Operate).await?;
+    let said = service::ask(&app, viewer.ctx(), &id).await;
+    told(&address(device.device_id, ""), said.map(drop), "It told what is installed.")
 }
 
 #[cfg(test)]
@@ -155,7 +169,7 @@ mod tests {
         assert_eq!((told.packages.len(), assumed.packages.len()), (2, 2));
         let booter = &told.facts[0].value;
         assert_eq!(booter, "7.12.1; its RouterOS brings 7.16.1");
-        assert_eq!(told.facts[3].value, "by script");
+        assert_eq!(told.facts[3].value, "by a script");
         assert_eq!(how("rest"), "over REST");
         assert!(assumed.facts.iter().all(|fact| fact.value.is_empty()));
     }

@@ -15,6 +15,7 @@ use crate::web::device::diagnose::Kind;
 pub(super) enum Action {
     Reboot,
     Refresh,
+    Inspect,
     ConnectionRequest,
     Set,
     Script,
@@ -47,9 +48,10 @@ struct Offer {
 }
 
 impl Action {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Reboot,
         Self::Refresh,
+        Self::Inspect,
         Self::ConnectionRequest,
         Self::Set,
         Self::Script,
@@ -83,7 +85,9 @@ impl Action {
     /// Under what it stands in the menu.
     fn kind(self) -> &'static str {
         match self {
-            Self::Reboot | Self::Refresh | Self::ConnectionRequest | Self::Set => "On the devices",
+            Self::Reboot | Self::Refresh | Self::Inspect | Self::ConnectionRequest | Self::Set => {
+                "On the devices"
+            }
             Self::Script | Self::Download | Self::Configuration | Self::Log => "Files",
             Self::Ping | Self::Traceroute | Self::DownloadSpeed | Self::UploadSpeed => {
                 "Tests by the devices"
@@ -98,6 +102,7 @@ impl Action {
         match self {
             Self::Reboot => "Reboot",
             Self::Refresh => "Read the data model",
+            Self::Inspect => "Ask what is installed",
             Self::ConnectionRequest => "Wake",
             Self::Set => "Set a parameter",
             Self::Script => "Run a script",
@@ -122,6 +127,10 @@ impl Action {
                 "Each device is woken and restarts. It and what hangs on it are offline meanwhile."
             }
             Self::Refresh => "Each device is woken and asked for all its parameters.",
+            Self::Inspect => {
+                "Each device is woken, runs a script that writes what is installed into its log, and \
+                 sends that log. Nothing is changed."
+            }
             Self::ConnectionRequest => "Each device is woken, and asks for the work that waits.",
             Self::Set => "Each device is woken and given this value, one after the other.",
             Self::Script => {
@@ -162,7 +171,8 @@ impl Action {
             Self::ConnectionRequest => Some("connection_request"),
             Self::Set => Some("set"),
             Self::Script | Self::Download => Some("download"),
-            Self::Configuration | Self::Log => Some("upload"),
+            // The log is what says it.
+            Self::Inspect | Self::Configuration | Self::Log => Some("upload"),
             Self::Ping | Self::Traceroute | Self::DownloadSpeed | Self::UploadSpeed => {
                 Some("diagnose")
             }

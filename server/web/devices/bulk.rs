@@ -4,8 +4,7 @@
 //! The number that was seen goes with the confirmation, so that devices which came to match
 //! meanwhile are left alone. What is done, and who may do it, is for `service` to say.
 
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,7 +21,7 @@ use crate::service::devices::{self, Skipped, Which};
 use crate::web::device::diagnose;
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Complaints, Form};
+use crate::web::form::{Both, Complaints};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::{View, render};
@@ -70,19 +69,12 @@ pub(super) struct Whole {
     pub(super) test: diagnose::Order,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Whole {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|e| Error::invalid("", e.body_text()))?;
-        let again = || Request::new(Body::from(body.clone()));
-        let Form(sent) = Form::<Sent>::from_request(again(), state).await?;
-        let Form(mut test) = Form::<diagnose::Order>::from_request(again(), state).await?;
+impl Whole {
+    fn of(Both(sent, mut test): Both<Sent, diagnose::Order>) -> Self {
         if let Some(kind) = sent.action.and_then(Action::test) {
             test.test = kind;
         }
-        Ok(Self { sent, test })
+        Self { sent, test }
     }
 }
 
@@ -114,8 +106,9 @@ struct DonePage {
 pub(super) async fn confirm(
     viewer: Viewer,
     State(app): State<Shared>,
-    form: Whole,
+    both: Both<Sent, diagnose::Order>,
 ) -> Result<Response, Failure> {
+    let form = Whole::of(both);
     let sent = &form.sent;
     let back = |why: &str| Ok(flash::to(&sent.back(), Flash::failed(why)));
     let Some(which) = target(&sent.id, sent.all, &sent.q)? else {
@@ -137,8 +130,9 @@ pub(super) async fn confirm(
 pub(super) async fn run(
     viewer: Viewer,
     State(app): State<Shared>,
-    form: Whole,
+    both: Both<Sent, diagnose::Order>,
 ) -> Result<Response, Failure> {
+    let form = Whole::of(both);
     let sent = &form.sent;
     let which = target(&sent.id, sent.all, &sent.q)?;
     let (Some(which), Some(action), Some(expected), Some(key)) =
@@ -220,11 +214,16 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use axum::body::Body;
+    use axum::extract::{FromRequest, Request};
+
     use super::*;
     use crate::jobs::spec::{DiagnosticTest, JobSpec};
 
     async fn read(body: &'static str) -> Whole {
-        Whole::from_request(Request::new(Body::from(body)), &()).await.ok().unwrap()
+        let request = Request::new(Body::from(body));
+        let both = Both::<Sent, diagnose::Order>::from_request(request, &()).await;
+        Whole::of(both.ok().unwrap())
     }
 
     #[tokio::test]

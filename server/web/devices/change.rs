@@ -14,6 +14,7 @@ use crate::jobs::bulk::{Made, Stopped};
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, SetParameter, UploadFile};
 use crate::service::artifacts;
 use crate::service::devices::{self, Change, Changed, Skipped};
+use crate::service::inspect;
 use crate::service::jobs::{self, NewOrder};
 use crate::store::artifacts::Artifact;
 use crate::web::device::{actions, diagnose};
@@ -32,6 +33,8 @@ pub(super) enum Content {
 pub(super) enum Work {
     /// It gets this job.
     Job(JobSpec),
+    /// It tells what is installed on it: two jobs, which belong together.
+    Inspect,
     /// This is noted of it.
     Note(Change),
 }
@@ -69,6 +72,7 @@ impl Work {
         Ok(match action {
             Action::Reboot => Self::Job(JobSpec::Reboot),
             Action::Refresh => Self::Job(JobSpec::Refresh { path: None }),
+            Action::Inspect => Self::Inspect,
             Action::ConnectionRequest => Self::Job(JobSpec::ConnectionRequest),
             Action::Set => {
                 let (name, value) = (sent.name.trim().to_owned(), sent.value.clone());
@@ -142,6 +146,7 @@ pub(super) async fn done(
     let Order { which, expected, key, .. } = order;
     let spec = match work {
         Work::Job(spec) => spec,
+        Work::Inspect => return made(inspect::order_many(app, ctx, which, *expected).await),
         Work::Note(change) => {
             let done = devices::change_many(app, ctx, which, change, *expected).await?;
             return Ok(changed(done));
@@ -229,6 +234,7 @@ mod tests {
         for (action, expected) in [
             (Action::Set, Work::Job(JobSpec::Set { parameters: vec![parameter] })),
             (Action::Log, Work::Job(JobSpec::Upload { file: UploadFile::Log })),
+            (Action::Inspect, Work::Inspect),
             (Action::Tag, Work::Note(Change::AddTags { tags: tags() })),
             (Action::Untag, Work::Note(Change::RemoveTags { tags: tags() })),
             (Action::Move, Work::Note(Change::Move { site: "eu.lv".to_owned() })),
@@ -249,6 +255,7 @@ mod tests {
             let stored = if action == Action::Script { "a.rsc" } else { "a.xml" };
             let kind = match work(action, &sent, Some(stored)).unwrap() {
                 Work::Job(spec) => Some(spec.kind()),
+                Work::Inspect => Some("upload"),
                 Work::Note(_) => None,
             };
             assert_eq!(action.job(), kind, "{action:?}");

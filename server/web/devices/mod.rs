@@ -34,6 +34,7 @@ use self::table::{Column, Moment, Row};
 use self::views::Kept;
 use super::failure::Failure;
 use super::format::{When, acs_url, grouped};
+use super::manage::address;
 use super::shell::{Section, Shell};
 use super::viewer::Viewer;
 use super::views::{View, render};
@@ -91,6 +92,8 @@ struct ListPage {
     export: String,
     /// Where the devices that match are counted.
     count: String,
+    /// Where a rollout for them is written; empty where none was selected, and for who may not.
+    roll_out: String,
     table: Option<Table>,
 }
 
@@ -181,6 +184,10 @@ async fn page(
         usual: ListQuery::new(query.q.clone(), Vec::new(), String::new()).address(LIST, ""),
         export: query.address("/devices.csv", ""),
         count: query.address("/devices/count", ""),
+        roll_out: match query.q.is_empty() || !viewer.may(Right::Operate) {
+            true => String::new(),
+            false => address("/rollouts/new", &[("selector", query.q.as_str())]),
+        },
         q: query.q,
         table,
     };

@@ -87,6 +87,7 @@ fn page_of(query: &ListQuery, table: Option<Table>) -> ListPage {
         usual: LIST.to_owned(),
         export: query.address("/devices.csv", ""),
         count: query.address("/devices/count", ""),
+        roll_out: "/rollouts/new?selector=online".to_owned(),
         table,
     }
 }

@@ -5,10 +5,11 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{GroupForm, HOME, path, selector};
+use super::{GroupForm, HOME, path};
 use crate::access::right::Right;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
+use crate::fleet::group::selector_of;
 use crate::fleet::online;
 use crate::service::{devices, groups as service};
 use crate::store::devices::Device;
@@ -50,6 +51,9 @@ struct GroupPage {
     /// Why not.
     unread: String,
     devices_href: String,
+    /// Where a rollout for them is written; empty where its selector cannot be read any more, and for
+    /// who may not.
+    roll_out: String,
     rows: Vec<Row>,
     first: String,
     next: String,
@@ -110,7 +114,7 @@ async fn shown(
     let found = service::devices(app, ctx, group_id, after, with_one_more(PAGE)).await;
     let (found, unread) = read(found)?;
     let (members, more) = cut(found, PAGE);
-    let whole = selector(&group.name);
+    let whole = selector_of(&group.name);
     let count = match unread.is_empty() {
         true => address("/devices/count", &[("q", whole.as_str())]),
         false => String::new(),
@@ -118,6 +122,10 @@ async fn shown(
     let here = path(group_id);
     let last = members.last().filter(|_| more).map(|device| device.device_id.to_string());
     let object = group_id.to_string();
+    let roll_out = match unread.is_empty() && viewer.may(Right::Operate) {
+        true => address("/rollouts/new", &[("group", object.as_str())]),
+        false => String::new(),
+    };
     let stored = || Draft {
         name: group.name.clone(),
         description: group.description.clone(),
@@ -149,6 +157,7 @@ async fn shown(
         count,
         unread,
         devices_href: manage::devices(&whole),
+        roll_out,
         rows: members.iter().map(row).collect(),
         first: after.map(|_| here.clone()).unwrap_or_default(),
         next: last.map(|id| address(&here, &[("after", id.as_str())])).unwrap_or_default(),
@@ -352,6 +361,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             count: if full { "/devices/count?q=x".to_owned() } else { String::new() },
             unread: if full { String::new() } else { evil() },
             devices_href: manage::devices("online"),
+            roll_out: if full { "/rollouts/new?group=1".to_owned() } else { String::new() },
             rows: if full { vec![row(true), row(false)] } else { Vec::new() },
             first: String::new(),
             next: if full { "/groups/1?after=1".to_owned() } else { String::new() },

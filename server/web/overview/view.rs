@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::history::series;
 use super::{DAY, Having, Pulse};
 use crate::config::Config;
+use crate::fleet::selector::quoted;
 use crate::service::overview::Shares;
 use crate::store::overview::{Problem, Share};
 use crate::store::samples::Sample;
@@ -253,11 +254,6 @@ pub(super) fn problem(problem: &Problem, now: DateTime<Utc>) -> ProblemItem {
 fn devices(selector: &str) -> String {
     let text: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
     format!("/devices?q={text}")
-}
-
-/// A value as selectors write it.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn first_steps(config: &Config) -> FirstSteps {

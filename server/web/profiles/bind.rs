@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::words;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::fleet::group::selector_of;
 use crate::fleet::site::SitePath;
 use crate::service::devices;
 use crate::service::profiles::{self as service, Binding, Impact};
@@ -91,11 +92,6 @@ pub(super) fn under(site: &str) -> String {
     format!("site under {site}")
 }
 
-/// The selector of the devices of a group.
-pub(super) fn of_group(name: &str) -> String {
-    format!("group = \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// How many devices a profile reaches now.
 pub(super) async fn reach_of(app: &App, ctx: &Ctx, id: Uuid) -> Result<Reach, Error> {
     match service::impact(app, ctx, id).await {
@@ -136,7 +132,7 @@ fn selector(bind: &BindForm) -> Result<Option<String>, Error> {
             let path = path.map_err(|why| Error::invalid("/place", why))?;
             Ok(Some(under(path.as_str())))
         }
-        (None, Some(group)) => Ok(Some(of_group(group))),
+        (None, Some(group)) => Ok(Some(selector_of(group))),
         (None, None) => Ok(None),
     }
 }

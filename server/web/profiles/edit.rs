@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::bind::reach_of;
 use super::form::{ParameterRow, ProfileForm, field, parameter};
-use super::values::{self, Values};
+use super::values::{self, Given, Values};
 use super::{HOME, OFFERED, path};
+use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::template::Variable;
@@ -19,11 +20,14 @@ use crate::service::{releases, templates};
 use crate::store::templates::Template;
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Complaints, Form};
-use crate::web::manage::{answer, same};
+use crate::web::form::{Both, Complaints};
+use crate::web::manage::{answer, everywhere, same};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::View;
+
+/// To who may not: a form that is refused in the end is not worth filling in.
+const NOT_YOURS: &str = "A profile is of no site: who operates everywhere may make or change one.";
 
 /// What may stand in the address of a new one.
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +74,9 @@ pub(super) async fn new(
     State(app): State<Shared>,
     Query(query): Query<NewQuery>,
 ) -> Result<Response, Failure> {
+    if !everywhere(&viewer, Right::Operate) {
+        return Ok(flash::to(HOME, Flash::failed(NOT_YOURS)));
+    }
     let form = ProfileForm::blank(query.template);
     shown(&app, &viewer, &form, Complaints::default()).await
 }
@@ -81,6 +88,9 @@ pub(super) async fn edit(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Failure> {
     let form = ProfileForm::of(&service::get(&app, viewer.ctx(), id).await?);
+    if !everywhere(&viewer, Right::Operate) {
+        return Ok(flash::to(&path(id), Flash::failed(NOT_YOURS)));
+    }
     shown(&app, &viewer, &form, Complaints::default()).await
 }
 
@@ -89,8 +99,9 @@ pub(super) async fn edit(
 pub(super) async fn form(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(form): Form<ProfileForm>,
+    Both(mut form, given): Both<ProfileForm, Given>,
 ) -> Result<Response, Failure> {
+    form.given = given;
     shown(&app, &viewer, &form, Complaints::default()).await
 }
 
@@ -116,7 +127,7 @@ async fn shown(
         parameters: form.parameters(),
         templates: offered(app, ctx).await?,
         releases: stored(app, ctx).await?,
-        values: Values::again(&declared, &form.given(), &BTreeMap::new()),
+        values: Values::again(&declared, &form.given, &BTreeMap::new()),
         errors,
     };
     answer(View::ProfileEdit, &page, &page.errors)
@@ -126,11 +137,12 @@ async fn shown(
 pub(super) async fn variables(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(form): Form<ProfileForm>,
+    Both(mut form, given): Both<ProfileForm, Given>,
 ) -> Result<Response, Failure> {
+    form.given = given;
     let declared = declared(&app, viewer.ctx(), &form).await;
     let (declared, errors) = found(declared, Complaints::default())?;
-    let values = Values::again(&declared, &form.given(), &BTreeMap::new());
+    let values = Values::again(&declared, &form.given, &BTreeMap::new());
     // A part of a page is shown also where something is wrong with it.
     answer(View::ProfileVariables, &VariablesFragment { values, errors }, &Complaints::default())
 }
@@ -191,10 +203,9 @@ async fn fields(app: &App, ctx: &Ctx, form: &ProfileForm) -> Result<ProfileField
 pub(super) async fn create(
     viewer: Viewer,
     State(app): State<Shared>,
-    Form(form): Form<ProfileForm>,
+    Both(mut form, given): Both<ProfileForm, Given>,
 ) -> Result<Response, Failure> {
-    let mut form = form;
-    form.id = None;
+    (form.id, form.given) = (None, given);
     let made = match fields(&app, viewer.ctx(), &form).await {
         Ok(fields) => service::create(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
@@ -213,10 +224,9 @@ pub(super) async fn change(
     viewer: Viewer,
     State(app): State<Shared>,
     Path(id): Path<Uuid>,
-    Form(form): Form<ProfileForm>,
+    Both(mut form, given): Both<ProfileForm, Given>,
 ) -> Result<Response, Failure> {
-    let mut form = form;
-    form.id = Some(id);
+    (form.id, form.given) = (Some(id), given);
     let ctx = viewer.ctx();
     let changed = match fields(&app, ctx, &form).await {
         Ok(fields) => service::change(&app, ctx, id, same(&form.version), |_| Ok(fields)).await,

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 pub(super) use self::row::ParameterRow;
@@ -47,12 +46,9 @@ pub(super) struct ProfileForm {
     pub(super) template: String,
     /// Empty = the newest.
     pub(super) template_version: String,
-    variable: Vec<String>,
-    given: Vec<String>,
-    given_kind: Vec<String>,
-    kept: Vec<String>,
-    forget: Vec<String>,
-    others: String,
+    /// What is said of variables; fields of their own.
+    #[serde(skip)]
+    pub(super) given: Given,
     release: String,
     inform_interval_seconds: String,
     backup_every_hours: String,
@@ -83,11 +79,9 @@ impl ProfileForm {
             backup_before_changes: desired.backup.is_none_or(|backup| backup.before_changes),
             rotate_credentials_days: text(desired.rotate_credentials_days),
             check_every_hours: text(desired.check_every_hours),
+            given: Given::of(&desired.variables),
             ..Self::default()
         };
-        if !desired.variables.0.is_empty() {
-            form.others = json!(desired.variables).to_string();
-        }
         if let Some(template) = &desired.template {
             form.template = template.template_id.to_string();
             form.template_version = text(template.version);
@@ -106,18 +100,6 @@ impl ProfileForm {
         self.tolerance.push(row.tolerance);
         self.by.push(row.by);
         self.mode.push(row.mode);
-    }
-
-    /// What is said of variables.
-    pub(super) fn given(&self) -> Given<'_> {
-        Given {
-            names: &self.variable,
-            texts: &self.given,
-            kinds: &self.given_kind,
-            kept: &self.kept,
-            forget: &self.forget,
-            others: &self.others,
-        }
     }
 
     /// The template with the version that is asked for; none where none is chosen.
@@ -149,7 +131,7 @@ impl ProfileForm {
         let desired = Desired {
             parameters: self.wanted()?,
             template: self.template()?,
-            variables: self.given().read()?,
+            variables: self.given.read()?,
             release,
             inform_interval_seconds: seconds,
             backup: hours.map(backup),

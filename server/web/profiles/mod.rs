@@ -33,7 +33,7 @@ use super::viewer::Viewer;
 use super::views::View;
 use super::{Access, Routes};
 use crate::access::right::Right;
-use crate::ctx::Shared;
+use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::service::profiles as service;
 use crate::store::profiles::BindingRow;
@@ -42,7 +42,7 @@ use crate::store::profiles::BindingRow;
 const HOME: &str = "/profiles";
 /// Profiles on a page. The devices of each are counted.
 const PAGE: usize = 50;
-/// Templates, releases and groups that are offered.
+/// Profiles, templates, releases and groups that are offered.
 const OFFERED: i64 = 1_000;
 
 /// The routes of profiles.
@@ -78,6 +78,16 @@ pub(super) fn told(page: &str, result: Result<(), Error>, done: &str) -> Result<
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Names of profiles to choose from; also the one that is chosen already, empty = none.
+pub(super) async fn names(app: &App, ctx: &Ctx, chosen: &str) -> Result<Vec<String>, Error> {
+    let all = service::list(app, ctx, None, OFFERED).await?;
+    let mut names: Vec<String> = all.into_iter().map(|view| view.profile.name).collect();
+    if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
+        names.push(chosen.to_owned());
+    }
+    Ok(names)
 }
 
 /// Where a profile holds, in words.

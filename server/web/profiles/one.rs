@@ -6,11 +6,12 @@ use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::bind::{BindForm, Reach, complaints, of_group, reach_of, there, under};
+use super::bind::{BindForm, Reach, complaints, reach_of, there, under};
 use super::{HOME, OFFERED, path, place, words};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::fleet::group::selector_of;
 use crate::fleet::profile::Desired;
 use crate::service::profiles as service;
 use crate::service::{groups, templates};
@@ -144,7 +145,7 @@ async fn template(app: &App, ctx: &Ctx, desired: &Desired) -> Result<Option<Name
 fn bound(row: &BindingRow) -> Bound {
     let (to, name, selector) = match (&row.site, &row.group) {
         (Some(site), _) => ("site", site.clone(), Some(under(site))),
-        (None, Some(group)) => ("group", group.clone(), Some(of_group(group))),
+        (None, Some(group)) => ("group", group.clone(), Some(selector_of(group))),
         (None, None) => ("fleet", String::new(), None),
     };
     Bound {

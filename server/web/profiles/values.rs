@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::words;
@@ -19,24 +19,35 @@ use crate::fleet::variables::Variables;
 const LONG: usize = 200;
 
 /// What a browser sends of it. Of the fields name, value and kind stand at the same place of their
-/// lists.
-#[derive(Clone, Copy)]
-pub(in crate::web) struct Given<'a> {
+/// lists. No `Debug`: a value may be a secret.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct Given {
     /// Names of the variables that have a field.
-    pub(in crate::web) names: &'a [String],
+    pub(in crate::web) variable: Vec<String>,
     /// What stands in the fields.
-    pub(in crate::web) texts: &'a [String],
+    pub(in crate::web) given: Vec<String>,
     /// What the fields are, as [`Field`] says it.
-    pub(in crate::web) kinds: &'a [String],
+    pub(in crate::web) given_kind: Vec<String>,
     /// Secrets that have a value already.
-    pub(in crate::web) kept: &'a [String],
+    pub(in crate::web) kept: Vec<String>,
     /// Those of them that are to have none any more.
-    pub(in crate::web) forget: &'a [String],
+    pub(in crate::web) forget: Vec<String>,
     /// The other variables, as JSON.
-    pub(in crate::web) others: &'a str,
+    pub(in crate::web) others: String,
 }
 
-impl Given<'_> {
+impl Given {
+    /// Of values, secrets masked. Which have a field follows from a template, so all of them stand with
+    /// the others.
+    pub(in crate::web) fn of(variables: &Variables) -> Self {
+        let others = match variables.0.is_empty() {
+            true => String::new(),
+            false => json!(variables).to_string(),
+        };
+        Self { others, ..Self::default() }
+    }
+
     /// All of it; secrets that stay are masked.
     ///
     /// # Errors
@@ -51,16 +62,16 @@ impl Given<'_> {
         if self.others.trim().is_empty() {
             return Ok(Variables::default());
         }
-        serde_json::from_str(self.others)
+        serde_json::from_str(&self.others)
             .map_err(|e| Error::invalid("/others", format!("This is no JSON object: {e}.")))
     }
 
     fn fields(&self) -> Variables {
         let text = |list: &[String], i: usize| list.get(i).cloned().unwrap_or_default();
         let mut said = Variables::default();
-        for (i, name) in self.names.iter().enumerate() {
+        for (i, name) in self.variable.iter().enumerate() {
             let stays = self.kept.contains(name) && !self.forget.contains(name);
-            match value(&text(self.kinds, i), &text(self.texts, i)) {
+            match value(&text(&self.given_kind, i), &text(&self.given, i)) {
                 Some(value) => drop(said.0.insert(name.clone(), value)),
                 None if stays => drop(said.0.insert(name.clone(), Value::from(MASK))),
                 None => {}
@@ -143,14 +154,14 @@ impl Values {
     /// Of what was sent, for a template that declares these.
     pub(in crate::web) fn again(
         declared: &[Variable],
-        sent: &Given<'_>,
+        sent: &Given,
         above: &BTreeMap<String, String>,
     ) -> Self {
         match sent.read() {
-            Ok(given) => Self::of(declared, &given, sent.kept, above),
+            Ok(given) => Self::of(declared, &given, &sent.kept, above),
             Err(_) => Self {
-                others: sent.others.to_owned(),
-                ..Self::of(declared, &sent.fields(), sent.kept, above)
+                others: sent.others.clone(),
+                ..Self::of(declared, &sent.fields(), &sent.kept, above)
             },
         }
     }

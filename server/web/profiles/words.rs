@@ -62,7 +62,7 @@ pub(in crate::web) fn tolerance(tolerance: Tolerance) -> String {
 pub(in crate::web) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "mended",
-        Mode::Report => "only told",
+        Mode::Report => "only reported",
         Mode::Once => "mended on a new device, then left to it",
     }
 }
@@ -103,8 +103,8 @@ pub(in crate::web) fn backup(backup: Backup) -> String {
 /// When devices are given other credentials.
 pub(in crate::web) fn rotation(days: u32) -> String {
     match days {
-        0 => "never other ones".to_owned(),
-        days => format!("other ones every {}", span(u64::from(days) * 86_400)),
+        0 => "never changed".to_owned(),
+        days => format!("changed every {}", span(u64::from(days) * 86_400)),
     }
 }
 
@@ -133,7 +133,7 @@ fn span(seconds: u64) -> String {
 pub(super) fn wants(desired: &Desired) -> Vec<Fact> {
     vec![
         Fact::new("RouterOS of new devices", desired.release.clone().unwrap_or_default()),
-        Fact::new("They come", desired.inform_interval_seconds.map(interval).unwrap_or_default()),
+        Fact::new("They inform", desired.inform_interval_seconds.map(interval).unwrap_or_default()),
         Fact::new("Configurations are kept", desired.backup.map(backup).unwrap_or_default()),
         Fact::new("Credentials", desired.rotate_credentials_days.map(rotation).unwrap_or_default()),
         Fact::new("Parameters are read", desired.check_every_hours.map(check).unwrap_or_default()),
@@ -149,7 +149,7 @@ pub(super) struct Parameter {
     mode: &'static str,
 }
 
-/// The parameters of a profile; where it is not enforced, all of them are only told.
+/// The parameters of a profile; where it is not enforced, all of them are only reported.
 pub(super) fn parameters(desired: &Desired, enforce: bool) -> Vec<Parameter> {
     let one = |(name, wanted): (&String, &Wanted)| Parameter {
         name: name.clone(),
@@ -220,7 +220,7 @@ mod tests {
             assert!(told.contains(words), "{words} in {told}");
         }
         let told = parameters(&wanted, false);
-        assert!(told.iter().all(|one| one.mode == "only told"), "{told:?}");
+        assert!(told.iter().all(|one| one.mode == "only reported"), "{told:?}");
     }
 
     #[test]
@@ -228,7 +228,8 @@ mod tests {
         assert_eq!(interval(300), "every 5 min, spread by a tenth");
         assert_eq!(check(1), "every hour");
         assert_eq!(check(48), "every 2 days");
-        assert_eq!(rotation(0), "never other ones");
+        assert_eq!(rotation(0), "never changed");
+        assert_eq!(rotation(90), "changed every 90 days");
         let kept = backup(Backup { every_hours: 24, before_changes: true });
         assert!(kept.starts_with("every day, and before"), "{kept}");
         assert_eq!(span(90), "90 s");

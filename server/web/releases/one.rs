@@ -38,6 +38,8 @@ struct ReleasePage {
     devices_href: String,
     architectures: Vec<ArchView>,
     packages: Vec<Row>,
+    /// Where a rollout to it is written; empty where nothing can be sent of it, and for who may not.
+    roll_out: String,
     may_change: bool,
     /// Empty for who may not see it.
     history: String,
@@ -109,6 +111,9 @@ async fn shown(
     let shell = Shell::new(viewer, &app.config, title(&found), Section::Releases);
     let mut page = built(shell, &found, devices, ctx);
     page.may_change = everywhere(viewer, Right::Operate);
+    if !viewer.may(Right::Operate) {
+        page.roll_out.clear();
+    }
     if everywhere(viewer, Right::Audit) {
         let object = found.release.version.as_str();
         page.history = address("/audit", &[("kind", "release"), ("object", object)]);
@@ -146,6 +151,10 @@ fn built(shell: Shell, found: &service::View, devices: i64, ctx: &Ctx) -> Releas
         devices_href: on_version(&release.version),
         architectures: found.completeness.iter().map(ArchView::of).collect(),
         packages: found.packages.iter().map(|package| Row::of(package, ctx)).collect(),
+        roll_out: match release.withdrawn_at.is_none() && !found.packages.is_empty() {
+            true => address("/rollouts/new", &[("release", release.version.as_str())]),
+            false => String::new(),
+        },
         may_change: false,
         history: String::new(),
         version: version(release.updated_at),
@@ -284,4 +293,31 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         views::sample(View::Release, &page(false, false, Complaints::default())),
         views::sample(View::Release, &empty),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::view::sample;
+    use super::*;
+    use crate::web::views::render;
+
+    fn html(withdrawn: bool, devices: i64) -> String {
+        let ctx = Ctx::console(chrono::DateTime::UNIX_EPOCH);
+        let page = built(Shell::sample(), &sample(withdrawn), devices, &ctx);
+        render(View::Release, &page).unwrap().0
+    }
+
+    #[test]
+    fn a_release_leads_to_a_rollout_unless_it_is_withdrawn() {
+        let link = "href=\"/rollouts/new?release=7.16.1\"";
+        assert!(html(false, 1).contains(link));
+        assert!(!html(true, 1).contains(link));
+    }
+
+    #[test]
+    fn one_device_runs_it_and_several_run_it() {
+        assert!(html(false, 1).contains(">1 device</a> runs it."));
+        assert!(html(false, 2).contains(">2 devices</a> run it."));
+    }
 }

@@ -19,7 +19,7 @@ use crate::web::days;
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
 use crate::web::form::Form;
-use crate::web::manage::Confirmation;
+use crate::web::manage::{Confirmation, address};
 use crate::web::viewer::Viewer;
 
 /// How a time is written in a form.
@@ -103,7 +103,7 @@ const RESUME: Ask = Ask {
         "resume",
         "Resume",
         "Go on?",
-        "What failed so far is taken for seen: the error condition of the wave counts from here on.",
+        "What failed so far is forgiven: the error condition of the wave counts from here on.",
     )
 };
 const PAUSE: Ask = with_reason(
@@ -171,17 +171,47 @@ pub(super) struct Starting {
 #[serde(default)]
 pub(super) struct Because {
     reason: String,
-    /// One device; none = all that failed.
+}
+
+/// Who is left out, and why.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Without {
+    reason: String,
+    /// One device, asked for in the list of devices; none = all that failed.
     device: Option<Uuid>,
+    /// What that list showed.
+    state: String,
+    wave: String,
+    after: String,
+}
+
+impl Without {
+    /// Where it was asked for.
+    fn back(&self, id: Uuid) -> String {
+        if self.device.is_none() {
+            return path(id);
+        }
+        let shown = [
+            ("state", self.state.as_str()),
+            ("wave", self.wave.as_str()),
+            ("after", self.after.as_str()),
+        ];
+        address(&format!("{}/devices", path(id)), &shown)
+    }
 }
 
 /// Back to the rollout, with what was done, or why nothing was.
 fn answered(id: Uuid, done: Result<String, Error>) -> Result<Response, Failure> {
+    told(&path(id), done)
+}
+
+fn told(back: &str, done: Result<String, Error>) -> Result<Response, Failure> {
     match done {
-        Ok(words) => Ok(flash::to(&path(id), Flash::done(words))),
+        Ok(words) => Ok(flash::to(back, Flash::done(words))),
         Err(Error::Conflict(why) | Error::Denied(why) | Error::Invalid { message: why, .. }) => {
             let why = format!("Nothing was done: {}.", why.trim_end_matches('.'));
-            Ok(flash::to(&path(id), Flash::failed(why)))
+            Ok(flash::to(back, Flash::failed(why)))
         }
         Err(error) => Err(error.into()),
     }
@@ -281,7 +311,7 @@ pub(super) async fn roll_back(
     Form(sent): Form<Because>,
 ) -> Result<Response, Failure> {
     let done = act::roll_back(&app, viewer.ctx(), id, &sent.reason).await;
-    answered(id, done.map(|_| "It is taken back.".to_owned()))
+    answered(id, done.map(|_| "It is being taken back.".to_owned()))
 }
 
 /// `POST /rollouts/{id}/retry`
@@ -300,7 +330,7 @@ pub(super) async fn exclude(
     viewer: Viewer,
     State(app): State<Shared>,
     Path(id): Path<Uuid>,
-    Form(sent): Form<Because>,
+    Form(sent): Form<Without>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let done = match sent.device {
@@ -311,7 +341,7 @@ pub(super) async fn exclude(
             .await
             .map(|count| format!("Devices that are left out: {count}.")),
     };
-    answered(id, done)
+    told(&sent.back(id), done)
 }
 
 /// `POST /rollouts/{id}/delete`: of a draft.
@@ -353,6 +383,21 @@ mod tests {
         assert_eq!(ids(Stage::Paused), ["resume", "retry", "exclude", "roll-back", "abort"]);
         assert_eq!(ids(Stage::Completed), ["roll-back"]);
         assert!(ids(Stage::RolledBack).is_empty());
+    }
+
+    #[test]
+    fn who_leaves_a_device_out_comes_back_to_the_list_as_it_was() {
+        let (id, device) = (Uuid::nil(), Some(Uuid::nil()));
+        let sent = Without {
+            device,
+            state: "failed,timed_out".to_owned(),
+            after: "7_1".to_owned(),
+            ..Without::default()
+        };
+        let list = format!("{}/devices", path(id));
+        assert_eq!(sent.back(id), format!("{list}?state=failed%2Ctimed_out&after=7_1"));
+        assert_eq!(Without { device, ..Without::default() }.back(id), list);
+        assert_eq!(Without::default().back(id), path(id));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::words::Names;
 use super::{HOME, path};
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::fleet::group::selector_of;
 use crate::service::devices::{Which, count_many};
 use crate::service::groups;
 use crate::service::rollouts::write::RolloutFields;
@@ -79,7 +80,7 @@ pub(super) async fn new(
         group: query.group,
         ..BuilderForm::blank(query.what)
     };
-    let known = Known::of(&app, viewer.ctx(), form.what).await?;
+    let known = Known::of(&app, viewer.ctx(), &form).await?;
     shown(&app, &viewer, &form, known, None, Complaints::default())
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn edit(
     }
     let fields = RolloutFields::of(&rollout);
     let blank = BuilderForm::of(&fields, &Names::default());
-    let known = Known::of(&app, viewer.ctx(), blank.what).await?;
+    let known = Known::of(&app, viewer.ctx(), &blank).await?;
     let form = BuilderForm {
         id: Some(id),
         version: version(rollout.row.updated_at),
@@ -159,7 +160,7 @@ pub(super) async fn create(
     Form(form): Form<BuilderForm>,
 ) -> Result<Response, Failure> {
     let form = BuilderForm { id: None, ..form };
-    let known = Known::of(&app, viewer.ctx(), form.what).await?;
+    let known = Known::of(&app, viewer.ctx(), &form).await?;
     let made = match form.fields(&known.groups) {
         Ok(fields) => write::create(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
@@ -181,7 +182,7 @@ pub(super) async fn change(
     Form(form): Form<BuilderForm>,
 ) -> Result<Response, Failure> {
     let form = BuilderForm { id: Some(id), ..form };
-    let known = Known::of(&app, viewer.ctx(), form.what).await?;
+    let known = Known::of(&app, viewer.ctx(), &form).await?;
     let changed = match form.fields(&known.groups) {
         Ok(fields) => {
             write::change(&app, viewer.ctx(), id, same(&form.version), |_| Ok(fields)).await
@@ -200,13 +201,16 @@ pub(super) async fn try_out(
     State(app): State<Shared>,
     Form(form): Form<BuilderForm>,
 ) -> Result<Response, Failure> {
-    let known = Known::of(&app, viewer.ctx(), form.what).await?;
+    let known = Known::of(&app, viewer.ctx(), &form).await?;
     let run = match form.fields(&known.groups) {
         Ok(fields) => service::dry_run::try_out(&app, viewer.ctx(), fields).await,
         Err(error) => Err(error),
     };
     match run {
-        Ok(run) => shown(&app, &viewer, &form, known, Some(drawn(&run)), Complaints::default()),
+        Ok(run) => {
+            let drawn = drawn(&run, viewer.ctx().now);
+            shown(&app, &viewer, &form, known, Some(drawn), Complaints::default())
+        }
         Err(error) => shown(&app, &viewer, &form, known, None, complaints(error)?),
     }
 }
@@ -271,7 +275,7 @@ async fn whom(app: &App, ctx: &Ctx, query: &CountQuery) -> Result<Option<String>
             let id = Uuid::try_parse(group);
             let id = id.map_err(|_| Error::invalid("/group", "Choose one that is offered."))?;
             let name = groups::get(app, ctx, id).await?.name;
-            Ok(Some(format!("group = \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))))
+            Ok(Some(selector_of(&name)))
         }
         _ => Err(Error::invalid("/group", "A group or a selector, and not both.")),
     }
@@ -300,7 +304,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
             blackout: form.blackout(),
             offered: Offered::sample(),
             draft: &form,
-            drawn: run.then(|| drawn(&sample_run())),
+            drawn: run.then(|| drawn(&sample_run(), chrono::DateTime::UNIX_EPOCH)),
             wrong: errors != Complaints::default(),
             errors,
         };

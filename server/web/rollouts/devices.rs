@@ -28,7 +28,7 @@ const PAGE: usize = 100;
 /// The states of those that are not well, as one choice.
 pub(super) const SICK: &str = "failed,timed_out";
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct DevicesQuery {
     /// States with commas between.
@@ -43,6 +43,8 @@ struct DevicesPage {
     shell: Shell,
     here: String,
     name: String,
+    /// What the list shows, for who comes back to it.
+    shown: DevicesQuery,
     states: Vec<Choice>,
     waves: Vec<Choice>,
     devices: Vec<DeviceRow>,
@@ -127,6 +129,7 @@ pub(super) async fn page(
             .unwrap_or_default(),
         name: rollout.row.name,
         here,
+        shown: query,
     };
     answer(View::RolloutDevices, &page, &Complaints::default())
 }
@@ -286,6 +289,11 @@ pub(super) fn samples() -> Vec<(View, Value)> {
             shell: Shell::sample(),
             here: path(Uuid::nil()),
             name: "<x-evil>".to_owned(),
+            shown: DevicesQuery {
+                state: SICK.to_owned(),
+                wave: "1".to_owned(),
+                after: "12_x".to_owned(),
+            },
             states: states(SICK),
             waves: waves(&rollout, "1"),
             devices,
@@ -321,6 +329,16 @@ mod tests {
             [("lost", "", ""), ("", "x", ""), ("", "", "1"), ("", "", "1_x")]
         {
             assert!(asked(state, wave, after).is_err(), "{state} {wave} {after}");
+        }
+    }
+
+    #[test]
+    fn leaving_one_out_says_where_in_the_list_that_was() {
+        let (view, page) = samples().remove(0);
+        let html = crate::web::views::render(view, &page).unwrap().0;
+        for (name, value) in [("state", SICK), ("wave", "1"), ("after", "12_x")] {
+            let field = format!("type=\"hidden\" name=\"{name}\" value=\"{value}\"");
+            assert!(html.contains(&field), "{name}");
         }
     }
 

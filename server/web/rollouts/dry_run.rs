@@ -13,7 +13,7 @@ use crate::service::rollouts::dry_run::{DryRun, PathPlan, WavePlan};
 use crate::service::rollouts::trial::ScriptSample;
 use crate::web::chart::percent;
 use crate::web::failure::Failure;
-use crate::web::format::{grouped, size};
+use crate::web::format::{When, grouped, size};
 use crate::web::shell::{Section, Shell};
 use crate::web::viewer::Viewer;
 use crate::web::views::{View, render};
@@ -25,8 +25,8 @@ pub(super) struct Drawn {
     left_out: String,
     bytes: String,
     took: String,
-    /// When it ends at the soonest; empty = it changes nobody.
-    ends: String,
+    /// When it ends at the soonest; none = it changes nobody.
+    ends: Option<When>,
     /// Devices of which it is assumed what they have; empty = of none.
     assumed: String,
     /// For `ui.shares`.
@@ -46,6 +46,8 @@ struct Share {
     href: String,
     count: String,
     percent: i64,
+    /// When it ends; none = it changes nobody.
+    until: Option<When>,
 }
 
 /// What is done to devices of a kind.
@@ -86,12 +88,12 @@ pub(super) async fn page(
         shell: Shell::new(&viewer, &app.config, title, Section::Rollouts),
         here: path(id),
         name: rollout.row.name,
-        drawn: drawn(&run),
+        drawn: drawn(&run, viewer.ctx().now),
     };
     Ok(render(View::RolloutDryRun, &page)?)
 }
 
-pub(super) fn drawn(run: &DryRun) -> Drawn {
+pub(super) fn drawn(run: &DryRun, now: DateTime<Utc>) -> Drawn {
     let wave = |wave: &WavePlan| Share {
         label: wave.name.clone(),
         href: String::new(),
@@ -99,12 +101,12 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
             0 => "no devices".to_owned(),
             n => {
                 let fetched = (wave.bytes > 0).then(|| bytes(wave.bytes));
-                let ends = format!("until {}", time(wave.ends_at));
-                let said = [Some(devices(n)), fetched, Some(words::span(wave.minutes)), Some(ends)];
+                let said = [Some(devices(n)), fetched, Some(words::span(wave.minutes))];
                 said.into_iter().flatten().collect::<Vec<_>>().join(", ")
             }
         },
         percent: percent(signed(wave.devices), signed(run.devices)),
+        until: (wave.devices > 0).then(|| When::new(wave.ends_at, now)),
     };
     let way = |path: &PathPlan| Way {
         devices: number(path.devices),
@@ -124,7 +126,7 @@ pub(super) fn drawn(run: &DryRun) -> Drawn {
         left_out: number(run.left_out),
         bytes: bytes(run.bytes),
         took: words::span(run.minutes),
-        ends: if run.devices == 0 { String::new() } else { time(run.ends_at) },
+        ends: (run.devices > 0).then(|| When::new(run.ends_at, now)),
         assumed: if run.assumed == 0 { String::new() } else { devices(run.assumed) },
         waves: run.waves.iter().map(wave).collect(),
         paths: run.paths.iter().map(way).collect(),
@@ -157,10 +159,6 @@ fn signed(count: u64) -> i64 {
 
 fn number(count: u64) -> String {
     grouped(signed(count))
-}
-
-fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn devices(count: u64) -> String {
@@ -233,7 +231,8 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let page = |run: &DryRun| {
         let name = "<x-evil>".to_owned();
         let here = path(Uuid::nil());
-        let page = DryRunPage { shell: Shell::sample(), here, name, drawn: drawn(run) };
+        let drawn = drawn(run, DateTime::UNIX_EPOCH);
+        let page = DryRunPage { shell: Shell::sample(), here, name, drawn };
         sample(View::RolloutDryRun, &page)
     };
     vec![page(&sample_run()), page(&none)]
@@ -245,13 +244,15 @@ mod tests {
 
     #[test]
     fn a_dry_run_is_told_in_units_that_people_know() {
-        let drawn = drawn(&sample_run());
+        let drawn = drawn(&sample_run(), DateTime::UNIX_EPOCH);
         assert_eq!((drawn.took.as_str(), drawn.bytes.as_str()), ("2 h 30 min", "24.4 GiB"));
         let counts: Vec<(&str, i64)> =
             drawn.waves.iter().map(|wave| (wave.count.as_str(), wave.percent)).collect();
-        let first = "1 device, 12.5 MiB, 1 h 10 min, until 1970-01-01 00:00 UTC";
-        assert_eq!(counts[0], (first, 1));
-        assert_eq!(drawn.ends, "1970-01-01 00:00 UTC");
+        assert_eq!(counts[0], ("1 device, 12.5 MiB, 1 h 10 min", 1));
+        // Times that the reader's browser puts by its own clock, as it does elsewhere.
+        let ends = Some(When::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH));
+        assert_eq!((&drawn.ends, &drawn.waves[0].until), (&ends, &ends));
+        assert_eq!(drawn.waves[2].until, None);
         assert_eq!((counts[1].1, counts[2]), (99, ("no devices", 0)));
         assert_eq!(drawn.paths[0].from, "<x-evil>");
         assert_eq!(drawn.paths[1].from, "");

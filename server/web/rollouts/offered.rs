@@ -1,8 +1,9 @@
 //! What can be chosen in the builder.
 
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::form::What;
+use super::form::{BuilderForm, What};
 use super::words::Names;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -47,22 +48,29 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) async fn of(app: &App, ctx: &Ctx, what: What) -> Result<Self, Error> {
-        let mut scripts = Vec::new();
-        if what == What::Script {
+    /// For this form: what is chosen in it can be chosen, whatever else there is.
+    pub(super) async fn of(app: &App, ctx: &Ctx, form: &BuilderForm) -> Result<Self, Error> {
+        let mut scripts: Vec<Choice> = Vec::new();
+        if form.what == What::Script {
             let mut files = artifacts::list(app, ctx, None, OFFERED).await?;
             files.retain(|file| is_script(&file.name));
             scripts =
                 files.iter().map(|f| Choice::new(f.artifact_id.to_string(), &f.name)).collect();
+            for id in missing(&scripts, [&form.script, &form.undo]) {
+                scripts.push(Choice::new(id, &file_name(app, ctx, id).await?));
+            }
         }
-        if what == What::Template {
+        if form.what == What::Template {
             let mut found = templates::list(app, ctx, None, OFFERED).await?;
             // Those of the bench are for boards that have nothing yet.
             found.retain(|template| !template.bench);
             scripts = found.iter().map(|t| Choice::new(t.name.as_str(), &t.name)).collect();
+            for name in missing(&scripts, [&form.template, &form.undo]) {
+                scripts.push(Choice::new(name, name));
+            }
         }
         let mut stored = Vec::new();
-        if what == What::Release {
+        if form.what == What::Release {
             stored = releases::list(app, ctx, None, OFFERED).await?;
             stored.retain(|release| release.release.withdrawn_at.is_none());
         }
@@ -71,6 +79,31 @@ impl Known {
         let sites = site_paths(app, ctx).await?;
         let releases = stored.iter().map(|r| r.release.version.as_str());
         Ok(Self { offered: Offered::new(releases, scripts, &groups, sites), groups })
+    }
+}
+
+/// What is chosen, and not among the choices.
+fn missing<'a>(choices: &[Choice], chosen: [&'a str; 2]) -> Vec<&'a str> {
+    let mut missing: Vec<&str> = Vec::new();
+    for value in chosen {
+        let offered = choices.iter().any(|choice| choice.value == value);
+        if !value.is_empty() && !offered && !missing.contains(&value) {
+            missing.push(value);
+        }
+    }
+    missing
+}
+
+/// The name of a file. One that is gone stays chosen: saving is refused, not done without it.
+async fn file_name(app: &App, ctx: &Ctx, id: &str) -> Result<String, Error> {
+    let file = match Uuid::try_parse(id) {
+        Ok(id) => artifacts::get(app, ctx, id).await,
+        Err(_) => Err(Error::NotFound(String::new())),
+    };
+    match file {
+        Ok(file) => Ok(file.name),
+        Err(Error::NotFound(_)) => Ok("a file that is gone".to_owned()),
+        Err(error) => Err(error),
     }
 }
 
@@ -104,7 +137,7 @@ impl Offered {
     pub(super) fn sample() -> Self {
         let evil = || "<x-evil>".to_owned();
         let scripts = vec![Choice::new("1", "<x-evil>")];
-        let groups = Names(vec![(uuid::Uuid::nil(), evil())]);
+        let groups = Names(vec![(Uuid::nil(), evil())]);
         Self::new(["<x-evil>"].into_iter(), scripts, &groups, vec![evil()])
     }
 }
@@ -136,9 +169,16 @@ const THENS: [(&str, &str); 3] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::form::BuilderForm;
     use super::*;
     use crate::rollout::plan::{OnError, Order};
+
+    #[test]
+    fn what_is_chosen_is_offered_although_it_is_none_of_the_newest() {
+        let newest = [Choice::new("1", "a.rsc"), Choice::new("2", "b.rsc")];
+        assert_eq!(missing(&newest, ["3", "4"]), ["3", "4"]);
+        assert_eq!(missing(&newest, ["4", "4"]), ["4"]);
+        assert!(missing(&newest, ["2", ""]).is_empty());
+    }
 
     #[test]
     fn each_choice_is_one_that_the_form_can_read() {

@@ -262,7 +262,6 @@ fn told(
     }
 }
 
-/// What it is, for whom, and by whom.
 /// Where it may go.
 fn bounds(places: &[String], groups: &Names) -> String {
     let words = |place: &String| match place.strip_prefix(GROUP) {
@@ -275,6 +274,7 @@ fn bounds(places: &[String], groups: &Names) -> String {
     format!("only {}", places.iter().map(words).collect::<Vec<_>>().join(", "))
 }
 
+/// What it is, for whom, and by whom.
 fn facts(view: &Rollout, files: &Names, groups: &Names, now: DateTime<Utc>) -> Vec<Fact> {
     let row = &view.row;
     let time = |at: Option<DateTime<Utc>>| at.map(|at| When::new(at, now).both());

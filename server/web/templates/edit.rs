@@ -80,6 +80,10 @@ struct SeenFragment {
 
 /// `GET /templates/new`
 pub(super) async fn new(viewer: Viewer, State(app): State<Shared>) -> Result<Response, Failure> {
+    if !everywhere(&viewer, Right::Operate) {
+        let why = "A template is of no site: who operates everywhere may make one.";
+        return Ok(flash::to(HOME, Flash::failed(why)));
+    }
     let form = EditorForm { variables: EXAMPLE.to_owned(), ..EditorForm::default() };
     shown(&app, &viewer, &form, Complaints::default()).await
 }

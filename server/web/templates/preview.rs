@@ -104,7 +104,7 @@ pub(super) async fn seen(
     let body = body.replace("\r\n", "\n");
     let lint = match service::lint(app, ctx, &body, &variables, for_bench).await {
         Ok(lint) => lint,
-        Err(error @ Error::Invalid { .. }) => return refused("Template", error),
+        Err(error @ (Error::Invalid { .. } | Error::Busy(_))) => return refused("Template", error),
         Err(error) => return Err(error),
     };
     let (state, summary) = summary(&lint.findings);
@@ -125,7 +125,7 @@ pub(super) async fn seen(
 /// What cannot be looked into.
 fn refused(place: &str, error: Error) -> Result<Seen, Error> {
     let message = match error {
-        Error::Invalid { message, .. } => message,
+        Error::Invalid { message, .. } | Error::Busy(message) => message,
         other => return Err(other),
     };
     let row = Row {
@@ -324,6 +324,7 @@ pub(super) fn sample_tried(differs: bool) -> Tried {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -346,6 +347,16 @@ mod tests {
         let rows = rows(&[error, warning], "a\n  /ip dnss\n");
         assert_eq!((rows[0].place.as_str(), rows[0].said.as_str()), ("line 2", "/ip dnss"));
         assert_eq!((rows[1].place.as_str(), rows[1].said.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_into_is_told_beside_what_was_typed() {
+        let seen = |error: Error| refused("Template", error);
+        for error in [Error::invalid("/body", "later"), Error::Busy("later".to_owned())] {
+            let seen = seen(error).unwrap();
+            assert_eq!((seen.state, seen.findings[0].words.as_str()), ("failed", "later"));
+        }
+        assert!(seen(Error::Denied("no".to_owned())).is_err());
     }
 
     #[test]

@@ -26,58 +26,64 @@ All of it must be over in 120 s: 30 for the ports, 2 for the CA, 30 for the addr
 {% set check = " check-certificate=yes" -%}
 {% endif -%}
 # Muster. Not verified on hardware.
+{% set is_tight = true -%}
 #part acs
-/ip dhcp-client remove [find where interface={{ wan_interface }}]
-/ip dhcp-client add interface={{ wan_interface }} disabled=no comment="muster"
+:do {
+/ip dhcp-client
+remove [find interface={{ wan_interface }}]
+add interface={{ wan_interface }} disabled=no comment="muster"
+} on-error={ $e DHCP }
+:do {
 /system script
-remove [find where name~"^muster-"]
-add name=muster-url source={{ url }}
-add name=muster-user source={% if acs_username %}{{ acs_username }}{% else %}{{ acs.username }}{% endif %}
-add name=muster-key source={{ acs_password }}
-add name=muster-code source={% if provisioning_code %}{{ provisioning_code }}{% elif board.mac %}{{ board.mac }}{% else %}""{% endif %}
-{# What sets the client, now or after the restart, and cleans up behind itself. #}
-:local stage {{ '/tr069-client set acs-url=[/system script get muster-url source] username=[/system script get muster-user source] password=[/system script get muster-key source] provisioning-code=[/system script get muster-code source] periodic-inform-enabled=yes periodic-inform-interval=' ~ inform_interval ~ check ~ ' enabled=yes; /system script remove [find where name~"^muster-"]; /ip dhcp-client set [find where comment="muster"] script=""' }}
-{# To parse it is to ask whether the menu is there. #}
-:local ready false
+remove [find name~"^muster-"]
+add name=muster-a source={{ url }}
+add name=muster-b source={% if acs_username %}{{ acs_username }}{% else %}{{ acs.username }}{% endif %}
+add name=muster-c source={{ acs_password }}
+add name=muster-d source={% if provisioning_code %}{{ provisioning_code }}{% elif board.mac %}{{ board.mac }}{% else %}""{% endif %}
+} on-error={ $e scripts }
+{# What sets the client, now or after the restart, and cleans up behind itself. -#}
+:local s {{ '/tr069-client set acs-url=[/system script get muster-a source] username=[/system script get muster-b source] password=[/system script get muster-c source] provisioning-code=[/system script get muster-d source] periodic-inform-enabled=yes periodic-inform-interval=' ~ inform_interval ~ check ~ ' enabled=yes; /system script remove [find name~"^muster-"]; /ip dhcp-client set [find comment="muster"] script=""' }}
+{# To parse it is to ask whether the menu is there. -#}
+:local r false
 :do {
-    :local client [:parse $stage]
-    :set ready true
-    $client
-} on-error={ :log warning "muster: no client yet" }
-:set count 0
-:while (([:len [/ip dhcp-client find where status=bound]]=0) && ($count < 30)) do={
-    :delay 1s
-    :set count ($count + 1)
+:local client [:parse $s]
+:set r true
+$client
+} on-error={ $e client }
+:set n 0
+:while (([:len [/ip dhcp-client find status=bound]]=0) && ($n < 30)) do={
+:delay 1s
+:set n ($n + 1)
 }
-{% if rest_url %}
+{% if rest_url -%}
 :do {
-    /tool fetch url={{ rest_url }} dst-path=muster-rest.rsc check-certificate=yes
-    /import muster-rest.rsc
-    /file remove muster-rest.rsc
-} on-error={ :log error "muster: no further script" }
-{% endif %}
-{# The package is signed by MikroTik, and a board takes no other: its server need not prove itself. #}
-:if (!$ready) do={
-    :local version [/system resource get version]
-    :set version [:pick $version 0 [:find ($version . " ") " "]]
-    :local file ("tr069-client-" . $version . "-" . [/system resource get architecture-name] . ".npk")
-    :do {
-        /tool fetch url=({{ packages_url ~ "/" }} . $version . "/" . $file) dst-path=$file
-        :set ready true
-    } on-error={
-        :do {
-            /system package update check-for-updates once
-            :delay 5s
-            /system package enable tr069-client
-            :set ready true
-        } on-error={ :log error "muster: no package tr069-client" }
-    }
-    /ip dhcp-client set [find where comment="muster"] script=$stage
-{# Since 7.18 a restart alone installs nothing. #}
-    :if ($ready) do={
-        :do {
-            :local apply [:parse "/system package apply-changes"]
-            $apply
-        } on-error={ /system reboot }
-    }
+/tool fetch url={{ rest_url }} dst-path=m.rsc check-certificate=yes
+/import m.rsc
+/file remove m.rsc
+} on-error={ $e script }
+{% endif -%}
+{# The package is signed by MikroTik, and a board takes no other: its server need not prove itself. -#}
+:if (!$r) do={
+:local v [/system resource get version]
+:set v [:pick $v 0 [:find ($v . " ") " "]]
+:local f ("tr069-client-" . $v . "-" . [/system resource get architecture-name] . ".npk")
+:do {
+/tool fetch url=({{ packages_url ~ "/" }} . $v . "/" . $f) dst-path=$f
+:set r true
+} on-error={
+:do {
+/system package update check-for-updates once
+:delay 5s
+/system package enable tr069-client
+:set r true
+} on-error={ $e tr069-client }
+}
+/ip dhcp-client set [find comment="muster"] script=$s
+{# Since 7.18 a restart alone installs nothing. -#}
+:if ($r) do={
+:do {
+:local apply [:parse "/system package apply-changes"]
+$apply
+} on-error={ /system reboot }
+}
 }

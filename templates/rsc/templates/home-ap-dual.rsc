@@ -1,79 +1,8 @@
 # Muster Quickset: Home AP dual. May run again. RouterOS 7; not verified on hardware.
 # As Home AP, with a name and a password for each of the two bands.
+{% set wifi_mode = "ap" %}{% set wlan_mode = "ap-bridge" %}{% set is_bridged = true %}{% set is_mesh = false %}
+{% set fast_name = wifi_5ghz_name %}{% set fast_password = wifi_5ghz_password %}{% set hide_name = false %}
+{% set uplinks = [wan_interface] %}
 #part system
 #part router
-
-# Wireless
-{
-    # Which menu the radios are in depends on their driver. A script that names a menu which is not
-    # there is refused as a whole; a text that is parsed when its turn comes is not.
-    :local wifi 0
-    :local wlan 0
-    :do {
-        :local count [:parse ":return [:len [/interface wifi find where default-name~\"wifi\"]]"]
-        :set wifi [$count]
-    } on-error={}
-    :do {
-        :local count [:parse ":return [:len [/interface wireless find where default-name~\"wlan\"]]"]
-        :set wlan [$count]
-    } on-error={}
-    :if ($wifi > 0) do={
-        :local apply [:parse (":foreach i in=[/interface wifi find where default-name~\"wifi\"] do={ " . \
-            ":local radio [/interface wifi get \$i name]; :local ssid \$slow; :local key \$slowkey; " . \
-            ":local bands [:tostr [/interface wifi radio get [/interface wifi radio find where interface=\$radio] bands]]; " . \
-            ":if ([:typeof [:find \$bands \"5ghz\"]] = \"num\") do={ :set ssid \$fast; :set key \$fastkey }; " . \
-            "/interface wifi set \$i configuration.mode=ap configuration.manager=local configuration.ssid=\$ssid security.authentication-types=wpa2-psk,wpa3-psk security.passphrase=\$key disabled=no; " . \
-            ":local port [/interface wifi get \$i name]; " . \
-            ":if ([:len [/interface bridge port find where interface=\$port]]=0) do={ /interface bridge port add bridge=bridge interface=\$port } } ")]
-        $apply slow={{ wifi_name }} slowkey={{ wifi_password }} fast={{ wifi_5ghz_name }} fastkey={{ wifi_5ghz_password }}
-{% if country %}
-        :local place [:parse ":foreach i in=[/interface wifi find where default-name~\"wifi\"] do={ /interface wifi set \$i configuration.country=\$country } "]
-        $place country={{ country }}
-{% endif %}
-{% if guest_name %}
-        :local guests [:parse (":foreach i in=[/interface wifi find where default-name~\"wifi\"] do={ " . \
-            ":local master [/interface wifi get \$i name]; :local guest (\"guest-\" . \$master); " . \
-            ":if ([:len [/interface wifi find where name=\$guest]]=0) do={ /interface wifi add name=\$guest master-interface=\$master }; " . \
-            "/interface wifi set [/interface wifi find where name=\$guest] configuration.mode=ap configuration.ssid=\$ssid security.authentication-types=wpa2-psk,wpa3-psk security.passphrase=\$key datapath.client-isolation=yes disabled=no; " . \
-            ":if ([:len [/interface bridge port find where interface=\$guest]]=0) do={ /interface bridge port add bridge=bridge interface=\$guest }; " . \
-            ":if ([:len [/interface bridge filter find where in-interface=\$guest]]=0) do={ /interface bridge filter add chain=forward in-interface=\$guest action=drop comment=\"quickset: guests\" }; " . \
-            ":if ([:len [/interface bridge filter find where out-interface=\$guest]]=0) do={ /interface bridge filter add chain=forward out-interface=\$guest action=drop comment=\"quickset: guests\" } } ")]
-        $guests ssid={{ guest_name }} key={{ guest_password }}
-{% else %}
-        :local close [:parse "/interface wifi set [/interface wifi find where name~\"^guest-\"] disabled=yes "]
-        $close
-{% endif %}
-    }
-    :if ($wlan > 0) do={
-        :local apply [:parse (":foreach i in=[/interface wireless find where default-name~\"wlan\"] do={ " . \
-            ":local ssid \$slow; :local key \$slowkey; :local profile \"quickset-2ghz\"; " . \
-            ":local bands [:tostr [/interface wireless get \$i band]]; " . \
-            ":if ([:typeof [:find \$bands \"5ghz\"]] = \"num\") do={ :set ssid \$fast; :set key \$fastkey; :set profile \"quickset-5ghz\" }; " . \
-            ":if ([:len [/interface wireless security-profiles find where name=\$profile]]=0) do={ /interface wireless security-profiles add name=\$profile }; " . \
-            "/interface wireless security-profiles set [/interface wireless security-profiles find where name=\$profile] mode=dynamic-keys authentication-types=wpa2-psk unicast-ciphers=aes-ccm group-ciphers=aes-ccm wpa2-pre-shared-key=\$key; " . \
-            "/interface wireless set \$i mode=ap-bridge ssid=\$ssid security-profile=\$profile disabled=no; " . \
-            ":local port [/interface wireless get \$i name]; " . \
-            ":if ([:len [/interface bridge port find where interface=\$port]]=0) do={ /interface bridge port add bridge=bridge interface=\$port } } ")]
-        $apply slow={{ wifi_name }} slowkey={{ wifi_password }} fast={{ wifi_5ghz_name }} fastkey={{ wifi_5ghz_password }}
-{% if country %}
-        :local place [:parse ":foreach i in=[/interface wireless find where default-name~\"wlan\"] do={ /interface wireless set \$i country=\$country } "]
-        $place country={{ country | lower }}
-{% endif %}
-{% if guest_name %}
-        :local guests [:parse (":if ([:len [/interface wireless security-profiles find where name=\"guests\"]]=0) do={ /interface wireless security-profiles add name=\"guests\" }; " . \
-            "/interface wireless security-profiles set [/interface wireless security-profiles find where name=\"guests\"] mode=dynamic-keys authentication-types=wpa2-psk unicast-ciphers=aes-ccm group-ciphers=aes-ccm wpa2-pre-shared-key=\$key; " . \
-            ":foreach i in=[/interface wireless find where default-name~\"wlan\"] do={ " . \
-            ":local master [/interface wireless get \$i name]; :local guest (\"guest-\" . \$master); " . \
-            ":if ([:len [/interface wireless find where name=\$guest]]=0) do={ /interface wireless add name=\$guest master-interface=\$master }; " . \
-            "/interface wireless set [/interface wireless find where name=\$guest] mode=ap-bridge ssid=\$ssid security-profile=\"guests\" default-forwarding=no disabled=no; " . \
-            ":if ([:len [/interface bridge port find where interface=\$guest]]=0) do={ /interface bridge port add bridge=bridge interface=\$guest }; " . \
-            ":if ([:len [/interface bridge filter find where in-interface=\$guest]]=0) do={ /interface bridge filter add chain=forward in-interface=\$guest action=drop comment=\"quickset: guests\" }; " . \
-            ":if ([:len [/interface bridge filter find where out-interface=\$guest]]=0) do={ /interface bridge filter add chain=forward out-interface=\$guest action=drop comment=\"quickset: guests\" } } ")]
-        $guests ssid={{ guest_name }} key={{ guest_password }}
-{% else %}
-        :local close [:parse "/interface wireless set [/interface wireless find where name~\"^guest-\"] disabled=yes "]
-        $close
-{% endif %}
-    }
-    :if (($wifi + $wlan) = 0) do={ :log warning "muster-quickset: this board has no radios that work" }
-}
+#part wireless

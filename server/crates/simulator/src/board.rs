@@ -131,9 +131,27 @@ impl Board<'_> {
 
     /// The items of a menu that the board has now.
     pub(crate) fn items(&self, menu: &str) -> Vec<Arc<Item>> {
+        if menu == "/interface" {
+            return self.interfaces();
+        }
         let given = self.air.has_given(menu);
         let items = self.configuration.items(menu).iter();
         items.filter(|item| given || item.given.is_none()).cloned().collect()
+    }
+
+    /// The interfaces of all menus, as `/interface` shows them: to be found there, not to be changed.
+    fn interfaces(&self) -> Vec<Arc<Item>> {
+        let menus = self.configuration.menus().map(|(menu, _)| menu);
+        let all = menus.filter(|menu| is_interfaces(menu)).flat_map(|menu| {
+            let names = ["name", "default-name", "comment", "disabled"];
+            let shown = move |item: Arc<Item>| -> Properties {
+                let values = names.map(|name| (name.to_owned(), self.read(menu, &item, name)));
+                values.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+            };
+            self.items(menu).into_iter().map(shown)
+        });
+        let numbered = (1_u32..).zip(all);
+        numbered.map(|(id, properties)| Arc::new(Item { id, given: None, properties })).collect()
     }
 
     /// A property of an item; empty where it has none.

@@ -4,7 +4,8 @@
 //! to an ACS as MikroTik's client does: no SOAP header, Digest, seven forced parameters, one TCP
 //! connection per session. They set, add, delete, upgrade, run scripts, test, reboot, and fall ill by
 //! order. [`load`] is the other half: bare periodic sessions, as many as the ACS can take. [`boards`]
-//! are devices that must first be served by a bench, from the wire up.
+//! are devices that must first be served by a bench, from the wire up; [`desk`] is one without clock
+//! and network, to try scripts on.
 //!
 //! Sockets and clocks are in `device`, `scripting`, `session`, `http`, `doors`, `control`, [`boards`] and
 //! [`load`]; the rest is pure.
@@ -21,6 +22,7 @@ pub mod claims;
 mod configuration;
 mod control;
 mod cut;
+pub mod desk;
 mod device;
 mod diagnose;
 mod doors;

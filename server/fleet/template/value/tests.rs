@@ -141,7 +141,7 @@ fn a_sample_is_of_each_kind() {
         { "name": "e", "type": "bool" },
     ]));
     let all = json!({
-        "a": "samplesamp", "b": 7, "c": "y", "d": ["192.0.2.1/24"], "e": true,
+        "a": "samplesamp", "b": 7, "c": "y", "d": ["192.168.88.1/24"], "e": true,
     });
     assert_eq!(json!(samples(&declared, true)), all);
     let needed = json!({ "a": "samplesamp", "c": "y", "d": [], "e": false });

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Known, OwnForm, shown};
+use super::{Known, Seen, seen, shown};
 use crate::access::right::Right;
 use crate::ctx::{Ctx, Shared};
 use crate::error::Error;
@@ -14,8 +14,10 @@ use crate::service::{devices, profiles};
 use crate::web::device::{address, operate};
 use crate::web::failure::Failure;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Complaints, Form};
-use crate::web::profiles::{told, values};
+use crate::web::form::{Both, Complaints, Form};
+use crate::web::manage::unchanged;
+use crate::web::profiles::told;
+use crate::web::profiles::values::{self, Given};
 use crate::web::viewer::Viewer;
 
 /// Names of differences or parameters.
@@ -46,7 +48,7 @@ pub(in crate::web::device) async fn compare(
 ) -> Result<Response, Failure> {
     let home = home(&app, viewer.ctx(), &id).await?;
     let done = service::compare(&app, viewer.ctx(), &id).await;
-    told(&home, done, "It is asked for what is wanted of it, and compared.")
+    told(&home, done, "The device is asked for these values, then compared.")
 }
 
 /// `POST /devices/{id}/desired/reapply`
@@ -57,7 +59,7 @@ pub(in crate::web::device) async fn reapply(
 ) -> Result<Response, Failure> {
     let home = home(&app, viewer.ctx(), &id).await?;
     let done = service::reapply(&app, viewer.ctx(), &id).await;
-    told(&home, done, "It is put back to what is wanted of it.")
+    told(&home, done, "It will be put back: what happens stands here.")
 }
 
 /// `POST /devices/{id}/desired/accept`
@@ -81,7 +83,7 @@ pub(in crate::web::device) async fn ignore(
 ) -> Result<Response, Failure> {
     let home = home(&app, viewer.ctx(), &id).await?;
     let done = service::ignore(&app, viewer.ctx(), &id, &sent.name).await;
-    told(&home, done, "It is neither told nor mended any more on this device.")
+    told(&home, done, "It is ignored on this device from now on.")
 }
 
 /// `POST /devices/{id}/desired/heed`
@@ -93,7 +95,7 @@ pub(in crate::web::device) async fn heed(
 ) -> Result<Response, Failure> {
     let home = home(&app, viewer.ctx(), &id).await?;
     let done = service::unignore(&app, viewer.ctx(), &id, &sent.name).await;
-    told(&home, done, "It is told and mended again.")
+    told(&home, done, "It is no longer ignored.")
 }
 
 /// `POST /devices/{id}/desired/forget`: these parameters are no longer wanted of this device alone.
@@ -130,19 +132,18 @@ pub(in crate::web::device) async fn own_variables(
     viewer: Viewer,
     State(app): State<Shared>,
     Path(id): Path<String>,
-    Form(sent): Form<OwnForm>,
+    Both(sent, given): Both<Seen, Given>,
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let (device, head) = operate(&app, &viewer, &id).await?;
     let known = Known::of(&app, ctx, &id).await?;
-    let given = sent.given().read().and_then(|given| {
-        values::check(known.declared(), &given)?;
-        Ok(given)
-    });
-    let done = match given {
-        Ok(given) => service::set_variables(&app, ctx, &id, given).await,
-        Err(error) => Err(error),
+    let own = |wants: service::Wants| -> Result<service::Wants, Error> {
+        unchanged(&sent.seen, &seen(&wants.variables))?;
+        let variables = given.read()?;
+        values::check(known.declared(), &variables)?;
+        Ok(service::Wants { variables, ..wants })
     };
+    let done = service::change(&app, ctx, &id, own).await;
     match done {
         Ok(()) => {
             let home = address(device.device_id, "/desired");
@@ -153,11 +154,11 @@ pub(in crate::web::device) async fn own_variables(
                 true => Complaints::whole(message),
                 false => Complaints::field("others", message),
             };
-            shown(&app, &viewer, head, &known, Some(&sent), errors).await
+            shown(&app, &viewer, head, &known, Some((sent.seen, given)), errors).await
         }
         Err(error) => {
             let errors = Complaints::of(error, &[])?;
-            shown(&app, &viewer, head, &known, Some(&sent), errors).await
+            shown(&app, &viewer, head, &known, Some((sent.seen, given)), errors).await
         }
     }
 }

@@ -253,7 +253,7 @@ fn whole(effective: &Effective, known: &Known) -> Vec<Asked> {
             }
         }),
         row("RouterOS when it is new", effective.release.as_ref(), String::clone),
-        row("It comes", effective.inform_interval_seconds.as_ref(), |s| words::interval(*s)),
+        row("It informs", effective.inform_interval_seconds.as_ref(), |s| words::interval(*s)),
         row("Its configuration is kept", effective.backup.as_ref(), |b| words::backup(*b)),
         row("Credentials", effective.rotate_credentials_days.as_ref(), |d| words::rotation(*d)),
         row("Parameters are read", effective.check_every_hours.as_ref(), |h| words::check(*h)),

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use chrono::DateTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::fleet::secret::MASK;
@@ -24,9 +24,10 @@ fn view(desired: Value) -> View {
     View { profile, desired: serde_json::from_value(desired).unwrap(), bindings: Vec::new() }
 }
 
-/// As a browser sends it.
+/// As a browser sends it; what it says of variables has fields of its own.
 fn sent(form: &ProfileForm) -> ProfileForm {
-    serde_json::from_value(serde_json::to_value(form).unwrap()).unwrap()
+    let fields: ProfileForm = serde_json::from_value(serde_json::to_value(form).unwrap()).unwrap();
+    ProfileForm { given: form.given.clone(), ..fields }
 }
 
 fn with_row(name: &str, value: &str) -> ProfileForm {
@@ -99,7 +100,8 @@ fn what_cannot_be_read_is_pointed_at() {
     let hours = ProfileForm { check_every_hours: "often".to_owned(), ..blank() };
     assert_eq!(pointer(&hours), "/desired/check_every_hours");
     assert_eq!(pointer(&ProfileForm::blank("x".to_owned())), "/desired/template");
-    assert_eq!(pointer(&ProfileForm { others: "[".to_owned(), ..blank() }), "/others");
+    let given = Given { others: "[".to_owned(), ..Given::default() };
+    assert_eq!(pointer(&ProfileForm { given, ..blank() }), "/others");
 }
 
 #[test]

@@ -32,12 +32,12 @@ fn sent(values: &Values) -> Result<Variables, Error> {
     let of = |text: fn(&Field) -> String| fields.iter().map(|f| text(f)).collect::<Vec<String>>();
     let kept: Vec<String> = fields.iter().filter(|f| f.kept).map(|f| f.name.clone()).collect();
     Given {
-        names: &of(|field| field.name.clone()),
-        texts: &of(|field| field.value.replace('\n', "\r\n")),
-        kinds: &of(|field| field.kind.to_owned()),
-        kept: &kept,
-        forget: &[],
-        others: &values.others,
+        variable: of(|field| field.name.clone()),
+        given: of(|field| field.value.replace('\n', "\r\n")),
+        given_kind: of(|field| field.kind.to_owned()),
+        kept,
+        forget: Vec::new(),
+        others: values.others.clone(),
     }
     .read()
 }
@@ -73,13 +73,16 @@ fn a_stored_secret_is_not_shown_stays_when_left_and_goes_when_that_is_said() {
     let values = form(json!({ "wifi_password": MASK }));
     let secret = field(&values, "wifi_password");
     assert!(secret.value.is_empty() && secret.kept && secret.kind == "secret");
-    let names = ["wifi_password".to_owned()];
-    let kinds = ["secret".to_owned()];
     let given = |text: &str, forget: bool| {
-        let texts = [text.to_owned()];
-        let forget: &[String] = if forget { &names } else { &[] };
-        let given =
-            Given { names: &names, texts: &texts, kinds: &kinds, kept: &names, forget, others: "" };
+        let names = vec!["wifi_password".to_owned()];
+        let given = Given {
+            variable: names.clone(),
+            given: vec![text.to_owned()],
+            given_kind: vec!["secret".to_owned()],
+            kept: names.clone(),
+            forget: if forget { names } else { Vec::new() },
+            others: String::new(),
+        };
         json!(given.read().unwrap())
     };
     assert_eq!(given("", false), json!({ "wifi_password": MASK }));
@@ -119,15 +122,12 @@ fn fields_stand_under_their_headings_and_say_what_they_may_be() {
 
 #[test]
 fn what_is_no_json_stands_there_again() {
-    let texts = ["Attic".to_owned()];
-    let (names, kinds) = (["ssid".to_owned()], ["text".to_owned()]);
     let given = Given {
-        names: &names,
-        texts: &texts,
-        kinds: &kinds,
-        kept: &[],
-        forget: &[],
-        others: "{ no",
+        variable: vec!["ssid".to_owned()],
+        given: vec!["Attic".to_owned()],
+        given_kind: vec!["text".to_owned()],
+        others: "{ no".to_owned(),
+        ..Given::default()
     };
     assert!(matches!(given.read(), Err(Error::Invalid { pointer, .. }) if pointer == "/others"));
     let values = Values::again(&declared(), &given, &BTreeMap::new());

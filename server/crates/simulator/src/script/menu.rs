@@ -10,7 +10,7 @@ use crate::board::{Condition, Effect};
 use crate::menus::{Item, Properties};
 
 /// What ends the way to a menu.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "add",
     "comment",
     "disable",
@@ -30,6 +30,7 @@ const VERBS: [&str; 19] = [
     "run",
     "save",
     "set",
+    "unset",
 ];
 
 impl Run<'_, '_> {
@@ -135,6 +136,7 @@ impl Run<'_, '_> {
             (_, "find") => self.find(menu, words),
             (_, "get") => self.get(menu, words),
             (_, "add") => self.add(menu, words),
+            (_, "unset") => self.unset(menu, words),
             ("/system/script", "run") => {
                 let references = self.references(menu, words)?;
                 for id in references {
@@ -229,7 +231,8 @@ impl Run<'_, '_> {
     }
 
     fn property(&self, menu: &str, id: u32, name: &str) -> String {
-        let item = self.board.configuration.item(menu, id);
+        let items = self.board.items(menu);
+        let item = items.iter().find(|item| item.id == id);
         item.map(|item| self.board.read(menu, item, name)).unwrap_or_default()
     }
 
@@ -276,6 +279,19 @@ impl Run<'_, '_> {
                 _ => self.board.set(menu, id, &properties),
             };
             done.or_else(fault)?;
+        }
+        Ok(Value::Nothing)
+    }
+
+    /// Takes a property away: the one that `value-name` says, or the last word.
+    fn unset(&mut self, menu: &str, words: &[Word]) -> Flow<Value> {
+        let (mut properties, mut plain) = self.arguments(menu, words)?;
+        let named = properties.remove("value-name");
+        let name = named.or_else(|| plain.pop().map(|value| value.text())).unwrap_or_default();
+        let without = Properties::from([(full_name(menu, &name).to_owned(), String::new())]);
+        let several: Vec<Value> = plain.iter().flat_map(items).collect();
+        for id in self.resolve(menu, &several)? {
+            self.board.set(menu, id, &without).or_else(fault)?;
         }
         Ok(Value::Nothing)
     }

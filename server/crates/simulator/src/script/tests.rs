@@ -252,6 +252,23 @@ fn variables_functions_and_loops() {
 }
 
 #[test]
+fn interfaces_of_all_menus_are_found_together_and_a_property_can_be_taken_away() {
+    let mut bench = Bench::new();
+    bench.must(
+        "/interface ethernet set ether1 name=uplink\n\
+         :local found [/interface find where default-name=ether1]\n\
+         :log info ([:len $found] . [/interface get $found name])\n\
+         :log info ([:len [/interface find where name=wlan2]] . [:len [/interface find where name=x]])",
+    );
+    assert_eq!(bench.log, ["script,info 1uplink", "script,info 10"]);
+    assert!(bench.run("/interface get \"none of this name\" name").is_err());
+
+    bench.must("/ip pool add name=p comment=a ranges=10.0.0.1");
+    bench.must("/ip pool unset p value-name=comment\n/ip pool unset [find name=p] next-pool");
+    assert!(bench.export().contains("add name=p ranges=10.0.0.1"));
+}
+
+#[test]
 fn what_is_in_the_data_model_is_the_same_in_both() {
     let mut bench = Bench::new();
     bench.must(

@@ -88,7 +88,7 @@ fn each_value_is_told_with_the_layer_that_it_came_from() {
         now.wanted[part].rows.iter().find(|row| row.name == name).unwrap()
     };
     let release = row(0, "RouterOS when it is new");
-    assert_eq!((release.value.as_str(), release.note.as_str()), ("7.16.1", "only told"));
+    assert_eq!((release.value.as_str(), release.note.as_str()), ("7.16.1", "only reported"));
     assert_eq!(release.from, "site <x-evil>, profile <x-evil>");
     assert_eq!(release.href, format!("/profiles/{}", Uuid::nil()));
     assert_eq!(now.wanted[0].rows.len(), 6);

@@ -1,0 +1,8 @@
+    :if ($driver = "wlan") do={
+        :local alone [:parse "/interface wireless cap set enabled=no"]
+        $alone
+    }
+    :if ($driver = "wifi") do={
+        :local alone [:parse "/interface wifi cap set enabled=no"]
+        $alone
+    }
