@@ -31,7 +31,7 @@ pub(super) struct WebhookView {
     /// What people call it.
     name: String,
     /// Where events are posted; null = they are written to `email`. Whoever does not administer
-    /// everything is shown no more of it than its host.
+    /// everything is shown no more of it than its scheme, host and port.
     url: Option<String>,
     /// The mail address to which events are written.
     email: Option<String>,

@@ -472,6 +472,14 @@ mod tests {
     }
 
     #[test]
+    fn the_devices_of_a_group_are_found_by_its_name_whatever_it_is() {
+        for name in ["pilot", "first wave", "a\"b", "c\\", "not \"it\" or \\"] {
+            let known = |found: &str| (found == name).then(|| GroupMeaning::Members(Uuid::nil()));
+            assert!(parse(&selector_of(name), &known).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn it_is_told_whom_a_group_bounds() {
         let names = |count: usize| (1..=count).map(|n| format!("n{n}")).collect::<Vec<_>>();
         let of = |users, tokens| {

@@ -192,8 +192,12 @@ impl Complaints {
             Error::Conflict(message)
             | Error::Stale(message)
             | Error::Denied(message)
-            | Error::TooLarge(message)
-            | Error::Busy(message) => Ok(Self::whole(message)),
+            | Error::TooLarge(message) => Ok(Self::whole(message)),
+            // What was typed is not lost, and neither is the sign that there is too much to do.
+            Error::Busy(message) => {
+                tracing::error!(error = %message, "a form could not be taken");
+                Ok(Self::whole(message))
+            }
             other => Err(other),
         }
     }

@@ -286,13 +286,13 @@ async fn boards_are_allowed_and_a_profile_is_made_out_of_another() {
     browser.press("mikrotik-flashboot").await;
     browser.sees("pre", "Flashboot").await;
     browser.press("Make one of your own out of it").await;
-    browser.press("Keep it").await;
+    browser.press("Save").await;
     browser.sees("#body-error", "There is a profile mikrotik-flashboot").await;
     let renamed = "const body = document.querySelector('#body');
         body.value = body.value.replace('mikrotik-flashboot', 'lab');
         return body.value.includes('\"lab\"')";
     assert_eq!(browser.run(renamed).await, true);
-    browser.press("Keep it").await;
+    browser.press("Save").await;
     browser.sees(".note", "The profile lab is kept.").await;
     eventually("it is stored", || async {
         let statement = "select count(*) from netboot_profiles where name = 'lab'";

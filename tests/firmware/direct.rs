@@ -162,7 +162,7 @@ async fn a_board_that_can_be_called_tells_what_is_installed() {
     let asked = admin.post(&format!("{page}/inspect/direct"), &[]).await;
     assert_eq!((asked.status, asked.location()), (303, page.as_str()), "{asked:?}");
     let told = admin.get(&page).await;
-    assert!(told.body.contains("It told what is installed."), "{}", told.body);
+    assert!(told.body.contains("The device told what is installed."), "{}", told.body);
     is_nowhere(&muster, PASSWORD).await;
 }
 

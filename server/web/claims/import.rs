@@ -222,7 +222,7 @@ pub(super) async fn import(
     let sent = Sent { draft, file, text };
     match done {
         Ok(imported) => Ok(flash::to(HOME, Flash::done(done_words(&imported.counts)))),
-        Err(Error::Stale(why) | Error::Conflict(why)) => {
+        Err(Error::Stale(why) | Error::Conflict(why) | Error::Busy(why)) => {
             let why = format!("Nothing was imported: {why}.");
             try_out(&app, &viewer, sent, Complaints::whole(why)).await
         }

@@ -121,7 +121,7 @@ pub(super) async fn ask(
 ) -> Result<Response, Failure> {
     let device = devices::find(&app, viewer.ctx(), &id, Right::Operate).await?;
     let said = service::ask(&app, viewer.ctx(), &id).await;
-    told(&address(device.device_id, ""), said.map(drop), "It told what is installed.")
+    told(&address(device.device_id, ""), said.map(drop), "The device told what is installed.")
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ pub(super) struct Sent {
     pub(super) expected: Option<usize>,
     /// Their number, typed.
     pub(super) confirm: String,
-    /// Of this confirmation: sent twice, it is done once.
+    /// Of this confirmation: sent twice, each device gets its job once. (What is only asked for is asked
+    /// for again.)
     pub(super) key: Option<Uuid>,
 }
 

@@ -73,7 +73,7 @@ pub(super) fn path(profile_id: Uuid) -> String {
 pub(super) fn told(page: &str, result: Result<(), Error>, done: &str) -> Result<Response, Failure> {
     match result {
         Ok(()) => Ok(flash::to(page, Flash::done(done))),
-        Err(Error::Invalid { message, .. } | Error::Conflict(message)) => {
+        Err(Error::Invalid { message, .. } | Error::Conflict(message) | Error::Busy(message)) => {
             Ok(flash::to(page, Flash::failed(message)))
         }
         Err(error) => Err(error.into()),

@@ -209,7 +209,12 @@ fn answered(id: Uuid, done: Result<String, Error>) -> Result<Response, Failure> 
 fn told(back: &str, done: Result<String, Error>) -> Result<Response, Failure> {
     match done {
         Ok(words) => Ok(flash::to(back, Flash::done(words))),
-        Err(Error::Conflict(why) | Error::Denied(why) | Error::Invalid { message: why, .. }) => {
+        Err(
+            Error::Conflict(why)
+            | Error::Denied(why)
+            | Error::Busy(why)
+            | Error::Invalid { message: why, .. },
+        ) => {
             let why = format!("Nothing was done: {}.", why.trim_end_matches('.'));
             Ok(flash::to(back, Flash::failed(why)))
         }

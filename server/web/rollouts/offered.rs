@@ -69,15 +69,29 @@ impl Known {
                 scripts.push(Choice::new(name, name));
             }
         }
-        let mut stored = Vec::new();
+        let mut releases: Vec<Choice> = Vec::new();
         if form.what == What::Release {
-            stored = releases::list(app, ctx, None, OFFERED).await?;
+            let mut stored = releases::list(app, ctx, None, OFFERED).await?;
             stored.retain(|release| release.release.withdrawn_at.is_none());
+            let versions = stored.iter().map(|r| r.release.version.as_str());
+            releases = versions.map(|version| Choice::new(version, version)).collect();
+            for version in missing(&releases, [&form.release, ""]) {
+                releases.push(Choice::new(version, version));
+            }
         }
-        let found = groups::list(app, ctx, None, OFFERED).await?;
+        let mut found = groups::list(app, ctx, None, OFFERED).await?;
+        if let Ok(id) = Uuid::try_parse(&form.group)
+            && found.iter().all(|group| group.group_id != id)
+        {
+            match groups::get(app, ctx, id).await {
+                Ok(group) => found.push(group),
+                // A group that is gone: saving says so.
+                Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let groups = Names(found.into_iter().map(|g| (g.group_id, g.name)).collect());
         let sites = site_paths(app, ctx).await?;
-        let releases = stored.iter().map(|r| r.release.version.as_str());
         Ok(Self { offered: Offered::new(releases, scripts, &groups, sites), groups })
     }
 }
@@ -108,8 +122,8 @@ async fn file_name(app: &App, ctx: &Ctx, id: &str) -> Result<String, Error> {
 }
 
 impl Offered {
-    fn new<'a>(
-        releases: impl Iterator<Item = &'a str>,
+    fn new(
+        releases: Vec<Choice>,
         scripts: Vec<Choice>,
         groups: &Names,
         sites: Vec<String>,
@@ -120,7 +134,6 @@ impl Offered {
             first
         };
         let named = groups.0.iter().map(|(id, name)| Choice::new(id.to_string(), name)).collect();
-        let releases = releases.map(|version| Choice::new(version, version)).collect();
         Self {
             releases: with(none("choose one"), releases),
             undos: with(none("none: it cannot be rolled back"), scripts.clone()),
@@ -138,7 +151,8 @@ impl Offered {
         let evil = || "<x-evil>".to_owned();
         let scripts = vec![Choice::new("1", "<x-evil>")];
         let groups = Names(vec![(Uuid::nil(), evil())]);
-        Self::new(["<x-evil>"].into_iter(), scripts, &groups, vec![evil()])
+        let releases = vec![Choice::new("<x-evil>", "<x-evil>")];
+        Self::new(releases, scripts, &groups, vec![evil()])
     }
 }
 

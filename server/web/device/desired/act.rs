@@ -59,7 +59,7 @@ pub(in crate::web::device) async fn reapply(
 ) -> Result<Response, Failure> {
     let home = home(&app, viewer.ctx(), &id).await?;
     let done = service::reapply(&app, viewer.ctx(), &id).await;
-    told(&home, done, "It will be put back: what happens stands here.")
+    told(&home, done, "The device will be put back: this page shows how it goes.")
 }
 
 /// `POST /devices/{id}/desired/accept`
