@@ -93,7 +93,7 @@ static TEMPLATES: [Source; 12] = [
     source!("", "wisp-ap"),
 ];
 
-static PARTS: [Source; 17] = [
+static PARTS: [Source; 19] = [
     source!("parts/", "acs"),
     script!("address"),
     source!("parts/", "bridge"),
@@ -105,10 +105,12 @@ static PARTS: [Source; 17] = [
     script!("gateway"),
     fields!("guests"),
     script!("guests-off"),
+    script!("left"),
     script!("ports"),
     script!("radios"),
     source!("parts/", "router"),
     source!("parts/", "system"),
+    script!("uplink"),
     script!("vpn-off"),
     source!("parts/", "wireless"),
 ];

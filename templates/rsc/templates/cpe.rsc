@@ -8,9 +8,9 @@
 {% set frequency = 0 %}{% set channel_width = "auto" %}{% set guest_name = "" %}{% set guest_password = "" %}
 {% set uplinks = ["wifi1", "wlan1"] if wan_interface == "" or wan_interface == "auto" else [wan_interface] %}
 #part system
-#part wireless
 {% if configuration == "bridge" %}
 #part bridge
 {% else %}
 #part router
 {% endif %}
+#part wireless

@@ -5,5 +5,5 @@
 {% set fast_name = wifi_name %}{% set fast_password = wifi_password %}{% set hide_name = false %}
 {% set frequency = 0 %}{% set channel_width = "auto" %}{% set guest_name = "" %}{% set guest_password = "" %}
 #part system
-#part wireless
 #part bridge
+#part wireless

@@ -10,7 +10,7 @@ use crate::quote::unescape;
 
 pub(crate) use statement::closes;
 pub use statement::{Statement, statements, statements_under};
-pub(crate) use walk::{CODE, Inside, MAX_DEPTH, Visit, walk};
+pub(crate) use walk::{Inside, MAX_DEPTH, Visit, is_unseen, walk};
 
 /// Bytes that are read; what is beyond them is one error token.
 pub const MAX_TEXT: usize = 1024 * 1024;

@@ -36,7 +36,7 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// Which check found it: `quotes`, `brackets`, `backslash`, `spaces`, `ascii`, `cr`, `size`,
-    /// `menu`, `command`, `dangerous`, `global`, `numbers`, `secret`, `delay`, `multiline`; of a first
+    /// `menu`, `command`, `dangerous`, `hidden`, `global`, `numbers`, `secret`, `delay`, `multiline`; of a first
     /// script `wait`, `delay`.
     pub code: &'static str,
     /// What is wrong and what to do.

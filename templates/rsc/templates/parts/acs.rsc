@@ -27,9 +27,14 @@
 } on-error={ $e CA }
 {% elif public_ca -%}
 :do {
-:local trust [:parse "/certificate settings set builtin-trust-store=([/certificate settings get builtin-trust-store], \"tr069\")"]
-$trust
+:local t [:parse "/certificate settings set builtin-trust-store=fetch,mqtt,email,netwatch,container,dns,www,tr069"]
+$t
+} on-error={
+:do {
+:local t [:parse "/certificate settings set builtin-trust-anchors=trusted"]
+$t
 } on-error={ $e CA }
+}
 {% endif -%}
 {# The firewall stands before the address comes: answers, connection requests of the ACS, no one else. -#}
 :do {
@@ -52,14 +57,14 @@ mac-winbox set allowed-interface-list=none
 } on-error={ $e "MAC lists" }
 {# RouterOS 6 has IPv6 only with a package, and a board without it needs no rules. -#}
 :do {
-:local f [:parse ("/ipv6 firewall filter\nremove [find comment=\"muster:\"]\n" . \
+:local f [:parse ("/ipv6 firewall filter\nremove [find comment~\"^muster:\"]\n" . \
 {% if not is_tight -%}
 "add comment=\"muster:\" chain=input connection-state=established,related\n" . \
 "add comment=\"muster:\" chain=input connection-state=invalid action=drop\n" . \
 "add comment=\"muster:\" chain=input protocol=icmpv6\n" . \
 "add comment=\"muster:\" chain=input protocol=udp dst-port=546 src-address=fe80::/10\n" . \
 {% endif -%}
-"add comment=\"muster:\" chain=input action=drop in-interface=\$wan\n" . \
+"add comment=\"muster: others\" chain=input action=drop in-interface=\$wan\n" . \
 "add comment=\"muster:\" chain=forward action=drop connection-state=new in-interface=\$wan")]
 $f wan={{ wan_interface }}
 } on-error={}

@@ -1,14 +1,16 @@
+{% set is_router = false %}{% set uplinks = [] %}{% set tells_uplink = false %}
 {% if address_acquisition == "pppoe" %}
 {{ throw(message="a bridge has no PPPoE: `address_acquisition` is automatic or static") }}
 {% endif %}
-{% if address_acquisition == "static" and not (wan_address and wan_gateway) %}
-{{ throw(message="a static address needs `wan_address` and `wan_gateway`") }}
+{% if address_acquisition == "static" and not (wan_address and wan_gateway and dns_servers) %}
+{{ throw(message="a static address needs `wan_address`, `wan_gateway` and `dns_servers`: nobody else tells them") }}
 {% endif %}
 
 # Bridge: all ports in one; the board's own address is on it
 {
     :local on "bridge"
     :local wan ""
+    :local under ""
     :if ([:len [/interface bridge find where name=$on]]=0) do={
         /interface bridge add name="bridge" comment="quickset"
     }
@@ -35,6 +37,12 @@
     /ip dhcp-client set [find where interface=$on] use-peer-dns={% if dns_servers %}no{% else %}yes{% endif %} disabled=no
 {% endif %}
     /ip dns set allow-remote-requests=no servers={% if dns_servers %}{{ dns_servers | join(sep=",") }}{% else %}""{% endif %}
+    # What the bootstrap lets in goes on to be all that is let in. A rule for a port of a bridge is dead.
+    /ip firewall filter set [find where comment="muster: others"] in-interface=$on
+    :do {
+        :local six [:parse "/ipv6 firewall filter set [/ipv6 firewall filter find where comment=\"muster: others\"] in-interface=bridge"]
+        $six
+    } on-error={}
     # Last, since from here on the board is reached by its new address.
 #part ports
 {% if address_acquisition == "static" %}

@@ -1,5 +1,5 @@
     :if ($driver = "wlan") do={
-        :local alone [:parse "/interface wireless cap set enabled=no"]
+        :local alone [:parse "/interface wireless cap set enabled=no interfaces=\"\""]
         $alone
     }
     :if ($driver = "wifi") do={

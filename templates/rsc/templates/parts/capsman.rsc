@@ -20,7 +20,7 @@
             ":if ([:len \$country] > 0) do={ /caps-man configuration set [/caps-man configuration find where name=\"quickset\"] country=\$country }; " . \
             ":if ([:len [/caps-man provisioning find where master-configuration=\"quickset\"]]=0) do={ /caps-man provisioning add action=create-dynamic-enabled master-configuration=quickset }; " . \
             "/caps-man manager interface remove [/caps-man manager interface find where comment=\"quickset\"]; " . \
-            ":foreach i in=[/interface list member find where list=\"WAN\"] do={ /caps-man manager interface add interface=[/interface list member get \$i interface] forbid=yes disabled=no comment=\"quickset\" }; " . \
+            ":foreach i in=[/interface list member find where list=\"WAN\" dynamic=no] do={ /caps-man manager interface add interface=[/interface list member get \$i interface] forbid=yes disabled=no comment=\"quickset\" }; " . \
             "/caps-man manager set enabled=yes; " . \
             ":local names \"\"; :foreach i in=\$radios do={ :if ([:len \$names] > 0) do={ :set names (\$names . \",\") }; :set names (\$names . \$i) }; " . \
             ":if ([:len \$names] > 0) do={ /interface wireless cap set enabled=yes interfaces=\$names bridge=bridge caps-man-addresses=127.0.0.1 }")]

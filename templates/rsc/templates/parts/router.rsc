@@ -1,8 +1,9 @@
+{% set is_router = true %}
 {% if address_acquisition == "pppoe" and not (pppoe_user and pppoe_password) %}
 {{ throw(message="PPPoE needs `pppoe_user` and `pppoe_password`") }}
 {% endif %}
-{% if address_acquisition == "static" and not (wan_address and wan_gateway) %}
-{{ throw(message="a static address needs `wan_address` and `wan_gateway`") }}
+{% if address_acquisition == "static" and not (wan_address and wan_gateway and dns_servers) %}
+{{ throw(message="a static address needs `wan_address`, `wan_gateway` and `dns_servers`: nobody else tells them") }}
 {% endif %}
 {% if vpn_access and not vpn_password %}
 {{ throw(message="VPN access needs `vpn_password`") }}
@@ -30,14 +31,9 @@
 
 # Internet, and the local network: one bridge for all ports but the one to the Internet
 {
-    :local found ""
-{% for name in uplinks %}
-    :if ([:len $found]=0) do={ :set found [/interface find where name={{ name }}] }
-    :if ([:len $found]=0) do={ :set found [/interface find where default-name={{ name }}] }
-{% endfor %}
-    :if ([:len $found]=0) do={ :log error ("muster-quickset: this board has no port to the Internet: " . {{ uplinks | join(sep=", ") }}) }
-    # Fails without one, before anything has changed.
-    :local wan [/interface get $found name]
+{% set tells_uplink = true %}
+#part uplink
+{% set tells_uplink = false %}
 
     :if ([:len [/interface bridge find where name="bridge"]]=0) do={
         /interface bridge add name="bridge" comment="quickset"
@@ -47,13 +43,18 @@
     :if ([:len [/interface list member find where list="LAN" interface="bridge"]]=0) do={
         /interface list member add list="LAN" interface="bridge"
     }
-    :if ([:len [/interface list member find where list="WAN" interface=$wan]]=0) do={
+    :if ([:len [/interface list member find where list="WAN" interface=$wan dynamic=no]]=0) do={
         /interface list member add list="WAN" interface=$wan
     }
-    /interface list member set [find where list="WAN" interface=$wan] comment="quickset"
+    /interface list member set [find where list="WAN" interface=$wan dynamic=no] comment="quickset"
     /interface list member remove [find where list="WAN" interface!=$wan comment="quickset"]
-    /interface list member remove [find where list="WAN" interface!=$wan comment="defconf"]
-    /interface bridge port remove [find where interface=$wan]
+    # It, and what carries it, may have been ports of the local network.
+    :foreach port in=[:toarray ($wan . "," . $under)] do={
+        /interface list member remove [find where list="LAN" interface=$port dynamic=no]
+        /ip dhcp-server set [find where interface=$port] disabled=yes
+        /ip address remove [find where interface=$port comment="defconf" dynamic=no]
+        /interface bridge port remove [find where interface=$port dynamic=no]
+    }
 {% if bridge_ports %}
 #part ports
 {% else %}
@@ -72,7 +73,13 @@
     /ip address remove [find where interface=$wan comment="quickset"]
 {% endif %}
 {% if address_acquisition == "automatic" %}
-    :if ([:len [/ip dhcp-client find where interface=$wan]]=0) do={
+    # A modem has its address from its APN.
+    :local modems [:toarray ""]
+    :do {
+        :local all [:parse ":return [/interface lte find where name=\$modem]"]
+        :set modems [$all modem=$wan]
+    } on-error={}
+    :if (([:len [/ip dhcp-client find where interface=$wan]]=0) && ([:len $modems]=0)) do={
         /ip dhcp-client add interface=$wan comment="quickset"
     }
     /ip dhcp-client set [find where interface=$wan] use-peer-dns={% if dns_servers %}no{% else %}yes{% endif %} disabled=no
@@ -97,8 +104,12 @@
     /ip dhcp-client set [find where interface="bridge"] disabled=yes
     /ip address remove [find where interface!=$wan interface!="bridge" comment="quickset"]
 }
-/ip dns set allow-remote-requests=yes servers={% if dns_servers %}{{ dns_servers | join(sep=",") }}{% else %}""{% endif %}
 {
+#part uplink
+    /ip dns set servers={% if dns_servers %}{{ dns_servers | join(sep=",") }}{% else %}""{% endif %}
+}
+{
+#part uplink
     :local on "bridge"
 {% set own_address = lan_address %}
 #part address
@@ -120,10 +131,11 @@
 {% endif %}
 }
 {
+#part uplink
     :if ([:len [/ip firewall nat find where comment="quickset: NAT"]]=0) do={
         /ip firewall nat add chain=srcnat action=masquerade out-interface-list="WAN" comment="quickset: NAT"
     }
-    /ip firewall nat set [find where comment="quickset: NAT"] disabled={% if nat %}no{% else %}yes{% endif %}
+    /ip firewall nat set [find where comment="quickset: NAT"] ipsec-policy=out,none disabled={% if nat %}no{% else %}yes{% endif %}
     /ip firewall nat remove [find where comment~"^defconf"]
 }
 {% if firewall and acs.url %}
@@ -137,6 +149,7 @@
 # All are made anew before those that drop the rest, which stay where somebody may have put them; then
 # the old ones go, so that the board is never without.
 {
+#part uplink
     :local old [/ip firewall filter find where comment~"^quickset:" and comment!="quickset: in, others" and comment!="quickset: through, others"]
     :if ([:len [/ip firewall filter find where comment="quickset: in, others"]]=0) do={
         /ip firewall filter add chain=input action=drop in-interface-list=!LAN disabled=yes comment="quickset: in, others"
@@ -177,39 +190,66 @@
     /ip firewall filter remove [find where comment~"^muster:"]
 }
 # The same for IPv6, whose own default rules stay.
-:do {
-    :local six [:parse (":local old [/ipv6 firewall filter find where comment~\"^quickset:\" and comment!=\"quickset: in, others\" and comment!=\"quickset: through, others\"]; " . \
-        ":if ([:len [/ipv6 firewall filter find where comment=\"quickset: in, others\"]]=0) do={ /ipv6 firewall filter add chain=input action=drop in-interface-list=!LAN disabled=yes comment=\"quickset: in, others\" }; " . \
-        ":if ([:len [/ipv6 firewall filter find where comment=\"quickset: through, others\"]]=0) do={ /ipv6 firewall filter add chain=forward action=drop connection-state=new in-interface-list=WAN disabled=yes comment=\"quickset: through, others\" }; " . \
-        ":local input [/ipv6 firewall filter find where comment=\"quickset: in, others\"]; " . \
-        ":local forward [/ipv6 firewall filter find where comment=\"quickset: through, others\"]; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=accept connection-state=established,related,untracked comment=\"quickset: in, answers\"; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=drop connection-state=invalid comment=\"quickset: in, invalid\"; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=icmpv6 comment=\"quickset: in, ping\"; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=udp dst-port=546 src-address=fe80::/10 comment=\"quickset: in, prefixes\"; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=udp dst-port=53 packet-mark=quickset-guests comment=\"quickset: in, names\"; " . \
-        "/ipv6 firewall filter add place-before=\$input chain=input action=drop packet-mark=quickset-guests comment=\"quickset: in, guests\"; " . \
-        "/ipv6 firewall filter add place-before=\$forward chain=forward action=accept connection-state=established,related,untracked comment=\"quickset: through, answers\"; " . \
-        "/ipv6 firewall filter add place-before=\$forward chain=forward action=drop connection-state=invalid comment=\"quickset: through, invalid\"; " . \
-        "/ipv6 firewall filter add place-before=\$forward chain=forward action=accept protocol=icmpv6 comment=\"quickset: through, ping\"; " . \
-        "/ipv6 firewall filter add place-before=\$forward chain=forward action=drop packet-mark=quickset-guests out-interface-list=!WAN comment=\"quickset: through, guests\"; " . \
-        "/ipv6 firewall filter set \$input disabled=no; /ipv6 firewall filter set \$forward disabled=no; " . \
-        ":foreach i in=\$old do={ /ipv6 firewall filter remove \$i }; " . \
-        "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^muster:\"]")]
-    $six
-} on-error={ :log warning "muster-quickset: no rules for IPv6 on this board" }
-{% else %}
-/ip firewall filter remove [find where comment~"^quickset:"]
-:do {
-    :local six [:parse "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^quickset:\"]"]
-    $six
-} on-error={}
-{% endif %}
-/ip neighbor discovery-settings set discover-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
-/tool mac-server set allowed-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
-/tool mac-server mac-winbox set allowed-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
-{% if upnp %}
 {
+#part uplink
+    :do {
+        :local six [:parse (":local old [/ipv6 firewall filter find where comment~\"^quickset:\" and comment!=\"quickset: in, others\" and comment!=\"quickset: through, others\"]; " . \
+            ":if ([:len [/ipv6 firewall filter find where comment=\"quickset: in, others\"]]=0) do={ /ipv6 firewall filter add chain=input action=drop in-interface-list=!LAN disabled=yes comment=\"quickset: in, others\" }; " . \
+            ":if ([:len [/ipv6 firewall filter find where comment=\"quickset: through, others\"]]=0) do={ /ipv6 firewall filter add chain=forward action=drop connection-state=new in-interface-list=WAN disabled=yes comment=\"quickset: through, others\" }; " . \
+            ":local input [/ipv6 firewall filter find where comment=\"quickset: in, others\"]; " . \
+            ":local forward [/ipv6 firewall filter find where comment=\"quickset: through, others\"]; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=accept connection-state=established,related,untracked comment=\"quickset: in, answers\"; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=drop connection-state=invalid comment=\"quickset: in, invalid\"; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=icmpv6 comment=\"quickset: in, ping\"; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=udp dst-port=546 src-address=fe80::/10 comment=\"quickset: in, prefixes\"; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=accept protocol=udp dst-port=53 packet-mark=quickset-guests comment=\"quickset: in, names\"; " . \
+            "/ipv6 firewall filter add place-before=\$input chain=input action=drop packet-mark=quickset-guests comment=\"quickset: in, guests\"; " . \
+            "/ipv6 firewall filter add place-before=\$forward chain=forward action=accept connection-state=established,related,untracked comment=\"quickset: through, answers\"; " . \
+            "/ipv6 firewall filter add place-before=\$forward chain=forward action=drop connection-state=invalid comment=\"quickset: through, invalid\"; " . \
+            "/ipv6 firewall filter add place-before=\$forward chain=forward action=accept protocol=icmpv6 comment=\"quickset: through, ping\"; " . \
+            "/ipv6 firewall filter add place-before=\$forward chain=forward action=drop packet-mark=quickset-guests out-interface-list=!WAN comment=\"quickset: through, guests\"; " . \
+            "/ipv6 firewall filter set \$input disabled=no; /ipv6 firewall filter set \$forward disabled=no; " . \
+            ":foreach i in=\$old do={ /ipv6 firewall filter remove \$i }; " . \
+            "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^muster:\"]")]
+        $six
+    } on-error={ :log warning "muster-quickset: no rules for IPv6 on this board" }
+}
+{% else %}
+{
+#part uplink
+    # Those of the bootstrap stay. A bridge mode has put them on the bridge, which is the local network now.
+    :local out {% if address_acquisition == "pppoe" %}"pppoe-out1"{% else %}$wan{% endif %}
+    /ip firewall filter set [find where comment="muster: others"] in-interface=$out
+    :do {
+        :local back [:parse "/ipv6 firewall filter set [/ipv6 firewall filter find where comment=\"muster: others\"] in-interface=\$out"]
+        $back out=$out
+    } on-error={}
+    /ip firewall filter remove [find where comment~"^quickset:"]
+    :do {
+        :local six [:parse "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^quickset:\"]"]
+        $six
+    } on-error={}
+}
+{% endif %}
+
+# Who may ask this board
+{
+#part uplink
+{% if firewall %}
+    # Only where the firewall stands.
+    :if ([:len [/ip firewall filter find where comment="quickset: in, others" disabled=no]] > 0) do={
+        /ip dns set allow-remote-requests=yes
+    }
+{% else %}
+    /ip dns set allow-remote-requests=yes
+{% endif %}
+    /ip neighbor discovery-settings set discover-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
+    /tool mac-server set allowed-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
+    /tool mac-server mac-winbox set allowed-interface-list={% if mac_access %}LAN{% else %}none{% endif %}
+}
+{
+#part uplink
+{% if upnp %}
     :if ([:len [/ip upnp interfaces find where interface="bridge"]]=0) do={
         /ip upnp interfaces add interface="bridge" type=internal
     }
@@ -219,14 +259,15 @@
     }
     /ip upnp interfaces set [find where type="external"] interface=$out
     /ip upnp set enabled=yes
-}
 {% else %}
-/ip upnp set enabled=no
+    /ip upnp set enabled=no
 {% endif %}
+}
 
 # VPN
-{% if vpn_access %}
 {
+#part uplink
+{% if vpn_access %}
     /ip cloud set ddns-enabled=yes
     :if ([:len [/ip pool find where name="quickset-vpn"]]=0) do={
         /ip pool add name="quickset-vpn" ranges=192.168.89.2-192.168.89.254
@@ -239,9 +280,7 @@
     }
     /ppp secret set [find where name="vpn"] password={{ vpn_password }} service=l2tp profile="quickset-vpn" disabled=no
     /interface l2tp-server server set enabled=yes use-ipsec=required ipsec-secret={{ vpn_password }} default-profile="quickset-vpn"
-}
 {% else %}
-{
 #part vpn-off
-}
 {% endif %}
+}

@@ -4,10 +4,15 @@
 
 # Wireless
 {
+{% if is_router %}
+#part uplink
+{% endif %}
     :if ([:len [/interface bridge find where name="bridge"]]=0) do={
         /interface bridge add name="bridge" comment="quickset"
     }
 #part radios
+    # A CAPsMAN looks after its radios, and lets nobody else set them.
+#part cap-off
     :local mode {{ wlan_mode }}
     :local country {% if country %}{{ country | lower }}{% else %}""{% endif %}
     :local bands ""
@@ -36,7 +41,7 @@
         :set bands [:parse ":return [:tostr [/interface wifi radio get [/interface wifi radio find where interface=\$radio] bands]]"]
         # What a radio says itself goes before what its profiles say; what is left out is to be as the
         # board would have it.
-        :set apply [:parse (":foreach p in=[:toarray \"configuration,channel,datapath,security,channel.frequency,channel.width\"] do={ :do { /interface wifi unset \$radio value-name=\$p } on-error={} }; " . \
+        :set apply [:parse (":foreach p in=[:toarray \"configuration,channel,datapath,datapath.bridge,security,channel.frequency,channel.width\"] do={ :do { /interface wifi unset \$radio value-name=\$p } on-error={} }; " . \
             "/interface wifi set \$radio configuration.mode=\$mode configuration.manager=local configuration.ssid=\$ssid configuration.hide-ssid=\$hide security.authentication-types=wpa2-psk,wpa3-psk security.passphrase=\$key security.ft=\$mesh security.ft-over-ds=\$mesh disabled=no; " . \
             ":if ([:len \$tune] > 0) do={ /interface wifi set \$radio channel.frequency=\$tune }; " . \
             ":if (\$width != \"auto\") do={ /interface wifi set \$radio channel.width=\$width }; " . \
@@ -55,23 +60,37 @@
         :local tune {% if frequency and frequency < 4000 %}{{ frequency ~ "" }}{% else %}""{% endif %}
         :local width {% if channel_width == "20/40/80mhz" %}"20/40mhz"{% else %}{{ channel_width }}{% endif %}
         :local band [$bands radio=$radio]
-        :if ([:typeof [:find $band "5ghz"]] = "num") do={
+        :if (([:typeof [:find $band "5ghz"]] = "num") || ([:typeof [:find $band "6ghz"]] = "num")) do={
             :set ssid {{ fast_name }}
             :set key {{ fast_password }}
             :set profile "quickset-5ghz"
-            :set tune {% if frequency and frequency > 4000 %}{{ frequency ~ "" }}{% else %}""{% endif %}
+            :set tune {% if frequency and frequency > 4000 and frequency < 5925 %}{{ frequency ~ "" }}{% else %}""{% endif %}
+            :if ([:typeof [:find $band "6ghz"]] = "num") do={ :set tune {% if frequency and frequency > 5924 %}{{ frequency ~ "" }}{% else %}""{% endif %} }
             :set width {{ channel_width }}
         }
         $apply radio=$radio mode=$mode ssid=$ssid key=$key profile=$profile tune=$tune width=$width country=$country hide={{ "yes" if hide_name else "no" }} mesh={{ "yes" if is_mesh else "no" }}
 {% if is_bridged %}
+        # What a CAP or a datapath has put there goes by itself.
+        :local n 0
+        :while (([:len [/interface bridge port find where interface=$radio dynamic=yes]] > 0) && ($n < 10)) do={
+            :delay 1s
+            :set n ($n + 1)
+        }
+        :local from "bridge"
+        :local used [/interface bridge port find where interface=$radio dynamic=no]
+        :if ([:len $used] > 0) do={ :set from [:tostr [/interface bridge port get $used bridge]] }
         :if ([:len [/interface bridge port find where interface=$radio]]=0) do={
             /interface bridge port add bridge="bridge" interface=$radio comment="quickset"
         }
-        /interface bridge port set [find where interface=$radio] bridge="bridge"
+        /interface bridge port set [find where interface=$radio dynamic=no] bridge="bridge"
         /ip dhcp-client remove [find where interface=$radio comment="quickset"]
         /ip dhcp-client set [find where interface=$radio] disabled=yes
+        /ip dhcp-server set [find where interface=$radio] disabled=yes
+        /ip address remove [find where interface=$radio dynamic=no]
+        /interface list member remove [find where interface=$radio comment="defconf"]
+#part left
 {% else %}
-        /interface bridge port remove [find where interface=$radio]
+        /interface bridge port remove [find where interface=$radio dynamic=no]
 {% endif %}
 {% if guest_name %}
         :local guest [$guests radio=$radio ssid={{ guest_name }} key={{ guest_password }}]
@@ -91,7 +110,6 @@
 {% if is_mesh %}
 #part capsman
 {% else %}
-#part cap-off
 #part capsman-off
 {% endif %}
 }

@@ -60,6 +60,7 @@ fn commands_that_may_need_each_other_have_one_frame() {
         "/ip pool\n:if ($x) do={ error \"stop\" }\nadd name=a",
         ":if ($x) do={ :return 1 }\n/ip pool add name=a",
         ":if ($x) do=\":error 1\"\n/ip pool add name=a",
+        ":onerror e in=\":global x 1\" do={}\n/ip pool add name=a",
         ":do { :global x 1 } on-error={}\n:put 1",
         "$f 1\n:put 2",
         ":put \"$[:error x]\"",

@@ -6,7 +6,7 @@
 
 use super::rescue::arm;
 use super::{BEGIN, DONE, Rescue, SCRIPT_FAILED, log};
-use crate::lex::{CODE, Inside, MAX_DEPTH, Token, TokenKind, Visit, lex, walk};
+use crate::lex::{Inside, MAX_DEPTH, Token, TokenKind, Visit, is_unseen, lex, walk};
 use crate::lint::MAX_SCRIPT;
 use crate::menus::is_menu;
 
@@ -178,9 +178,7 @@ fn is_only_menu(visit: &Visit<'_, '_>) -> bool {
 fn stands_alone(visit: &Visit<'_, '_>, has_menu: bool, is_kept: bool) -> bool {
     let statement = visit.statement;
     // A block in a string is not looked into.
-    let is_hidden =
-        |(name, value): &(String, String)| CODE.contains(&name.as_str()) && !value.starts_with('{');
-    if statement.arguments.iter().any(is_hidden) {
+    if statement.arguments.iter().any(|(name, value)| is_unseen(statement, name, value)) {
         return false;
     }
     let is_inner = visit.depth > 0;

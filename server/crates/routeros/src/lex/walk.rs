@@ -10,12 +10,25 @@ use super::{Token, TokenKind};
 /// How deep brackets may stand in each other; what is deeper is not looked at.
 pub(crate) const MAX_DEPTH: usize = 32;
 /// Arguments whose block is run; any other `{` may as well be an array.
-pub(crate) const CODE: [&str; 4] = ["do", "else", "on-error", "command"];
+const CODE: [&str; 4] = ["do", "else", "on-error", "command"];
 /// Commands that run the block behind them, with their colon or without it.
 const RUNNERS: [&str; 4] = ["do", "execute", "onerror", "retry"];
 /// Commands that run a block under a name that means something else elsewhere: `:foreach` has an
 /// array there.
 const NAMED: [(&str, &str); 2] = [("onerror", "in"), ("execute", "script")];
+
+/// Whether a command runs what it is told under this name.
+fn is_run(verb: &str, name: &str) -> bool {
+    CODE.contains(&name) || NAMED.contains(&(verb, name))
+}
+
+/// Whether a statement runs the value of this name, and that is no block: what stands in a text or in a
+/// variable is not walked through. A text may look like a block, too.
+pub(crate) fn is_unseen(of: &Statement<'_>, name: &str, value: &str) -> bool {
+    let verb = of.verb.as_deref().unwrap_or_default().trim_start_matches(':');
+    let is_text = || of.text.contains(&format!("{name}=\"{{"));
+    is_run(verb, name) && (!value.starts_with('{') || is_text())
+}
 
 /// What a statement stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,9 +129,7 @@ impl Walker<'_, '_> {
         while at < range.end {
             let inside = match (is_menu, self.parser.name_of(&range, at)) {
                 (true, _) => place.inside,
-                (false, Some(name)) if CODE.contains(&name) || NAMED.contains(&(verb, name)) => {
-                    Inside::Code
-                }
+                (false, Some(name)) if is_run(verb, name) => Inside::Code,
                 (false, None) if at == range.start || RUNNERS.contains(&verb) => Inside::Code,
                 (false, _) => Inside::Value,
             };

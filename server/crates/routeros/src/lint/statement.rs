@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Findings;
-use crate::lex::{Inside, Statement, Visit};
+use crate::lex::{Inside, Statement, Visit, is_unseen};
 use crate::menus::{begins_menu, in_full, is_menu, is_short_for};
 use crate::secret::tells;
 
@@ -71,6 +71,16 @@ impl Statements {
         let (menu, verb) = meant(statement);
         if let Some(what) = danger(statement, &menu, verb) {
             findings.warning(line, "dangerous", format!("dangerous: this {what}"));
+        }
+        if let Some(words) = hidden(statement) {
+            findings.warning(line, "hidden", words);
+        }
+        if let Some(name) = asks_itself(statement, verb) {
+            let words = format!(
+                "`{name}=${name}` is so of every item: RouterOS takes `${name}` for the item's own; \
+                 call the variable something else"
+            );
+            findings.warning(line, "itself", words);
         }
         if takes_numbers(statement, verb) {
             let words = "an item by its number: numbers change, use `[find ..]`";
@@ -208,6 +218,27 @@ fn takes_all(statement: &Statement<'_>) -> bool {
     let is_item = |name: &str| matches!(name, "" | "numbers");
     statement.find.as_deref().is_some_and(is_all)
         || statement.arguments.iter().any(|(name, value)| is_item(name) && is_find(value))
+}
+
+/// Commands that it runs and that are not looked at, because they do not stand in a block.
+fn hidden(statement: &Statement<'_>) -> Option<String> {
+    let verb = statement.verb.as_deref().unwrap_or_default().trim_start_matches(':');
+    let is_hidden = |(name, value): &&(String, String)| match name.as_str() {
+        "" => verb == "execute" && !value.starts_with('{'),
+        // Elsewhere it may be anything.
+        "command" if verb != "retry" => false,
+        _ => is_unseen(statement, name, value),
+    };
+    let (name, _) = statement.arguments.iter().find(is_hidden)?;
+    let place = if name.is_empty() { verb.to_owned() } else { format!("{name}=") };
+    Some(format!("what `{place}` runs is in a text or a variable, and not checked: use `{{..}}`"))
+}
+
+/// The property that a `find` compares with a variable of the same name.
+fn asks_itself<'s>(statement: &'s Statement<'_>, verb: &str) -> Option<&'s str> {
+    let is_itself = |name: &str, value: &str| value.strip_prefix('$') == Some(name);
+    let mut arguments = statement.arguments.iter().filter(|_| matches!(verb, "find" | "print"));
+    arguments.find(|(name, value)| is_itself(name, value)).map(|(name, _)| name.as_str())
 }
 
 /// Whether it says to this command which items it means by their numbers.

@@ -156,6 +156,42 @@ fn what_is_run_is_looked_at_however_it_is_run() {
 }
 
 #[test]
+fn a_property_that_is_compared_with_itself_is_told() {
+    for script in [
+        ":put [/interface/lte/find where name=$name]",
+        "/file print where name=$name",
+        "/interface set [find name=$name] disabled=no",
+    ] {
+        assert_eq!(warnings(script), ["1 itself"], "{script}");
+    }
+    assert!(warnings(":put [/interface/lte/find where name=$modem]").is_empty());
+}
+
+#[test]
+fn what_is_run_and_cannot_be_looked_at_is_told() {
+    for script in [
+        ":onerror e in=\"/system reset-configuration\" do={}",
+        "onerror e in=\"/user remove $x\" do={}",
+        ":if (true) do=\"/system shutdown\"",
+        ":if (true) do=\"{ /system shutdown }\"",
+        ":do {} on-error=\"/system shutdown\"",
+        ":retry command=\"/disk reset usb1\" delay=1 max=2 on-error={}",
+        ":execute \"/system shutdown\"",
+        ":execute script=$code",
+    ] {
+        assert_eq!(warnings(script), ["1 hidden"], "{script}");
+    }
+    for script in [
+        ":foreach i in=\"a,b\" do={ :put $i }",
+        ":execute { :put 1 }",
+        ":execute script={ :put 1 } file=a",
+        ":retry command={ :put 1 } delay=1 max=2 on-error={}",
+    ] {
+        assert_eq!(warnings(script), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
 fn dangerous_commands_are_told() {
     for script in [
         "/system reset-configuration no-defaults=yes",

@@ -165,14 +165,14 @@ impl Run<'_, '_> {
         for word in words {
             match word.as_slice() {
                 [Atom::Bare(text)] if matches!(text.as_str(), "where" | "and" | "&&") => {}
-                word => conditions.push(self.wanted(word)?),
+                word => conditions.extend(self.wanted(word)?),
             }
         }
         let ids = self.board.find(menu, &conditions).into_iter();
         Ok(Value::List(ids.map(|id| Value::Text(format!("*{id:X}"))).collect()))
     }
 
-    fn wanted(&mut self, word: &[Atom]) -> Flow<Condition> {
+    fn wanted(&mut self, word: &[Atom]) -> Flow<Option<Condition>> {
         let Some((Atom::Bare(text), rest)) = word.split_first() else {
             return fault("this condition is not simulated");
         };
@@ -182,16 +182,20 @@ impl Run<'_, '_> {
             value: value.to_owned(),
         };
         match text.find(['=', '~', '!']) {
-            Some(0) => Ok(flag(&text[1..], "no")),
-            None => Ok(flag(text, "yes")),
+            Some(0) => Ok(Some(flag(&text[1..], "no"))),
+            None => Ok(Some(flag(text, "yes"))),
             Some(at) => {
                 let (name, from) = text.split_at(at);
                 let operators = ["!=", "=", "~"];
                 let Some(operator) = operators.into_iter().find(|op| from.starts_with(*op)) else {
                     return fault("this condition is not simulated");
                 };
+                // Here a variable of this name is the item's own property.
+                if operator == "=" && rest == [Atom::Variable(name.to_owned())] {
+                    return Ok(None);
+                }
                 let value = self.value_of(&from[operator.len()..], rest)?.property();
-                Ok(Condition { name: name.to_owned(), operator, value })
+                Ok(Some(Condition { name: name.to_owned(), operator, value }))
             }
         }
     }
@@ -225,6 +229,8 @@ impl Run<'_, '_> {
         };
         match ids.as_slice() {
             [id] => Ok(Value::of_property(&self.property(menu, *id, &name))),
+            // What is there once, and was never set, is as it came.
+            [] if plain.is_empty() && self.board.items(menu).is_empty() => Ok(Value::Nothing),
             [] => fault("no such item"),
             _ => fault("invalid internal item number"),
         }
