@@ -320,6 +320,7 @@ async fn move_what_is_there(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     named::move_sites(conn, from.as_str(), to, now).await?;
+    named::lock_with_devices(conn, from.as_str()).await?;
     store::move_devices(conn, from.as_str(), to, by, now).await?;
     claims::move_sites(conn, from.as_str(), to, now).await?;
     webhooks::move_sites(conn, from.as_str(), to, now).await?;

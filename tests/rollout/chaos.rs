@@ -3,9 +3,19 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::lab::{Range, quick, release, unlimited};
+use super::lab::{
+    Range, at_once, gold, hold_sets, is_waited_for, quick, release, unlimited, unseen,
+};
+use crate::harness::kit::{device_path, raw_device};
 use crate::harness::{Muster, eventually};
+
+/// How long what is awaited may take after a kill: twice what the lease of a node that died at it and the
+/// devices take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// For how long a rollout may stand still whose node died at it: the lease, and room for a busy machine.
+const STANDSTILL: Duration = Duration::from_secs(25);
 
 /// Devices of a rollout that are under way.
 const IN_FLIGHT: &str = "select count(*) from rollout_devices where rollout_id = $1::uuid
@@ -39,9 +49,9 @@ async fn number(range: &Range, of: &'static str, id: &str) -> i64 {
     sqlx::query_scalar(of).bind(id).fetch_one(&range.muster.pool).await.unwrap()
 }
 
-/// Waits until there is none; longer than the lease of a node that was killed.
+/// Waits until there is none.
 async fn until_none(range: &Range, of: &'static str, id: &str) {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + PATIENCE;
     while number(range, of, id).await > 0 {
         let rollout = range.rollout(id).await;
         assert!(Instant::now() < end, "{of}: {rollout:#} {:#?}", range.story(id).await);
@@ -62,7 +72,7 @@ async fn storm(range: &mut Range, second: &mut Muster, pauses: &[u64]) {
 /// Sees a rollout to its end. Where so many fetched while their server was dead that it paused, they
 /// are tried again.
 async fn to_its_end(range: &Range, id: &str) {
-    let end = Instant::now() + Duration::from_secs(150);
+    let end = Instant::now() + PATIENCE;
     loop {
         let rollout = range.rollout(id).await;
         match rollout["state"].as_str().unwrap() {
@@ -106,6 +116,39 @@ async fn under_way(devices: u32) -> (Range, Muster, String) {
 /// In three waves, without an error condition.
 fn plan() -> Value {
     quick(unlimited())
+}
+
+#[tokio::test]
+async fn a_rollout_whose_node_dies_at_work_is_soon_the_others() {
+    let (mut muster, api) = raw_device("LEASED").await;
+    let pool = muster.pool.clone();
+    let between = Uuid::now_v7();
+    let mut second = muster.second_node().await;
+    // It is in a set: whoever begins it waits, in the middle of that.
+    api.send("PATCH", &device_path("LEASED"), json!({ "redundancy": "core" })).await;
+    let held = hold_sets(&pool).await;
+    let body = json!({ "name": "leased", "change": gold(), "plan": unseen(),
+                       "audience": { "selector": "serial = LEASED" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    api.send("POST", &format!("/api/v1/rollouts/{id}/start"), json!({})).await;
+    eventually("a node is at work", || async {
+        is_waited_for(&pool, "advisory").await.then_some(())
+    })
+    .await;
+    let at_work = "select leased_by from rollouts
+                   where rollout_id = $1::uuid and leased_until > now()";
+    let at_work: Uuid = sqlx::query_scalar(at_work).bind(&id).fetch_one(&pool).await.unwrap();
+    // Nodes take their ids when they start.
+    let dead = if at_work < between { &mut muster } else { &mut second };
+    dead.kill();
+    let died = Instant::now();
+    held.rollback().await.unwrap();
+    let begun =
+        async || -> i64 { sqlx::query_scalar(IN_FLIGHT).bind(&id).fetch_one(&pool).await.unwrap() };
+    while begun().await == 0 {
+        assert!(died.elapsed() < STANDSTILL, "nobody goes on with it");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]
@@ -165,8 +208,7 @@ async fn nodes_that_die_after_an_abort_leave_nobody_in_flight() {
 async fn nodes_that_die_during_a_soak_watch_it_to_its_end() {
     let mut range = Range::start(8, |options| options.seed = 11).await;
     let mut second = range.muster.second_node().await;
-    let mut plan = plan();
-    plan["waves"] = json!([{ "take": "rest" }]);
+    let mut plan = at_once();
     plan["soak_minutes"] = json!(1);
     let id = range.begin(release(), plan).await;
     range.until(&id, "soaking").await;

@@ -5,12 +5,6 @@ use serde_json::{Value, json};
 
 use super::lab::{Range, at_once, gold, place, release, seed};
 
-async fn dry_run(range: &Range, change: Value, plan: Value) -> Value {
-    let draft = json!({ "name": "dry", "change": change, "plan": plan,
-                        "audience": { "selector": "serial ~ \"*\"" } });
-    range.api.send("POST", "/api/v1/rollouts/dry-run", draft).await
-}
-
 fn time(told: &Value) -> DateTime<Utc> {
     told["ends_at"].as_str().and_then(|at| at.parse().ok()).unwrap_or_else(|| panic!("{told:#}"))
 }
@@ -39,19 +33,19 @@ async fn the_windows_of_the_largest_site_say_when_it_ends() {
     plan["soak_minutes"] = json!(60);
     plan["pace"] = json!({ "per_site": 1 });
     // One after the other, a minute each: one on the first day, the other one on the second.
-    let told = dry_run(&range, gold(), plan.clone()).await;
+    let told = range.dry_run(&gold(), plan.clone()).await;
     let work = TimeDelta::days(1) + TimeDelta::minutes(1);
     assert_eq!(time(&told), opens + work + TimeDelta::minutes(60), "{told:#}");
     assert_eq!(told["waves"][0]["ends_at"], told["ends_at"]);
     assert_eq!(told["minutes"], 62, "{told:#}");
     let tomorrow = (opens + TimeDelta::days(1)).date_naive();
     plan["blackout"] = json!([{ "from": tomorrow, "to": tomorrow }]);
-    let later = dry_run(&range, gold(), plan.clone()).await;
+    let later = range.dry_run(&gold(), plan.clone()).await;
     assert_eq!(time(&later) - time(&told), TimeDelta::days(1), "{later:#}");
     plan["heed_windows"] = json!(false);
     plan["blackout"] = json!([]);
     let now = Utc::now();
-    let always = dry_run(&range, gold(), plan).await;
+    let always = range.dry_run(&gold(), plan).await;
     let took = time(&always) - now;
     assert!(took >= TimeDelta::minutes(62) && took < TimeDelta::minutes(70), "{always:#}");
 }
@@ -75,7 +69,7 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
         { "name": "first", "take": { "devices": names } },
         { "take": "rest" },
     ]);
-    let told = dry_run(&range, gold(), plan.clone()).await;
+    let told = range.dry_run(&gold(), plan.clone()).await;
     assert_eq!((&told["away"], &told["waves"][2]["away"]), (&json!(1), &json!(1)), "{told:#}");
     for words in [
         "1 device is offline: a wave waits for its own, and gives them up after 24 h",
@@ -87,9 +81,10 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
     }
     assert!(!warns(&told, "wave `first` has no device"), "{told:#}");
     assert!(!warns(&told, "plain HTTP") && !warns(&told, "ran whole"), "{told:#}");
-    let told = dry_run(&range, release(), at_once()).await;
+    let told = range.dry_run(&release(), at_once()).await;
     assert!(warns(&told, "packages over plain HTTP"), "{told:#}");
     let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
-    let told = dry_run(&range, json!({ "kind": "script", "artifact_id": script }), at_once()).await;
+    let change = json!({ "kind": "script", "artifact_id": script });
+    let told = range.dry_run(&change, at_once()).await;
     assert!(warns(&told, "whether the script ran whole is not seen"), "{told:#}");
 }

@@ -2,10 +2,9 @@
 //! who operates a group stays with its devices; and what a rollout needs is not removed.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::lab::{CODE, Range, gold, quick, unlimited};
+use super::lab::{CODE, Range, gold, hold_sets, is_waited_for, naming, quick, unlimited};
 use crate::harness::eventually;
 use crate::harness::kit::{Api, device_path, raw_device, server, texts};
 use crate::harness::talk::introduce;
@@ -22,18 +21,6 @@ async fn draft(api: &Api, selector: &str, change: Value, waves: Value) -> String
     let body = json!({ "name": "ours", "change": change, "plan": plan(waves),
                        "audience": { "selector": selector } });
     format!("/api/v1/rollouts/{}", api.made("/api/v1/rollouts", body, "rollout_id").await)
-}
-
-/// Whether somebody waits for a lock of this kind.
-async fn is_waited_for(pool: &PgPool, lock: &str) -> bool {
-    sqlx::query_scalar(
-        "select exists (select from pg_stat_activity where datname = current_database()
-                        and wait_event_type = 'Lock' and wait_event = $1)",
-    )
-    .bind(lock)
-    .fetch_one(pool)
-    .await
-    .unwrap()
 }
 
 /// The only device of a rollout, once it has been taken in.
@@ -55,11 +42,7 @@ async fn what_another_rollout_is_just_beginning_keeps_its_partner_waiting() {
         api.get(&device_path("S1")).await["device_id"].as_str().unwrap().parse().unwrap();
 
     // Another node is in the middle of it.
-    let mut tx = muster.pool.begin().await.unwrap();
-    sqlx::query("select pg_advisory_xact_lock(hashtext('muster.redundancy'))")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
+    let mut tx = hold_sets(&muster.pool).await;
     sqlx::query(
         "insert into rollout_devices (device_id, rollout_id, wave, state, redundancy)
          values ($1, $2, 0, 'offered', 'core')",
@@ -160,10 +143,8 @@ async fn the_files_of_a_rollout_stay_as_long_as_it_may_take_them() {
     for (state, script_stays, undo_stays) in
         [("draft", true, true), ("completed", false, true), ("aborted", false, true)]
     {
-        let script = api.store("gold.rsc", b"/system identity set name=gold\n").await;
-        let undo = api.store("plain.rsc", b"/system identity set name=plain\n").await;
-        let change = json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo });
-        let rollout = draft(&api, "serial = NOBODY", change, waves()).await;
+        let change = naming(&api).await;
+        let rollout = draft(&api, "serial = NOBODY", change.clone(), waves()).await;
         let be = async |state: &str| {
             sqlx::query("update rollouts set state = $2 where rollout_id = $1::uuid")
                 .bind(rollout.rsplit('/').next().unwrap())
@@ -173,13 +154,14 @@ async fn the_files_of_a_rollout_stay_as_long_as_it_may_take_them() {
                 .unwrap();
         };
         be(state).await;
-        for (file, stays) in [(&script, script_stays), (&undo, undo_stays)] {
-            let path = format!("/api/v1/artifacts/{file}");
-            let (status, told) = api.call("DELETE", &path, None).await;
+        let path = |file: &str| format!("/api/v1/artifacts/{}", change[file].as_str().unwrap());
+        let undo = path("undo_artifact_id");
+        for (path, stays) in [(&path("artifact_id"), script_stays), (&undo, undo_stays)] {
+            let (status, told) = api.call("DELETE", path, None).await;
             assert_eq!(status, if stays { 409 } else { 204 }, "{state}: {told}");
         }
         be("rolled_back").await;
-        assert_eq!(api.call("DELETE", &format!("/api/v1/artifacts/{undo}"), None).await.0, 204);
+        assert_eq!(api.call("DELETE", &undo, None).await.0, 204);
     }
 }
 

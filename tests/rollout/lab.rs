@@ -1,18 +1,29 @@
 //! A server with releases, and a fleet to roll them out to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
+use muster::files::link::{self, Link, LinkKind};
+use muster::fleet::secret::Keys;
 use muster_routeros::arch::Arch;
 use muster_routeros::version::RosVersion;
 use muster_sim::FleetOptions;
 use muster_sim::profile::Identity;
 use serde_json::{Value, json};
+use sqlx::{PgPool, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::harness::Muster;
 use crate::harness::kit::{Api, Fleet, device_path};
 
 /// A parameter that every simulated device has, and that changes nothing.
 pub const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
+/// What a device is called.
+pub const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
+
+/// How long a rollout may take to where a test wants it: twice the time of the slowest one on a busy
+/// machine, and the leases of two nodes that died at it and at the one that takes it back.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What no test waits for: devices may be called as often as it takes.
 const SETTINGS: &[(&str, &str)] = &[("MUSTER_WAKE__MINIMUM_GAP_SECONDS", "1")];
@@ -81,20 +92,39 @@ impl Range {
     /// The rollout, once it is in this state.
     pub async fn until(&self, id: &str, state: &str) -> Value {
         let path = format!("/api/v1/rollouts/{id}");
-        // A rollout and the one that takes it back may each be held by a node that is dead, for a minute.
-        let end = std::time::Instant::now() + Duration::from_secs(240);
+        let end = Instant::now() + PATIENCE;
         loop {
             let rollout = self.rollout(id).await;
             if rollout["state"] == state {
                 return rollout;
             }
-            if std::time::Instant::now() > end {
+            if Instant::now() > end {
                 let path = format!("{path}/devices?limit=100");
                 let devices = self.api.get(&path).await;
                 panic!("not {state}: {rollout:#} {:#?} {devices:#}", self.story(id).await);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// What a rollout to all devices would do.
+    pub async fn dry_run(&self, change: &Value, plan: Value) -> Value {
+        let draft = json!({ "name": "dry", "change": change, "plan": plan,
+                            "audience": { "selector": "serial ~ \"*\"" } });
+        self.api.send("POST", "/api/v1/rollouts/dry-run", draft).await
+    }
+
+    /// Where a device of a rollout fetches the list of its packages.
+    pub fn list_of(&self, device: &Value) -> String {
+        let uuid = |field: &str| device[field].as_str().unwrap().parse::<Uuid>().unwrap();
+        let keys = Keys::load_or_make(&self.muster.data_dir().join("secret.key")).unwrap();
+        let link = Link {
+            kind: LinkKind::Download,
+            device_id: uuid("device_id"),
+            subject: uuid("job_id"),
+            expires: Utc::now().timestamp() + 600,
+        };
+        format!("http://{}{}upgrade.xml", self.muster.cwmp, link::path(&keys, &link))
     }
 
     /// Its devices in this state.
@@ -192,6 +222,54 @@ pub fn at_once() -> Value {
 /// Something to roll out that takes no reboot.
 pub fn gold() -> Value {
     json!({ "kind": "parameters", "parameters": [{ "name": CODE, "value": "gold" }] })
+}
+
+/// At once, and nobody is read before or after.
+pub fn unseen() -> Value {
+    let mut plan = at_once();
+    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
+        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
+        "signal_db": null, "clients_percent": null });
+    plan
+}
+
+/// Has devices called so, and back.
+pub async fn naming(api: &Api) -> Value {
+    let script = api.store("gold.rsc", b"/system identity set name=gold\n").await;
+    let undo = api.store("plain.rsc", b"/system identity set name=plain\n").await;
+    json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo })
+}
+
+/// Open for a minute, three days from now.
+pub fn far_window() -> Value {
+    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string();
+    json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 })
+}
+
+/// The first package of a list.
+pub fn package_in(list: &str) -> &str {
+    let (_, rest) = list.split_once("<url>").unwrap();
+    rest.split_once("</url>").unwrap().0
+}
+
+/// Keeps every rollout from beginning devices of redundancy sets, as a node in the middle of that does.
+pub async fn hold_sets(pool: &PgPool) -> Transaction<'static, Postgres> {
+    let mut tx = pool.begin().await.unwrap();
+    let hold = "select pg_advisory_xact_lock(hashtext('muster.redundancy'))";
+    sqlx::query(hold).execute(&mut *tx).await.unwrap();
+    tx
+}
+
+/// Whether somebody waits for a lock of this kind.
+pub async fn is_waited_for(pool: &PgPool, lock: &str) -> bool {
+    sqlx::query_scalar(
+        "select exists (select from pg_stat_activity where datname = current_database()
+                        and wait_event_type = 'Lock' and wait_event = $1)",
+    )
+    .bind(lock)
+    .fetch_one(pool)
+    .await
+    .unwrap()
 }
 
 /// A seed whose first devices all run something older than 7.16.1, and pass.

@@ -1,26 +1,22 @@
 //! Scripts and RouterBOOT, failures that are tried again, devices that come and go, borders of what
 //! somebody may touch, and one device by itself.
 
-use chrono::Utc;
-use muster::files::link::{self, Link, LinkKind};
-use muster::fleet::secret::Keys;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::lab::{CODE, Range, at_once, gold, place, quick, release, seed, serials};
+use super::lab::{
+    CODE, IDENTITY, Range, at_once, far_window, gold, naming, package_in, place, quick, release,
+    seed, serials,
+};
 use crate::harness::eventually;
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
 
-const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
-
 #[tokio::test]
 async fn a_script_is_taken_back_by_its_undo_script() {
     let range = Range::start(4, |options| options.seed = 7).await;
-    let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
-    let undo = range.api.store("plain.rsc", b"/system identity set name=plain\n").await;
-    let change = json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo });
-    let id = range.begin(change, at_once()).await;
+    let change = naming(&range.api).await;
+    let id = range.begin(change.clone(), at_once()).await;
     range.until(&id, "completed").await;
     assert_eq!(range.in_state(&id, "healthy").await.len(), 4);
     for index in 0..4 {
@@ -32,7 +28,8 @@ async fn a_script_is_taken_back_by_its_undo_script() {
         assert_eq!(range.api.known(&range.fleet.serial(index), IDENTITY).await[0].1, "plain");
     }
     let inverse = back["inverse_id"].as_str().unwrap();
-    assert_eq!(range.rollout(inverse).await["change"]["artifact_id"], json!(undo));
+    let back = range.rollout(inverse).await;
+    assert_eq!(back["change"]["artifact_id"], change["undo_artifact_id"]);
     // Nothing is known that takes the undo script back.
     let path = format!("/api/v1/rollouts/{inverse}/roll-back");
     let (status, told) = range.api.call("POST", &path, Some(json!({ "reason": "x" }))).await;
@@ -72,10 +69,8 @@ async fn a_device_that_runs_the_release_gets_its_routerboot_alone() {
     let id = range.begin(release(), at_once()).await;
     range.until(&id, "completed").await;
     let with = json!({ "kind": "release", "version": "7.16.1", "routerboot": true });
-    let draft = json!({ "name": "booters", "change": with, "audience": { "selector": "serial ~ \"*\"" },
-        "plan": at_once() });
-    let (status, told) = range.api.call("POST", "/api/v1/rollouts/dry-run", Some(draft)).await;
-    assert_eq!((status, &told["left_out"]), (200, &json!(2)), "{told:#}");
+    let told = range.dry_run(&with, at_once()).await;
+    assert_eq!(told["left_out"], 2, "{told:#}");
     let why = told["skipped"][0]["reason"].as_str().unwrap();
     assert!(why.contains("inspect it"), "{why}");
 
@@ -161,10 +156,8 @@ async fn devices_that_failed_are_tried_again_by_order() {
 #[tokio::test]
 async fn a_device_that_comes_to_match_joins() {
     let range = Range::start(3, |options| options.seed = 7).await;
-    // Open for a minute, three days from now: who stands there keeps the rollout from its end.
-    let day = (Utc::now() + chrono::TimeDelta::days(3)).format("%a").to_string();
-    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
-    let site = json!({ "path": "lv", "windows": [window] });
+    // Who stands there keeps the rollout from its end.
+    let site = json!({ "path": "lv", "windows": [far_window()] });
     range.api.made("/api/v1/sites", site, "site_id").await;
     place(&range, 0, json!({ "tags": ["pilot"] })).await;
     place(&range, 1, json!({ "tags": ["pilot"], "site": "lv" })).await;
@@ -336,15 +329,7 @@ async fn one_device_is_upgraded_by_itself_and_its_links_end_with_its_job() {
     let id = made["rollout_id"].as_str().unwrap();
     let one = || async { range.in_state(id, "offered").await.pop() };
     let device = eventually("it has its order", one).await;
-    let uuid = |field: &str| device[field].as_str().unwrap().parse::<Uuid>().unwrap();
-    let keys = Keys::load_or_make(&range.muster.data_dir().join("secret.key")).unwrap();
-    let link = Link {
-        kind: LinkKind::Download,
-        device_id: uuid("device_id"),
-        subject: uuid("job_id"),
-        expires: Utc::now().timestamp() + 600,
-    };
-    let list = format!("http://{}{}upgrade.xml", range.muster.cwmp, link::path(&keys, &link));
+    let list = range.list_of(&device);
     let fetch = async |url: &str| {
         let answer = range.muster.http().get(url).send().await.unwrap();
         (answer.status().as_u16(), answer.bytes().await.unwrap())
@@ -353,8 +338,7 @@ async fn one_device_is_upgraded_by_itself_and_its_links_end_with_its_job() {
     let text = String::from_utf8_lossy(&body).into_owned();
     assert_eq!(status, 200, "{text}");
     assert!(text.starts_with("<upgrade version=\"1\" type=\"links\">"), "{text}");
-    let (_, rest) = text.split_once("<url>").unwrap();
-    let package = rest.split_once("</url>").unwrap().0;
+    let package = package_in(&text);
     assert!(package.ends_with(".npk"), "{package}");
     let (status, body) = fetch(package).await;
     assert_eq!(status, 200);

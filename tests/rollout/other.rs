@@ -4,9 +4,8 @@ use muster_sim::profile::Identity;
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::json;
 
-use super::lab::{CODE, Range, gold, quick, release, unlimited};
+use super::lab::{CODE, Range, at_once, gold, place, quick, release, serials, unlimited};
 use crate::harness::eventually;
-use crate::harness::kit::device_path;
 
 #[tokio::test]
 async fn parameters_are_written_and_taken_back() {
@@ -16,9 +15,7 @@ async fn parameters_are_written_and_taken_back() {
         let serial = range.fleet.serial(index);
         had.push((serial.clone(), range.api.known(&serial, CODE).await[0].1.clone()));
     }
-    let change = gold();
-    let plan = quick(unlimited());
-    let id = range.begin(change, plan).await;
+    let id = range.begin(gold(), quick(unlimited())).await;
     range.until(&id, "completed").await;
     for (serial, _) in &had {
         assert_eq!(range.api.known(serial, CODE).await[0].1, "gold");
@@ -36,22 +33,14 @@ async fn the_farthest_go_first_and_those_that_back_each_other_up_never_together(
     let serial = |i: u32| range.fleet.serial(i);
     // 0 is reached through 1, that through 2; 3, 4 and 5 back each other up.
     for (device, uplink) in [(0, 1), (1, 2)] {
-        let change = json!({ "uplink": format!("serial:{}", serial(uplink)) });
-        let path = device_path(&serial(device));
-        let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
-        assert_eq!(status, 200, "{told}");
+        place(&range, device, json!({ "uplink": format!("serial:{}", serial(uplink)) })).await;
     }
     for device in [3, 4, 5] {
-        let path = device_path(&serial(device));
-        let change = json!({ "redundancy": "core" });
-        let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
-        assert_eq!(status, 200, "{told}");
+        place(&range, device, json!({ "redundancy": "core" })).await;
     }
-    let change = gold();
-    let mut plan = quick(unlimited());
+    let mut plan = at_once();
     plan["order"] = json!("topology");
-    plan["waves"] = json!([{ "take": "rest" }]);
-    let id = range.begin(change, plan).await;
+    let id = range.begin(gold(), plan).await;
     range.until(&id, "completed").await;
     let healthy = range.in_state(&id, "healthy").await;
     let times = |i: u32| {
@@ -83,10 +72,7 @@ async fn who_backs_up_a_failed_device_waits_until_somebody_says_what_becomes_of_
     .await;
     let serial = |i: u32| range.fleet.serial(i);
     for device in [0, 1] {
-        let change = json!({ "redundancy": "core" });
-        let path = device_path(&serial(device));
-        let (status, told) = range.api.call("PATCH", &path, Some(change)).await;
-        assert_eq!(status, 200, "{told}");
+        place(&range, device, json!({ "redundancy": "core" })).await;
     }
     // The wave of the one that fails is good all the same: its gate holds nobody.
     let mut plan = quick(unlimited());
@@ -94,10 +80,7 @@ async fn who_backs_up_a_failed_device_waits_until_somebody_says_what_becomes_of_
     let canary = format!("serial:{}", serial(0));
     plan["waves"] = json!([{ "take": { "devices": [canary] } }, { "take": "rest" }]);
     let id = range.begin(release(), plan).await;
-    let names = async |state: &str| -> Vec<String> {
-        let devices = range.in_state(&id, state).await;
-        devices.iter().map(|d| d["serial"].as_str().unwrap().to_owned()).collect()
-    };
+    let names = async |state: &str| serials(&range.in_state(&id, state).await);
     eventually("whom nobody backs up is upgraded", || async {
         (names("healthy").await == [serial(2)]).then_some(())
     })
@@ -118,8 +101,6 @@ async fn who_backs_up_a_failed_device_waits_until_somebody_says_what_becomes_of_
     range.until(&id, "completed").await;
     let mut upgraded = [serial(1), serial(2)];
     upgraded.sort();
-    let mut healthy = names("healthy").await;
-    healthy.sort();
-    assert_eq!(healthy, upgraded);
+    assert_eq!(names("healthy").await, upgraded);
     range.counts_hold(&id).await;
 }

@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::lab::{Range, quick, release, unlimited};
+use super::lab::{Range, at_once, far_window, gold, place, quick, release, unlimited, unseen};
 use crate::harness::eventually;
-use crate::harness::kit::device_path;
 
 #[tokio::test]
 async fn four_eyes_an_approved_wave_a_pause_and_an_abort() {
@@ -49,12 +48,7 @@ async fn four_eyes_an_approved_wave_a_pause_and_an_abort() {
 async fn a_pause_calls_back_what_no_device_has_taken() {
     let range = Range::start(4, |options| options.seed = 7).await;
     range.fleet.finish().await;
-    let mut plan = quick(unlimited());
-    plan["waves"] = json!([{ "take": "rest" }]);
-    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
-        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
-        "signal_db": null, "clients_percent": null });
-    let id = range.begin(release(), plan).await;
+    let id = range.begin(release(), unseen()).await;
     eventually("the orders are there", || async {
         (!range.in_state(&id, "offered").await.is_empty()).then_some(())
     })
@@ -82,16 +76,11 @@ async fn a_pause_calls_back_what_no_device_has_taken() {
 #[tokio::test]
 async fn a_closed_window_puts_devices_off_and_says_until_when() {
     let range = Range::start(2, |options| options.seed = 7).await;
-    // Open for a minute, three days from now by the clock of the site.
-    let day = (chrono::Utc::now() + chrono::TimeDelta::days(3)).format("%a").to_string();
-    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
-    let site = json!({ "path": "lv", "time_zone": "Europe/Riga", "windows": [window] });
-    let (status, made) = range.api.call("POST", "/api/v1/sites", Some(site)).await;
-    assert_eq!(status, 201, "{made}");
+    // By the clock of the site.
+    let site = json!({ "path": "lv", "time_zone": "Europe/Riga", "windows": [far_window()] });
+    range.api.make("/api/v1/sites", site).await;
     for index in 0..2 {
-        let path = device_path(&range.fleet.serial(index));
-        let (status, told) = range.api.call("PATCH", &path, Some(json!({ "site": "lv" }))).await;
-        assert_eq!(status, 200, "{told}");
+        place(&range, index, json!({ "site": "lv" })).await;
     }
     let mut plan = quick(unlimited());
     plan["heed_windows"] = json!(true);
@@ -109,24 +98,13 @@ async fn a_closed_window_puts_devices_off_and_says_until_when() {
 #[tokio::test]
 async fn other_devices_than_those_that_were_approved_are_approved_again() {
     let range = Range::start(4, |options| options.seed = 7).await;
-    let tag = async |index: u32| {
-        let path = device_path(&range.fleet.serial(index));
-        let tags = Some(json!({ "tags": ["pilot"] }));
-        let (status, told) = range.api.call("PATCH", &path, tags).await;
-        assert_eq!(status, 200, "{told}");
-    };
+    let tag = async |index: u32| place(&range, index, json!({ "tags": ["pilot"] })).await;
     tag(0).await;
-    let parameter = json!({ "name": "Device.DeviceInfo.ProvisioningCode", "value": "gold" });
-    let mut plan = quick(unlimited());
+    let mut plan = at_once();
     plan["four_eyes"] = json!(true);
-    plan["waves"] = json!([{ "take": "rest" }]);
-    let body = json!({
-        "name": "pilots", "plan": plan, "audience": { "selector": "tag = pilot" },
-        "change": { "kind": "parameters", "parameters": [parameter] },
-    });
-    let (status, made) = range.api.call("POST", "/api/v1/rollouts", Some(body)).await;
-    assert_eq!(status, 201, "{made}");
-    let id = made["rollout_id"].as_str().unwrap().to_owned();
+    let body = json!({ "name": "pilots", "change": gold(), "plan": plan,
+                       "audience": { "selector": "tag = pilot" } });
+    let id = range.api.made("/api/v1/rollouts", body, "rollout_id").await;
     let later = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339();
     range.order(&id, "start", json!({ "at": later })).await;
     let other = range.muster.cli(&["token", "create", "--name", "second", "--scope", "approve"]);

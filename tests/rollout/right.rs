@@ -4,13 +4,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-use muster::files::link::{self, Link, LinkKind};
-use muster::fleet::secret::Keys;
 use muster_routeros::version::RosVersion;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::lab::{Range, at_once, gold, place, release, seed, serials};
+use super::lab::{
+    Range, at_once, far_window, gold, naming, package_in, place, release, seed, serials, unseen,
+};
 use crate::harness::eventually;
 use crate::harness::kit::server;
 
@@ -38,9 +37,7 @@ async fn devices_that_differ_in_nothing_but_their_routerboot_are_told_apart() {
         alter(&range, sql, &behind).await;
     }
     let change = json!({ "kind": "release", "version": "7.16.1", "routerboot": true });
-    let draft = json!({ "name": "booters", "change": change, "plan": at_once(),
-                        "audience": { "selector": "serial ~ \"*\"" } });
-    let told = range.api.send("POST", "/api/v1/rollouts/dry-run", draft).await;
+    let told = range.dry_run(&change, at_once()).await;
     assert_eq!((&told["devices"], &told["left_out"]), (&json!(1), &json!(2)), "{told:#}");
     let why = told["skipped"][0]["reason"].as_str().unwrap();
     assert!(why.contains("its RouterBOOT already"), "{why}");
@@ -91,10 +88,7 @@ async fn orders_wait_while_and_as_soon_as_nothing_may_be_changed() {
     plan["heed_windows"] = json!(true);
     let id = range.begin(release(), plan).await;
     eventually("it has its order", || async { range.in_state(&id, "offered").await.pop() }).await;
-    // Open for a minute, three days from now.
-    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string();
-    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
-    range.api.send("PATCH", &site, json!({ "windows": [window] })).await;
+    range.api.send("PATCH", &site, json!({ "windows": [far_window()] })).await;
     let waits =
         eventually("it waits again", || async { range.in_state(&id, "waiting").await.pop() }).await;
     let why = waits["reason"].as_str().unwrap();
@@ -141,10 +135,7 @@ async fn what_was_changed_and_then_did_not_come_is_taken_back_too() {
 #[tokio::test]
 async fn a_script_that_ran_before_its_device_did_not_come_is_taken_back_too() {
     let range = Range::start(2, |options| options.seed = 7).await;
-    let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
-    let undo = range.api.store("plain.rsc", b"/system identity set name=plain\n").await;
-    let change = json!({ "kind": "script", "artifact_id": script, "undo_artifact_id": undo });
-    let id = range.begin(change, at_once()).await;
+    let id = range.begin(naming(&range.api).await, at_once()).await;
     range.until(&id, "completed").await;
     // As if neither had come when it was tried again, and the second one not before either.
     for sql in [
@@ -190,12 +181,9 @@ async fn an_order_at_a_site_that_closes_is_called_back_however_many_are_open_els
     ] {
         sqlx::query(sql).bind(DEVICES).execute(&muster.pool).await.unwrap();
     }
-    let mut plan = at_once();
+    let mut plan = unseen();
     plan["heed_windows"] = json!(true);
     plan["pace"] = json!({ "concurrent": 1_000 });
-    plan["checks"] = json!({ "missed_informs": null, "crash": false, "uptime": false, "wan": false,
-        "radios": false, "cpu_points": null, "memory_percent": null, "link_downs": null,
-        "signal_db": null, "clients_percent": null });
     let body = json!({ "name": "many", "change": gold(), "plan": plan,
                        "audience": { "selector": "serial ~ \"S*\"" } });
     let path =
@@ -205,10 +193,7 @@ async fn an_order_at_a_site_that_closes_is_called_back_however_many_are_open_els
         (api.get(&path).await["waves"][0]["active"] == DEVICES).then_some(())
     })
     .await;
-    // Open for a minute, three days from now.
-    let day = (Utc::now() + TimeDelta::days(3)).format("%a").to_string();
-    let window = json!({ "days": [day.to_lowercase()], "from": "03:00", "minutes": 1 });
-    api.send("PATCH", &site, json!({ "windows": [window] })).await;
+    api.send("PATCH", &site, json!({ "windows": [far_window()] })).await;
     let waits = eventually("one waits again", || async {
         let waiting = api.get(&format!("{path}/devices?state=waiting")).await;
         waiting["items"].as_array()?.first().cloned()
@@ -240,19 +225,9 @@ async fn the_downloads_of_a_rollout_are_no_faster_than_its_plan() {
     let device =
         eventually("it has its order", || async { range.in_state(&id, "offered").await.pop() })
             .await;
-    let uuid = |field: &str| device[field].as_str().unwrap().parse::<Uuid>().unwrap();
-    let keys = Keys::load_or_make(&range.muster.data_dir().join("secret.key")).unwrap();
-    let link = Link {
-        kind: LinkKind::Download,
-        device_id: uuid("device_id"),
-        subject: uuid("job_id"),
-        expires: Utc::now().timestamp() + 600,
-    };
-    let list = format!("http://{}{}upgrade.xml", range.muster.cwmp, link::path(&keys, &link));
     let http = range.muster.http();
-    let list = http.get(&list).send().await.unwrap().text().await.unwrap();
-    let (_, rest) = list.split_once("<url>").unwrap();
-    let package = rest.split_once("</url>").unwrap().0;
+    let list = http.get(range.list_of(&device)).send().await.unwrap().text().await.unwrap();
+    let package = package_in(&list);
 
     let began = Instant::now();
     let bytes = http.get(package).send().await.unwrap().bytes().await.unwrap();

@@ -3,7 +3,7 @@
 use muster_sim::profile::Identity;
 use serde_json::json;
 
-use super::lab::{Range, quick, unlimited};
+use super::lab::{Range, at_once};
 use crate::harness::kit::device_path;
 use crate::harness::session::{ADMIN, Session};
 
@@ -17,9 +17,7 @@ async fn a_secret_among_parameters_is_seen_by_its_devices_alone() {
     let range = Range::start(1, |options| options.seed = seed).await;
     let change =
         json!({ "kind": "parameters", "parameters": [{ "name": PASSPHRASE, "value": SET }] });
-    let mut plan = quick(unlimited());
-    plan["waves"] = json!([{ "take": "rest" }]);
-    let id = range.draft(change, plan).await;
+    let id = range.draft(change, at_once()).await;
     let path = format!("/api/v1/rollouts/{id}");
     // A draft that comes back as it is shown keeps what it had.
     let shown = range.rollout(&id).await["change"].clone();

@@ -3,17 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::lab::{Range, quick, unlimited};
+use super::lab::{IDENTITY, Range, at_once, quick};
 use crate::harness::kit::device_path;
-
-const IDENTITY: &str = "Device.DeviceInfo.X_MIKROTIK_SystemIdentity";
-
-/// One wave of all, quick, without an error condition.
-fn at_once() -> Value {
-    let mut plan = quick(unlimited());
-    plan["waves"] = json!([{ "take": "rest" }]);
-    plan
-}
 
 fn text(name: &str) -> Value {
     json!({ "name": name, "type": "string", "required": true })
@@ -42,14 +33,6 @@ async fn identity(range: &Range, index: u32) -> String {
     range.api.known(&range.fleet.serial(index), IDENTITY).await[0].1.clone()
 }
 
-async fn dry_run(range: &Range, change: &Value) -> Value {
-    let draft = json!({ "name": "dry", "change": change, "plan": at_once(),
-                        "audience": { "selector": "serial ~ \"*\"" } });
-    let (status, run) = range.api.call("POST", "/api/v1/rollouts/dry-run", Some(draft)).await;
-    assert_eq!(status, 200, "{run}");
-    run
-}
-
 /// How many scripts were ordered of devices.
 async fn ordered(range: &Range) -> i64 {
     sqlx::query_scalar("select count(*) from jobs where kind = 'configure'")
@@ -74,7 +57,7 @@ async fn each_device_gets_what_the_template_gives_for_it_and_another_one_takes_i
         "kind": "template", "template": "home", "undo": { "template": "bare" },
         "variables": { "floor": "2", "door_secret": "hunter22" },
     });
-    let run = dry_run(&range, &change).await;
+    let run = range.dry_run(&change, at_once()).await;
     let scripts = &run["scripts"];
     assert_eq!((&scripts["devices"], &scripts["rendered"]), (&json!(3), &json!(3)), "{run:#}");
     assert!(scripts["largest"].as_u64() > Some(40) && scripts["failures"] == json!([]), "{run:#}");
@@ -155,7 +138,7 @@ async fn a_device_without_a_value_is_sent_nothing_and_a_template_that_is_gone_ho
     let rooms = template(&range, "rooms", body, json!([text("room")])).await;
     furnish(&range, 0).await;
     let change = json!({ "kind": "template", "template": "rooms" });
-    let run = dry_run(&range, &change).await;
+    let run = range.dry_run(&change, at_once()).await;
     let scripts = &run["scripts"];
     assert_eq!((&scripts["devices"], &scripts["rendered"]), (&json!(3), &json!(1)), "{run:#}");
     assert_eq!(scripts["failures"][0]["devices"], 2, "{run:#}");

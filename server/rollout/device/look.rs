@@ -1,13 +1,14 @@
 //! A device that is under way or watched.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use muster_routeros::apply::Report;
+use muster_routeros::apply::{RESTARTED, Report};
 
 use super::begin::{first, is_fresh, not_begun, offer};
 use super::next::{Next, offer_time};
 use super::{Device, Seen, Step, verify};
 use crate::fleet::health::span;
 use crate::jobs::machine::is_impossible;
+use crate::jobs::queue::NOT_WHOLE;
 use crate::jobs::upgrade::{Progress, is_same};
 use crate::rollout::fault::{self, Class};
 use crate::rollout::plan::{Plan, after};
@@ -227,7 +228,10 @@ fn failed(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<
 fn not_kept(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
     let job = seen.job.as_ref();
     let code = job.and_then(|job| job.fault);
+    // What a busy board has left out it mostly sends the next time.
+    let is_part = job.and_then(|job| job.note.as_deref()) == Some(NOT_WHOLE);
     let class = match fault::class(code) {
+        _ if is_part => Class::Retry,
         Class::Hold => Class::GiveUp,
         own => own,
     };
@@ -323,9 +327,7 @@ fn reported(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Ne
     let report = result.map(|result| result["report"].clone());
     let report = report.and_then(|report| serde_json::from_value::<Report>(report).ok());
     let Some(report) = report else {
-        let why =
-            "its log says nothing of the script: it restarted since, or has undone it by itself";
-        return again(device, Class::Retry, why.to_owned(), seen, plan, now);
+        return again(device, Class::Retry, RESTARTED.to_owned(), seen, plan, now);
     };
     match report.failures() {
         None => done(device, seen, plan, now),

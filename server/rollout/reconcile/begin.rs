@@ -9,10 +9,10 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::look::{broken, carry_out, listening_since, read};
+use super::look::{Given, broken, give, listening_since, read};
 use super::scripts::Scripts;
 use super::wind_down::{self, Fate};
-use super::{Work, locked, members};
+use super::{OUTSIDE, Work, locked, members};
 use crate::clock;
 use crate::ctx::App;
 use crate::error::Error;
@@ -26,7 +26,7 @@ use crate::rollout::plan::{Order, Plan};
 use crate::rollout::state::State;
 use crate::store::rollouts::devices::list::WaitingRow;
 use crate::store::rollouts::devices::pick::{self, CandidateRow, InFlight, SickRow};
-use crate::store::rollouts::devices::{self, Move, due};
+use crate::store::rollouts::devices::{Move, due};
 use crate::store::rollouts::{self as store, waves};
 use crate::store::sites::{self, Site};
 
@@ -73,6 +73,9 @@ async fn batch(
     scripts: &mut Scripts,
     now: DateTime<Utc>,
 ) -> Result<Option<usize>, Error> {
+    if !put_on(app, id, now).await? {
+        return Ok(None);
+    }
     let Some(sites) = Sites::of_candidates(app, id, now).await? else { return Ok(Some(0)) };
     let mut tx = app.pool.begin().await?;
     let mut work = locked(&mut tx, id).await?;
@@ -82,23 +85,20 @@ async fn batch(
     let wave = work.row.wave;
     // Two rollouts with devices of one set would each not see what the other is just beginning.
     pick::lock_sets(&mut tx, id).await?;
-    pick::put_on(&mut tx, id, now, PUT_ON).await?;
     let mut bucket: Bucket =
         serde_json::from_value(work.row.pace["bucket"].clone()).unwrap_or_default();
     let flying = pick::in_flight(&mut tx, id).await?;
     let room = room(&work.plan, &bucket, &flying, now);
     if room == 0 {
-        tx.commit().await?;
         return Ok(Some(0));
     }
     let topology = work.plan.order == Order::Topology;
     let found = pick::candidates(&mut *tx, id, wave, topology, CANDIDATES).await?;
     if found.is_empty() && flying.all == 0 {
-        // Counts that say otherwise would keep the wave from its end.
+        // Counts that say otherwise would keep the wave from its end. So no device is locked after this.
+        pick::forget_gone(&mut tx, id, wave).await?;
         waves::recount(&mut tx, id, wave).await?;
     }
-    let change = waves::WaveChange { started_at: Some(now), ..Default::default() };
-    waves::change(&mut tx, id, wave, &change).await?;
     let begun_at = waves::get(&mut *tx, id, wave).await?.and_then(|wave| wave.started_at);
     let since = listening_since(&mut tx, now).await?.max(begun_at.unwrap_or(now));
     let sick = sick(&mut tx, id, &found).await?;
@@ -106,7 +106,9 @@ async fn batch(
     let mut passed = sorted.passed();
     let active = Active::new(flying.sites, flying.uplinks, flying.redundancy, flying.devices);
     let chosen = pace::pick(&sorted.may, &work.plan.pace, &active, room);
-    let (begun, without) = begin_these(&mut tx, app, &work, scripts, &chosen, now).await?;
+    // These are locked first, then what stands of devices in the rollout, then the counts.
+    let (mut given, without) = begin_these(&mut tx, app, &work, scripts, &chosen, now).await?;
+    let begun = given.moves.len();
     if (chosen.len() as u64) < room {
         // Not for want of room: others at their site, on their line or in their set go first.
         let held = sorted.may.iter().map(|one| one.device_id).filter(|id| !chosen.contains(id));
@@ -117,13 +119,28 @@ async fn batch(
     for ((until, why), devices) in sorted.put_off {
         pick::put_off(&mut tx, id, &devices, until, &why).await?;
     }
-    devices::change(&mut tx, id, &sorted.gone).await?;
+    given.moves.extend(sorted.gone);
+    given.write(&mut tx, &work, now).await?;
+    let change = waves::WaveChange { started_at: Some(now), ..Default::default() };
+    waves::change(&mut tx, id, wave, &change).await?;
     pace::take(&mut bucket, begun as u64, now);
     work.row.pace["bucket"] = json!(bucket);
     store::update(&mut tx, &work.row).await?;
     tx.commit().await?;
     let made = scripts.make(app, &work, &without).await?;
     Ok(Some(begun + passed + made))
+}
+
+/// Lets devices that were put off until now wait for their turn again. In a transaction of its own, which
+/// locks no device after what stands of these in the rollout. False = the rollout does not run any more.
+async fn put_on(app: &App, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    let mut tx = app.pool.begin().await?;
+    if locked(&mut tx, id).await?.state != State::Running {
+        return Ok(false);
+    }
+    pick::put_on(&mut tx, id, now, PUT_ON).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 fn room(plan: &Plan, bucket: &Bucket, flying: &InFlight, now: DateTime<Utc>) -> u64 {
@@ -148,7 +165,8 @@ async fn sick(
     Ok(pick::sick(conn, id, &sets).await?.into_iter().map(of).collect())
 }
 
-/// Begins these; how many, and those whose scripts are to be made first.
+/// Gives these what they begin with: what is to be written of them, and those whose scripts are to be made
+/// first.
 async fn begin_these(
     conn: &mut PgConnection,
     app: &App,
@@ -156,15 +174,11 @@ async fn begin_these(
     scripts: &Scripts,
     chosen: &[Uuid],
     now: DateTime<Utc>,
-) -> Result<(usize, Vec<Uuid>), Error> {
+) -> Result<(Given, Vec<Uuid>), Error> {
     let id = work.row.rollout_id;
     let listening = listening_since(conn, now).await?;
     let rows = due::some(&mut *conn, id, chosen).await?;
     let members = members(&mut *conn, &work.reach, chosen).await?;
-    for gone in chosen.iter().filter(|id| !rows.iter().any(|row| row.device_id == **id)) {
-        // Removed from the inventory while devices were taken in.
-        devices::remove(conn, *gone).await?;
-    }
     let mut decided = Vec::with_capacity(rows.len());
     let mut without = Vec::new();
     for row in rows {
@@ -172,8 +186,7 @@ async fn begin_these(
             Ok((device, _))
                 if !work.reach.covers(row.site.as_deref()) && !members.contains(&row.device_id) =>
             {
-                let why = "it was moved, or taken out of a group: the rollout may not go there";
-                Some(device::Next::left_out(&device, why))
+                Some(device::Next::left_out(&device, OUTSIDE))
             }
             Ok((device, seen)) => {
                 let next = device::begin(&device, &seen, &work.plan, now);
@@ -186,9 +199,7 @@ async fn begin_these(
             None => without.push(row.device_id),
         }
     }
-    let begun = decided.len();
-    carry_out(conn, app, work, scripts, decided, now).await?;
-    Ok((begun, without))
+    Ok((give(conn, app, work, scripts, decided, now).await?, without))
 }
 
 /// Candidates by what becomes of them.

@@ -13,9 +13,14 @@ use crate::error::Error;
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::plan::{Checks, ErrorCondition, OnError, Plan, Take, Wave};
 use crate::rollout::state::State;
-use crate::rollout::words::{count_of, part_of};
+use crate::rollout::words::{are, count_of, part_of};
+use crate::store::rollouts::devices::list;
 use crate::store::rollouts::waves::{self, WaveRow};
 use crate::store::rollouts::{self as store, Rollout, story};
+
+/// Reasons why devices were left out that are read; how many of these are named.
+const REASONS: i64 = 1_000;
+const NAMED: usize = 3;
 
 /// Whether there is a way back from what it does.
 pub(crate) fn is_possible(work: &Work) -> bool {
@@ -78,7 +83,12 @@ pub(super) async fn follow(app: &App, id: Uuid) -> Result<Option<DateTime<Utc>>,
     };
     let Some(of) = store::get(&mut *tx, inverse).await? else { return Ok(soon) };
     let (state, reason) = match State::of(&of.state) {
-        Some(State::Completed) => outcome(&waves::list(&mut *tx, inverse).await?),
+        Some(State::Completed) => {
+            let skipped = ["skipped".to_owned()];
+            let why = list::reasons(&mut *tx, inverse, &skipped, None, REASONS).await?;
+            let why: Vec<(String, i64)> = why.into_iter().map(|(_, why, n)| (why, n)).collect();
+            outcome(&waves::list(&mut *tx, inverse).await?, &why)
+        }
         Some(State::Aborted | State::RolledBack) => {
             (State::Aborted, "the roll back was given up: see the rollout that did it".to_owned())
         }
@@ -89,26 +99,33 @@ pub(super) async fn follow(app: &App, id: Uuid) -> Result<Option<DateTime<Utc>>,
     Ok(None)
 }
 
-/// What became of the way back.
-fn outcome(waves: &[WaveRow]) -> (State, String) {
-    let sum = |of: fn(&WaveRow) -> i64| {
-        u64::try_from(waves.iter().map(of).sum::<i64>()).unwrap_or_default()
+/// What became of the way back: of the devices in its waves, and of those that were left out, why and how
+/// many, which may have been before there were waves.
+fn outcome(waves: &[WaveRow], left_out: &[(String, i64)]) -> (State, String) {
+    let number = |n: i64| u64::try_from(n).unwrap_or_default();
+    let sum = |of: fn(&WaveRow) -> i64| number(waves.iter().map(of).sum());
+    let (back, sick) = (sum(|wave| wave.healthy), sum(|wave| wave.failed + wave.timed_out));
+    let without = number(left_out.iter().map(|(_, devices)| devices).sum());
+    let all = back + sick + without;
+    let (state, mut words) = if sum(|wave| wave.total) == 0 {
+        (State::Aborted, "nothing could be changed back".to_owned())
+    } else if back == all {
+        let all = count_of(all, "device");
+        (State::RolledBack, format!("what it had changed was changed back: {all}"))
+    } else {
+        (State::RolledBack, format!("changed back: {}", part_of(back, all, "device")))
     };
-    let (back, all) = (sum(|wave| wave.healthy), sum(|wave| wave.total));
-    match (back, all) {
-        (0, 0) => {
-            let why = "nothing could be changed back: the rollout that was to do it says why";
-            (State::Aborted, why.to_owned())
-        }
-        (back, all) if back == all => {
-            let all = count_of(all, "device");
-            (State::RolledBack, format!("what it had changed was changed back: {all}"))
-        }
-        (back, all) => {
-            let of = part_of(back, all, "device");
-            (State::RolledBack, format!("changed back: {of}; the others are not well"))
-        }
+    if sick > 0 {
+        words += &format!("; {sick} {} not well", are(sick));
     }
+    for (why, devices) in left_out.iter().take(NAMED) {
+        words += &format!("; left out: {devices}, {why}");
+    }
+    let named = number(left_out.iter().take(NAMED).map(|(_, devices)| devices).sum());
+    if without > named {
+        words += &format!("; left out for other reasons: {}", without - named);
+    }
+    (state, words)
 }
 
 /// How it goes back: one wave, at the pace of the first one, for what is sick is mended at once, but
@@ -185,4 +202,65 @@ fn inverse_of(work: &Work, now: DateTime<Utc>) -> Result<Rollout, Error> {
         leased_by: None,
         leased_until: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(healthy: i64, failed: i64, skipped: i64) -> WaveRow {
+        WaveRow {
+            rollout_id: Uuid::nil(),
+            wave: 0,
+            name: "wave 1".to_owned(),
+            total: healthy + failed + skipped,
+            waiting: 0,
+            active: 0,
+            verifying: 0,
+            healthy,
+            failed,
+            timed_out: 0,
+            skipped,
+            forgiven: 0,
+            started_at: None,
+            ended_at: None,
+            approved_by: None,
+            verdict: None,
+        }
+    }
+
+    #[test]
+    fn who_was_not_changed_back_is_told_with_why() {
+        let told = |waves: &[WaveRow], left_out: &[(&str, i64)]| {
+            let left_out: Vec<_> =
+                left_out.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
+            outcome(waves, &left_out)
+        };
+        let is = |state, words: &str| (state, words.to_owned());
+        assert_eq!(
+            told(&[wave(5, 0, 0)], &[]),
+            is(State::RolledBack, "what it had changed was changed back: 5 devices")
+        );
+        // The first of them moved after it was taken in, the others before.
+        assert_eq!(
+            told(&[wave(5, 1, 1)], &[("it was moved", 3)]),
+            is(
+                State::RolledBack,
+                "changed back: 5 of 9 devices; 1 is not well; left out: 3, it was moved"
+            )
+        );
+        assert_eq!(
+            told(&[wave(1, 0, 0)], &[("a", 4), ("b", 3), ("c", 2), ("d", 1), ("e", 1)]),
+            is(
+                State::RolledBack,
+                "changed back: 1 of 12 devices; left out: 4, a; left out: 3, b; left out: 2, c; \
+                 left out for other reasons: 2"
+            )
+        );
+        assert_eq!(
+            told(&[wave(0, 0, 0)], &[("it was moved", 1)]),
+            is(State::Aborted, "nothing could be changed back; left out: 1, it was moved")
+        );
+        assert_eq!(told(&[], &[]), is(State::Aborted, "nothing could be changed back"));
+    }
 }

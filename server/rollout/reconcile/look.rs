@@ -58,7 +58,8 @@ pub(super) async fn look(app: &App, id: Uuid, stop: &CancellationToken) -> Resul
                 None => without.push(row.device_id),
             }
         }
-        carry_out(&mut tx, app, &work, &scripts, moves, now).await?;
+        let given = give(&mut tx, app, &work, &scripts, moves, now).await?;
+        given.write(&mut tx, &work, now).await?;
         tx.commit().await?;
         app.wake_hint.notify_one();
         let made = scripts.make(app, &work, &without).await?;
@@ -166,18 +167,42 @@ pub(super) fn broken(row: &DueRow, error: &Error) -> Next {
     }
 }
 
-/// Makes the jobs and changes the devices. The rollout is locked, and the rows were read since.
-pub(super) async fn carry_out(
+/// What becomes of devices whose jobs are made.
+pub(super) struct Given {
+    /// What is to be written of them; of others, too.
+    pub(super) moves: Vec<Move>,
+    decided: Vec<(Next, DueRow)>,
+}
+
+impl Given {
+    /// Changes the devices, with the counts of their waves. No device may be locked after this.
+    pub(super) async fn write(
+        self,
+        conn: &mut PgConnection,
+        work: &Work,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        if self.moves.is_empty() {
+            return Ok(());
+        }
+        // One that was removed from the inventory at this moment is not among them.
+        devices::change(conn, work.row.rollout_id, &self.moves).await?;
+        for (next, row) in self.decided.iter().filter(|(next, row)| is_news(next, row)) {
+            tell(conn, work, next, row, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the jobs, which locks the devices. The rollout is locked, and the rows were read since.
+pub(super) async fn give(
     conn: &mut PgConnection,
     app: &App,
     work: &Work,
     scripts: &Scripts,
     mut decided: Vec<(Next, DueRow)>,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
-    if decided.is_empty() {
-        return Ok(());
-    }
+) -> Result<Given, Error> {
     // Devices are locked in the order of their ids, as everywhere.
     decided.sort_unstable_by_key(|(_, row)| row.device_id);
     let mut moves = Vec::with_capacity(decided.len());
@@ -198,12 +223,7 @@ pub(super) async fn carry_out(
         };
         moves.push(step(row, next, ordered, now)?);
     }
-    // One that was removed from the inventory at this moment is not among them.
-    devices::change(conn, work.row.rollout_id, &moves).await?;
-    for (next, row) in decided.iter().filter(|(next, row)| is_news(next, row)) {
-        tell(conn, work, next, row, now).await?;
-    }
-    Ok(())
+    Ok(Given { moves, decided })
 }
 
 fn step(

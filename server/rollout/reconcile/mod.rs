@@ -56,6 +56,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(15);
 const KEEP_EVERY: Duration = Duration::from_secs(4);
 /// How long all devices have to be heard again after Muster was away.
 const HEARD_AGAIN: TimeDelta = TimeDelta::minutes(20);
+/// Why a device is left out that stands in no place of its rollout, and is in no group of it, by now.
+const OUTSIDE: &str = "it was moved, or taken out of a group: the rollout may not go there";
 /// How often a rollout under way is looked at.
 const EVERY: TimeDelta = TimeDelta::seconds(1);
 

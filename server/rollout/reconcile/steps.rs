@@ -14,6 +14,19 @@ use crate::rollout::device::Step;
 use crate::rollout::plan::Plan;
 use crate::store::rollouts::survey::{ChangedRow, PlanRow};
 
+/// A device to which nothing is done.
+pub(super) fn left_out(row: &PlanRow, why: &str) -> Class {
+    Class {
+        arch: row.arch.clone(),
+        from: row.version.clone(),
+        to: None,
+        steps: Err(why.to_owned()),
+        bytes: 0,
+        assumed: false,
+        one_way: None,
+    }
+}
+
 /// What is done to such a device.
 pub(super) fn planned(
     asked: &Asked<'_>,
@@ -21,24 +34,14 @@ pub(super) fn planned(
     row: &PlanRow,
     before: Option<&ChangedRow>,
 ) -> Class {
-    let mut class = Class {
-        arch: row.arch.clone(),
-        from: row.version.clone(),
-        to: None,
-        steps: Ok(Vec::new()),
-        bytes: 0,
-        assumed: false,
-        one_way: None,
-    };
     if row.quarantined {
-        class.steps = Err("it is in quarantine".to_owned());
-        return class;
+        return left_out(row, "it is in quarantine");
     }
     // Not which one: whoever writes this rollout need not see that one.
     if row.taken_by.is_some() {
-        class.steps = Err("it is in another rollout that has not ended".to_owned());
-        return class;
+        return left_out(row, "it is in another rollout that has not ended");
     }
+    let mut class = Class { steps: Ok(Vec::new()), ..left_out(row, "") };
     match asked.change {
         Change::Release { version, routerboot, downgrade } => {
             to_release(&mut class, catalogue, row, version, *downgrade, *routerboot);

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::steps::planned;
+use super::OUTSIDE;
+use super::steps::{left_out, planned};
 use crate::access::grant::Reach;
 use crate::ctx::App;
 use crate::error::Error;
@@ -270,7 +271,7 @@ async fn catalogue(app: &App) -> Result<Catalogue, Error> {
 }
 
 /// What devices have in common that are treated alike.
-type Likeness = ([Option<String>; 7], bool, Option<String>, Option<String>, Option<String>);
+type Likeness = ([Option<String>; 7], [bool; 2], Option<String>, Option<String>, Option<String>);
 
 struct Builder<'a> {
     asked: Asked<'a>,
@@ -305,12 +306,15 @@ impl Builder<'_> {
         self.keep(app).await?;
         let members = super::members(&app.pool, self.asked.reach, ids).await?;
         for row in store::of(&app.pool, self.asked.rollout_id, ids).await? {
-            // What a selector finds is within it; what another rollout changed may have moved.
             let is_member = members.contains(&row.device_id);
-            if !is_member && !self.asked.reach.covers(row.site.as_deref()) {
+            let is_outside = !is_member && !self.asked.reach.covers(row.site.as_deref());
+            let had = before.get(&row.device_id);
+            // What a selector finds is within it, but for what is moved at this moment. What another
+            // rollout changed may have moved since: that it is not taken back is told.
+            if is_outside && had.is_none() {
                 continue;
             }
-            let class = self.class(&row, before.get(&row.device_id));
+            let class = self.class(&row, had, is_outside);
             let site = row.site.map_or(NONE, |site| self.site(site));
             if let Some(uplink) = row.uplink {
                 self.survey.uplinks.insert(row.device_id, uplink);
@@ -344,7 +348,7 @@ impl Builder<'_> {
         })
     }
 
-    fn class(&mut self, row: &PlanRow, before: Option<&ChangedRow>) -> u32 {
+    fn class(&mut self, row: &PlanRow, before: Option<&ChangedRow>, is_outside: bool) -> u32 {
         let text = [
             row.arch.clone(),
             row.model.clone(),
@@ -359,12 +363,16 @@ impl Builder<'_> {
             _ => b.before.is_some().to_string(),
         });
         let limits = row.allowed_versions.clone().or_else(|| row.device_mode.clone());
-        let likeness = (text, row.quarantined, limits, row.taken_by.clone(), target);
+        let likeness = (text, [row.quarantined, is_outside], limits, row.taken_by.clone(), target);
         if let Some(class) = self.known.get(&likeness) {
             return *class;
         }
         let number = u32::try_from(self.survey.classes.len()).expect("far fewer kinds of devices");
-        self.survey.classes.push(planned(&self.asked, self.catalogue, row, before));
+        let class = match is_outside {
+            true => left_out(row, OUTSIDE),
+            false => planned(&self.asked, self.catalogue, row, before),
+        };
+        self.survey.classes.push(class);
         self.known.insert(likeness, number);
         number
     }

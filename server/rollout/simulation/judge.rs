@@ -186,26 +186,31 @@ impl Store {
         }
     }
 
-    /// Whether a device has an order that it has not taken, and that is its first.
+    /// Whether a device has an order of its first step that is not with it, as `pick::not_taken` finds them:
+    /// one that it had taken before, and that was lost or refused, is one of these.
     fn is_untaken(&self, id: usize) -> bool {
-        let row = &self.rows[id];
-        let untaken = row
-            .job
-            .is_none_or(|job| self.jobs[job].state == "queued" && self.jobs[job].attempts == 0);
-        let offered = matches!(row.device.state, DeviceState::Due | DeviceState::Offered);
-        offered && row.device.step == 0 && untaken
+        let Row { device, job, .. } = &self.rows[id];
+        let untaken = job.is_none_or(|job| self.jobs[job].state == "queued");
+        let offered = matches!(device.state, DeviceState::Due | DeviceState::Offered);
+        offered && device.step == 0 && device.changed_at.is_none() && untaken
     }
 
-    /// It waits again.
+    /// It waits again. As `wind_down::back`: that it was begun stays known where it may have been changed, by
+    /// this order or by one before it.
     fn give_back(&mut self, id: usize) {
         let (state, wave) = (self.rows[id].device.state, self.rows[id].wave);
+        let began = self.rows[id].device.started_at;
+        let mut started_at = None;
         if let Some(job) = self.rows[id].job.take() {
-            self.jobs[job].state = "cancelled";
+            let order = &mut self.jobs[job];
+            order.state = "cancelled";
+            let was_taken = order.version.is_some() && order.attempts > 0;
+            started_at = began.filter(|at| was_taken || *at < order.made_at);
         }
         self.shift(wave, state, DeviceState::Waiting);
         let row = &mut self.rows[id];
         row.device.state = DeviceState::Waiting;
-        row.device.started_at = None;
+        row.device.started_at = started_at;
         row.device.deadline_at = None;
         row.device.attempts = 0;
         row.due_at = None;

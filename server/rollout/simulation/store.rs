@@ -39,6 +39,7 @@ pub(super) struct Job {
     /// The version that it brings; `None` = it reads the device.
     pub(super) version: Option<String>,
     pub(super) state: &'static str,
+    pub(super) made_at: DateTime<Utc>,
     pub(super) not_before: DateTime<Utc>,
     /// While it is queued; then until when its report is waited for.
     pub(super) until: DateTime<Utc>,
@@ -223,12 +224,14 @@ impl Store {
         }
         self.shift(was.wave, was.device.state, next.state);
         let job = self.order(was, next, now);
+        // Begun is what was given a step: to read it changes nothing.
+        let given = matches!(next.work, Some(Work::Step(_)));
         let row = &mut self.rows[was.id];
         row.device = Device {
             state: next.state,
             step: next.step,
             attempts: next.attempts,
-            started_at: row.device.started_at.or(Some(now)),
+            started_at: row.device.started_at.or_else(|| given.then_some(now)),
             changed_at: next.changed_at,
             deadline_at: next.deadline_at,
             baseline: next.baseline.clone().or_else(|| row.device.baseline.take()),
@@ -265,6 +268,7 @@ impl Store {
             device: was.id,
             version,
             state: "queued",
+            made_at: now,
             not_before,
             until,
             attempts: 0,

@@ -289,6 +289,7 @@ pub async fn exclude(
     devices::change(&mut tx, id, &[one]).await?;
     let text = format!("{} was left out: {reason}", row.serial);
     order(&mut tx, ctx, &work, "exclude", Some(device_id), &text).await?;
+    waves::recount_forgiven(&mut tx, id).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -390,7 +391,6 @@ async fn order(
     story::append(conn, id, kind, &ctx.actor.name, device_id, &detail, ctx.now).await?;
     let object = Object::new("rollout", id, &work.row.name);
     audit::record(conn, ctx, &format!("rollout.{kind}"), object, (), detail).await?;
-    waves::recount_forgiven(conn, id).await?;
     store::nudge(conn, id, ctx.now).await?;
     Ok(())
 }

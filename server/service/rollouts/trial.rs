@@ -115,7 +115,8 @@ async fn length(
         return Ok(Err(wrong.iter().map(one).collect::<Vec<_>>().join("; ")));
     }
     let context = script::context(app, world, &subject).with(&values, &app.enrolment.username);
-    match app.render.try_out(&source.template.body, context).await {
+    let template = &source.template;
+    match app.render.try_out(&template.name, &template.body, context).await {
         Ok(script) => Ok(Ok(script.len() as u64)),
         Err(failure @ Failure::Busy) => Err(failure.into()),
         Err(failure) => Ok(Err(failure.to_string())),

@@ -87,7 +87,7 @@ pub struct Rollout {
     pub created_at: DateTime<Utc>,
     /// When it was last changed: its version for If-Match.
     pub updated_at: DateTime<Utc>,
-    /// When its first device was begun.
+    /// When its devices had been taken in, and the first of them could begin: [`Self::prepared_at`].
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
@@ -301,15 +301,16 @@ pub async fn give_back(
 /// Forgets a bounded number of the devices of a rollout that ended before this time, and the rollout
 /// itself once it has none.
 pub async fn purge(pool: &PgPool, before: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin().await?;
     let old = sqlx::query_scalar!(
         "select rollout_id from rollouts
-         where finished_at < $1 and state in ('completed', 'aborted', 'rolled_back') limit 1",
+         where finished_at < $1 and state in ('completed', 'aborted', 'rolled_back') limit 1
+         for update skip locked",
         before
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *tx)
     .await?;
     let Some(id) = old else { return Ok(()) };
-    let mut tx = pool.begin().await?;
     if devices::forget(&mut tx, id, limit).await? == 0 {
         delete(&mut tx, id).await?;
     }

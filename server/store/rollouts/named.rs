@@ -1,7 +1,7 @@
 //! Sites and groups that rollouts name: these move with the tree, and stay as long as they are named.
 //!
-//! Whoever moves a site locks rollouts before facts of devices, as a reconciler does, and devices of
-//! rollouts after them, as sessions do.
+//! Whoever moves a site locks the rollouts that name it or have devices there before facts of devices:
+//! a reconciler that holds a rollout waits for devices, and a session that holds a device for its facts.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -49,7 +49,23 @@ pub async fn move_sites(
     Ok(())
 }
 
-/// Renames `from` to `to` in the sites of devices that are in a rollout that has not ended.
+/// Locks the rollouts that have not ended and have devices at this site or below it.
+pub async fn lock_with_devices(conn: &mut PgConnection, site: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select from rollouts o
+         where o.state not in ('completed', 'aborted', 'rolled_back')
+           and exists (select from rollout_devices r
+                       where r.rollout_id = o.rollout_id and r.site <@ $1::text::ltree)
+         order by o.rollout_id for update",
+        site
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Renames `from` to `to` in the sites of devices that are in a rollout that has not ended. These
+/// rollouts are locked.
 pub async fn move_devices(
     conn: &mut PgConnection,
     from: &str,

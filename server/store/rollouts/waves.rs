@@ -33,7 +33,7 @@ pub struct WaveRow {
     pub skipped: i64,
     /// Failures up to which somebody resumed it.
     pub forgiven: i64,
-    /// When its first device was begun.
+    /// When the first of its devices could begin: there was room, and the wave before it was good.
     pub started_at: Option<DateTime<Utc>>,
     /// When it was good.
     pub ended_at: Option<DateTime<Utc>>,
@@ -147,16 +147,16 @@ pub async fn add(
 /// Counts what failed in a wave so far as seen and taken: its gate looks at what comes after.
 pub async fn forgive(conn: &mut PgConnection, id: Uuid, wave: i32) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update rollout_waves set forgiven = failed + timed_out
-         where rollout_id = $1 and wave = $2",
+        "update rollout_devices set fault_class = 'seen'
+         where rollout_id = $1 and wave = $2 and state = 'failed' and fault_class = 'hold'",
         id,
         wave
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "update rollout_devices set fault_class = 'seen'
-         where rollout_id = $1 and wave = $2 and state = 'failed' and fault_class = 'hold'",
+        "update rollout_waves set forgiven = failed + timed_out
+         where rollout_id = $1 and wave = $2",
         id,
         wave
     )

@@ -339,9 +339,15 @@ pub(super) async fn exclude(
 ) -> Result<Response, Failure> {
     let ctx = viewer.ctx();
     let done = match sent.device {
-        Some(device) => act::exclude(&app, ctx, id, device, &sent.reason)
-            .await
-            .map(|()| "The device is left out.".to_owned()),
+        Some(device) => {
+            service::get(&app, ctx, id).await?;
+            match act::exclude(&app, ctx, id, device, &sent.reason).await {
+                Ok(()) => Ok("The device is left out.".to_owned()),
+                // Whoever sees the rollout asked for it in a list in which it stood a moment ago.
+                Err(Error::NotFound(why)) => Err(Error::Conflict(why)),
+                Err(error) => Err(error),
+            }
+        }
         None => act::exclude_failed(&app, ctx, id, &sent.reason)
             .await
             .map(|count| format!("Devices that are left out: {count}.")),

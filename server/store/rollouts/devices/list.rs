@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::store::rollouts::places;
@@ -130,7 +130,7 @@ pub async fn counts(
 
 /// Why devices were left out, or failed, and how many for each reason.
 pub async fn reasons(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     rollout_id: Uuid,
     states: &[String],
     within: Option<&Within>,
@@ -151,7 +151,7 @@ pub async fn reasons(
         sites,
         groups
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(|r| (r.state, r.reason, r.devices)).collect())
 }
@@ -187,7 +187,8 @@ pub async fn of_device(
     Ok(rows.into_iter().map(|r| (r.rollout_id, r.name, r.state, r.reason)).collect())
 }
 
-/// Ids of devices in these states, a bounded number, in the order of the rollout.
+/// Ids of devices in these states, a bounded number, in the order of the rollout. Nobody else changes what
+/// stands of them here until the transaction ends: before them no wave may be locked.
 pub async fn ids(
     conn: &mut PgConnection,
     rollout_id: Uuid,
@@ -196,7 +197,8 @@ pub async fn ids(
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "select device_id from rollout_devices
-         where rollout_id = $1 and state = any($2) order by state, position limit $3",
+         where rollout_id = $1 and state = any($2) order by state, position limit $3
+         for update",
         rollout_id,
         states,
         limit
@@ -205,7 +207,8 @@ pub async fn ids(
     .await
 }
 
-/// Puts devices that ended in an earlier wave into this one; the counts of both go with them.
+/// Puts devices that ended in an earlier wave into this one; the counts of both go with them. They are
+/// those that [`ids`] has locked.
 pub async fn into_wave(
     conn: &mut PgConnection,
     rollout_id: Uuid,

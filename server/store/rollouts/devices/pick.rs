@@ -146,6 +146,25 @@ pub async fn put_on(
     Ok(())
 }
 
+/// Forgets the devices of a wave that were removed from the inventory while they were taken in: nobody
+/// would ever begin them.
+pub async fn forget_gone(
+    conn: &mut PgConnection,
+    rollout_id: Uuid,
+    wave: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from rollout_devices r
+         where r.rollout_id = $1 and r.wave = $2 and r.state = 'waiting' and r.due_at is null
+           and not exists (select from devices d where d.device_id = r.device_id)",
+        rollout_id,
+        wave
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What is under way: devices in flight by site and uplink, in this rollout; and which redundancy
 /// sets have one in flight, in any.
 #[derive(Debug, Clone, Default)]
