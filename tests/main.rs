@@ -21,6 +21,7 @@ mod files;
 mod firmware;
 mod fleet;
 mod fleet_api;
+mod handmade;
 mod hostile;
 mod jobs;
 mod netboot;

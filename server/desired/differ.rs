@@ -201,7 +201,7 @@ fn verdict(
         return Verdict::Leave;
     }
     if wanted.value.mode == Mode::Report || !wanted.enforce {
-        return Verdict::Tell(format!("{}; only told", wanted.from.words()), None);
+        return Verdict::Tell(format!("{}; only reported", wanted.from.words()), None);
     }
     if writable == Some(false) {
         return Verdict::Tell("the device does not let it be written".to_owned(), None);

@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use before::{before_change, may_cut_off};
+use before::before_change;
 pub(super) use carry_out::carry_out;
 use hear::{changes, hear};
 use regular::{is_old, regular};
@@ -55,10 +55,12 @@ const IN_ROLLOUT: TimeDelta = TimeDelta::minutes(5);
 /// One whose script cannot be made is looked at again.
 const BLOCKED_FOR: TimeDelta = TimeDelta::hours(1);
 
-/// Keys of the jobs that keep a configuration: by the clock, before a change, after one. Their ends
-/// are those of `fleet::backup::Cause`.
+/// Keys of the jobs that keep a configuration: by the clock; before a change that is called back where
+/// that fails, and before one that is made all the same; after a change. Their ends are those of
+/// `fleet::backup::Cause`.
 const SCHEDULED: &str = "muster:backup";
 const BEFORE: &str = "muster:before:backup:change";
+const AHEAD: &str = "muster:ahead:backup:change";
 const AFTER: &str = "muster:after:backup:change";
 
 /// What comes of comparing a device.
@@ -228,6 +230,7 @@ pub(super) async fn decide(
         regular(&mut decision, subject, now);
         decision.rotate = is_old(subject, now) && decision.jobs.is_empty();
     }
+    before_change(app, &mut decision, subject).await?;
     finish(&mut decision, subject, &before, is_changed, blocked, now);
     Ok(decision)
 }
@@ -277,7 +280,7 @@ fn finish(
 }
 
 fn only_told(from: &Source) -> String {
-    format!("{}; only told", from.words())
+    format!("{}; only reported", from.words())
 }
 
 /// The script; true = the rest waits for it.
@@ -315,7 +318,6 @@ fn configure(
         }
     };
     decision.differs(name, &from, words, true);
-    before_change(decision, subject);
     let row = &mut decision.row;
     row.script_sha256 = Some(ready.hash.clone());
     row.script_template = Some(ready.template_id);
@@ -364,9 +366,6 @@ async fn compare(
     decision.row.undone = Json(compared.memory);
     decision.row.due_at = earlier(decision.row.due_at, compared.again_at);
     if !compared.set.is_empty() {
-        if compared.set.iter().any(|parameter| may_cut_off(&parameter.name)) {
-            before_change(decision, subject);
-        }
         decision.order(JobSpec::Set { parameters: compared.set }, SET);
     }
     Ok(())

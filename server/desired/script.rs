@@ -110,7 +110,8 @@ pub(crate) async fn made(
     given: &Variables,
 ) -> Result<Ready, Error> {
     let context = context(app, world, subject);
-    let done = rendered(app, &template.body, &template.variables, given, &context).await?;
+    let (name, body) = (&template.name, &template.body);
+    let done = rendered(app, name, body, &template.variables, given, &context).await?;
     Ok(Ready {
         template_id: template.template_id,
         version: template.version,

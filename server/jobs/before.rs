@@ -1,7 +1,8 @@
-//! The configuration that is kept before somebody changes a device by hand.
+//! The configuration that is kept before a device is changed.
 //!
-//! Owns which orders are careful like that, and that the two stand in the device's line one after the
-//! other, or neither does. Where it could not be kept, `queue` calls the change back.
+//! Owns which jobs change one, which orders are careful like that, and that the two stand in the device's
+//! line one after the other, or neither does. Where it could not be kept, `queue` calls a risky change
+//! back; any other is made all the same, and the configuration that is accepted stays what it was.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,18 @@ use crate::store::jobs::{self as store, Job};
 
 /// The key of such a job; that of what Muster changes by itself is the same.
 const KEY: &str = "before:backup:change";
+
+/// Kinds of jobs after which a device's configuration is another, because somebody wanted it so.
+const CHANGES: [&str; 8] = [
+    "set",
+    "add_object",
+    "delete_object",
+    "download",
+    "configure",
+    "upgrade",
+    "schedule_download",
+    "factory_reset",
+];
 
 /// Of which devices the configuration is kept before an order.
 #[derive(Debug, Clone)]
@@ -35,6 +48,11 @@ impl Keep {
             Self::AllBut(others) => !others.contains(&device_id),
         }
     }
+}
+
+/// Whether a job of this kind changes the configuration of its device.
+pub fn changes(kind: &str) -> bool {
+    CHANGES.contains(&kind)
 }
 
 /// Whether a job may leave its device with a configuration that nobody meant.
@@ -64,7 +82,7 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<(Job, bool), Error> {
     if !keep {
-        let unkept = is_risky(&order.spec);
+        let unkept = changes(order.spec.kind());
         return queue::create(conn, keys, Order { unkept, ..order }, now).await;
     }
     // Dropped, it takes back a backup after which no change comes.
@@ -115,6 +133,8 @@ mod tests {
         for spec in [JobSpec::Reboot, download(DownloadFile::Firmware)] {
             assert!(!is_risky(&spec), "{spec:?}");
         }
+        assert!(changes(JobSpec::FactoryReset.kind()) && !changes(JobSpec::Reboot.kind()));
+        assert!(changes(download(DownloadFile::Firmware).kind()), "an export names its version");
     }
 
     #[test]

@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::devices;
-use super::devices::many::{self, Which};
+use super::devices::many::{self, Bulk, Which};
 use crate::access::audit::{self, Object, masked};
 use crate::access::right::Right;
 use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
-use crate::jobs::before::{self, is_risky};
+use crate::jobs::before;
 use crate::jobs::bulk::{self, Made, Stopped};
 use crate::jobs::queue::{self, Order, masked_args};
 use crate::jobs::spec::JobSpec;
@@ -80,8 +80,8 @@ impl NewOrder {
         if let Some(why) = wrong {
             return Err(Error::invalid("/idempotency_key", why));
         }
-        if self.backup.is_some() && !is_risky(&self.spec) {
-            let why = "only before a script, a configuration or a reset is anything kept";
+        if self.backup.is_some() && !before::changes(self.spec.kind()) {
+            let why = "only before a change of the configuration is anything kept";
             return Err(Error::invalid("/backup", why));
         }
         self.spec.validate()
@@ -135,7 +135,7 @@ pub async fn create(
         let name = told_name(&job, &device);
         let object = Object::new("job", job.job_id, &name);
         let mut after = told(&job);
-        if is_risky(&spec) {
+        if before::changes(kind) {
             after["backup"] = json!(keeps);
         }
         audit::record(&mut tx, ctx, "job.create", object, (), after).await?;
@@ -242,28 +242,28 @@ pub async fn bulk(
 ) -> Result<Made, Stopped> {
     let nothing = |error: Error| Stopped { made: Made::default(), error };
     let begun = begin(app, ctx, which, &order, expected).await;
-    let (bulk_id, devices) = begun.map_err(nothing)?;
+    let (bulk, devices) = begun.map_err(nothing)?;
     let backup = order.backup;
     let order = order.by(&ctx.actor.name, Uuid::nil());
-    let (app, ctx, reach) = (app.clone(), ctx.clone(), ctx.reach(Right::Operate));
-    // A task of its own: a caller who goes away must not leave the half of it undone.
-    let work = tokio::spawn(async move {
-        let result = match care::keep(&app, &order.spec, backup, &devices).await {
-            Ok(keep) => {
-                let (pool, keys) = (&app.pool, &app.keys);
-                bulk::create(pool, keys, &devices, &order, &keep, &reach, clock::now).await
-            }
-            Err(error) => Err(nothing(error)),
-        };
-        app.wake_hint.notify_one();
-        let result = result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
-        let ctx = Ctx { now: clock::now(), ..ctx };
-        if let Err(e) = end(&app, &ctx, bulk_id, order.spec.kind(), &result).await {
-            tracing::error!(bulk.id = %bulk_id, "what became of it is not on record: {}", e.private());
+    let reach = ctx.reach(Right::Operate);
+    let work = {
+        let app = app.clone();
+        async move {
+            let result = match care::keep(&app, &order.spec, backup, &devices).await {
+                Ok(keep) => {
+                    let (pool, keys) = (&app.pool, &app.keys);
+                    bulk::create(pool, keys, &devices, &order, &keep, &reach, clock::now).await
+                }
+                Err(error) => Err(nothing(error)),
+            };
+            let result =
+                result.map_err(|stopped| Stopped { error: in_job(stopped.error), ..stopped });
+            let told = came_of(&result);
+            (result, told)
         }
-        result
-    });
-    work.await.unwrap_or_else(|e| Err(nothing(Error::Internal(e.to_string()))))
+    };
+    let done = many::carry_out(app, ctx, (bulk, "job.bulk_end"), work).await;
+    done.unwrap_or_else(|error| Err(nothing(error)))
 }
 
 /// The devices of an order for many, once it is on record: no job of it is made before.
@@ -273,15 +273,16 @@ async fn begin(
     which: &Which,
     order: &NewOrder,
     expected: usize,
-) -> Result<(Uuid, Vec<Uuid>), Error> {
+) -> Result<(Bulk, Vec<Uuid>), Error> {
     ctx.require(Right::Operate)?;
     order.check().map_err(in_job)?;
     let mut conn = app.pool.acquire().await?;
     queue::check_artifact(&mut conn, &order.spec).await.map_err(in_job)?;
     drop(conn);
     let devices = many::found(app, ctx, which, expected).await?;
-    let (bulk_id, kind) = (Uuid::now_v7(), order.spec.kind());
-    tracing::info!(bulk.id = %bulk_id, devices = expected, kind, by = ctx.actor.name, "bulk job");
+    let kind = order.spec.kind();
+    let bulk = Bulk::new(kind);
+    tracing::info!(bulk.id = %bulk.id, devices = expected, kind, by = ctx.actor.name, "bulk job");
     let spec = serde_json::to_value(&order.spec).map_err(|e| Error::Internal(e.to_string()))?;
     let after = json!({
         "selector": which.selector(),
@@ -295,29 +296,18 @@ async fn begin(
     });
     let mut tx = app.pool.begin().await?;
     care::admit_many(&mut tx, ctx, &order.spec).await?;
-    audit::record(&mut tx, ctx, "job.bulk", Object::new("bulk", bulk_id, kind), (), after).await?;
+    audit::record(&mut tx, ctx, "job.bulk", bulk.object(), (), after).await?;
     tx.commit().await?;
-    Ok((bulk_id, devices))
+    Ok((bulk, devices))
 }
 
-/// Puts on record how far an order for many came.
-async fn end(
-    app: &App,
-    ctx: &Ctx,
-    bulk_id: Uuid,
-    kind: &str,
-    result: &Result<Made, Stopped>,
-) -> Result<(), Error> {
+/// How far an order for many came, for the audit log.
+fn came_of(result: &Result<Made, Stopped>) -> Value {
     let (made, stopped) = match result {
         Ok(made) => (made, None),
         Err(stopped) => (&stopped.made, Some(stopped.error.to_string())),
     };
-    let after = json!({ "created": made.created, "skipped": made.skipped, "stopped": stopped });
-    let object = Object::new("bulk", bulk_id, kind);
-    let mut tx = app.pool.begin().await?;
-    audit::record(&mut tx, ctx, "job.bulk_end", object, (), after).await?;
-    tx.commit().await?;
-    Ok(())
+    json!({ "created": made.created, "skipped": made.skipped, "stopped": stopped })
 }
 
 /// The error of an order that is the `job` of a greater one.
@@ -376,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_is_spoken_of_only_before_what_is_risky() {
+    fn a_backup_is_spoken_of_only_before_a_change() {
         let check = |spec| {
             let order = NewOrder {
                 spec,

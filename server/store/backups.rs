@@ -145,6 +145,39 @@ pub async fn came_whole(
     .await
 }
 
+/// Whether a complete one of a device came since a time.
+pub async fn came_since(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    since: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from device_backups b
+               where b.device_id = $1 and b.incomplete = '{}'
+                 and (b.at >= $2
+                      -- One job may be waited for by several changes, the later of them made after its
+                      -- file came.
+                      or exists (select from jobs j
+                                 where j.device_id = $1 and j.job_id = b.job_id
+                                   and j.finished_at >= $2))) as "came!""#,
+        device_id,
+        since
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Which of these devices have one that stands for what is wanted.
+pub async fn with_accepted(pool: &PgPool, devices: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select device_id from device_backups where device_id = any($1) and accepted",
+        devices
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// The one that stands for what is wanted of a device.
 pub async fn accepted(
     db: impl PgExecutor<'_>,

@@ -13,7 +13,7 @@ use crate::fleet::credentials;
 use crate::jobs::queue::{self, Order};
 use crate::jobs::spec::JobSpec;
 use crate::store::desired as store;
-use crate::store::{events, jobs};
+use crate::store::{backups, events, jobs};
 
 /// Does it, in one transaction with the device's row locked; true = there are jobs. `None` = the device
 /// took a job meanwhile that was to be called back, or has another one of the kind: nothing is to be
@@ -39,7 +39,13 @@ pub(in crate::desired) async fn carry_out(
             Err(error) => return Err(error),
         }
     }
+    if subject.row.state == "unmanaged" && decision.row.state != "unmanaged" {
+        // What it had while nothing was wanted of it was nobody's intent.
+        backups::accept(conn, id, None).await?;
+    }
     rotate(conn, app, subject, &mut decision, wake, now).await?;
+    let backup = subject.effective.backup.as_ref();
+    let unkept = backup.is_some_and(|backup| !backup.value.before_changes);
     let ordered = !decision.jobs.is_empty();
     let last = decision.jobs.len().saturating_sub(1);
     for (at, (spec, key)) in std::mem::take(&mut decision.jobs).into_iter().enumerate() {
@@ -50,6 +56,7 @@ pub(in crate::desired) async fn carry_out(
             expires_at: decision.until.filter(|_| upgrades),
             idempotency_key: Some(key),
             wake: wake && at == last,
+            unkept,
             ..Order::own(id, spec, "")
         };
         let (job, made) = queue::create(conn, &app.keys, order, now).await?;

@@ -8,6 +8,7 @@ use crate::desired::KEY;
 use crate::desired::differ::earlier;
 use crate::desired::reconcile::Subject;
 use crate::desired::script;
+use crate::fleet::backup;
 use crate::fleet::secret::is_secret;
 use crate::jobs::spec::JobSpec;
 
@@ -36,11 +37,12 @@ pub(super) fn regular(decision: &mut Decision, subject: &Subject, now: DateTime<
     let due = if never && hours > 0 { Some(now) } else { decision.row.backup_due_at };
     let kept = next(due, hours, id, now);
     decision.row.backup_due_at = kept.map(|(at, _)| at);
+    let is_told = decision.row.differences.0.iter().any(|one| one.name == backup::CONFIGURATION);
     let is_changed_now = decision.jobs.iter().any(|(_, key)| changes(key));
     if let Some((_, true)) = kept {
         decision.keep_configuration(SCHEDULED);
-    } else if decision.changed && effective.backup.is_some() && !is_changed_now {
-        // What it is now is what is wanted.
+    } else if decision.changed && (effective.backup.is_some() || is_told) && !is_changed_now {
+        // What it is now is what is wanted, also where what was told is mended by now.
         decision.keep_configuration(AFTER);
     }
     let rotation = rotation(subject).map(|at| at.max(now + TimeDelta::hours(1)));

@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::before::before_change;
 use super::newness::is_new;
 use super::{Decision, RELEASE, UPGRADE, only_told};
 use crate::desired::differ::earlier;
@@ -37,7 +36,6 @@ pub(super) fn release(
                 decision.row.due_at = earlier(decision.row.due_at, Some(until));
                 return false;
             }
-            before_change(decision, subject);
             decision.order(spec, UPGRADE);
             decision.differs(name, &wanted.from, wanted.from.words(), true);
             tell(decision, wanted, subject);

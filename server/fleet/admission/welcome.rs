@@ -53,7 +53,9 @@ pub async fn settings(
 ) -> Result<(), Error> {
     if let Some(seconds) = app.config.acs.inform_interval_seconds {
         let spec = interval(device_id, root.unwrap_or("Device."), seconds);
-        queue::create(conn, &app.keys, Order::own(device_id, spec, "interval"), now).await?;
+        // It is ours, and no change that somebody would want to be told of.
+        let order = Order { unkept: true, ..Order::own(device_id, spec, "interval") };
+        queue::create(conn, &app.keys, order, now).await?;
     }
     let order = Order::own(device_id, JobSpec::Methods, "methods");
     queue::create(conn, &app.keys, order, now).await?;

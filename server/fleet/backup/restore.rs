@@ -12,19 +12,22 @@ use muster_routeros::quote::quote;
 
 /// The interfaces are not there yet when the script begins.
 const DELAY: &str = ":delay 15s";
-/// What RouterOS hides in an export of these menus, and without what nothing works there.
-const HIDDEN: [(&str, &str); 11] = [
-    ("/interface/pppoe-client", "password"),
-    ("/interface/l2tp-client", "password"),
-    ("/interface/sstp-client", "password"),
-    ("/interface/ovpn-client", "password"),
-    ("/interface/pptp-client", "password"),
-    ("/interface/wireguard", "private-key"),
-    ("/interface/wireless/security-profiles", "pre-shared-key"),
-    ("/interface/wifi/security", "passphrase"),
-    ("/interface/lte/apn", "password"),
-    ("/ip/ipsec/identity", "secret"),
-    ("/ppp/secret", "password"),
+/// What RouterOS hides in an export of these menus, and without what nothing works there; in some only
+/// where this is said, and is not `no`.
+const HIDDEN: [(&str, &str, Option<&str>); 13] = [
+    ("/interface/pppoe-client", "password", None),
+    ("/interface/l2tp-client", "password", None),
+    ("/interface/sstp-client", "password", None),
+    ("/interface/ovpn-client", "password", None),
+    ("/interface/pptp-client", "password", None),
+    ("/interface/l2tp-server/server", "ipsec-secret", Some("use-ipsec")),
+    ("/interface/wireguard", "private-key", None),
+    ("/interface/wireless/security-profiles", "pre-shared-key", None),
+    ("/interface/wifi", "passphrase", Some("security.authentication-types")),
+    ("/interface/wifi/security", "passphrase", None),
+    ("/interface/lte/apn", "password", None),
+    ("/ip/ipsec/identity", "secret", None),
+    ("/ppp/secret", "password", None),
 ];
 /// What no export has.
 const NEVER: [&str; 2] = ["users and their passwords", "certificates and their keys"];
@@ -76,8 +79,14 @@ pub fn lacks(export: &str) -> Vec<String> {
             continue;
         }
         let menu = statement.menu.as_str();
-        let Some((_, hidden)) = HIDDEN.iter().find(|(hides, _)| *hides == menu) else { continue };
-        if !statement.arguments.iter().any(|(name, _)| name.ends_with(hidden)) {
+        let Some((_, hidden, of)) = HIDDEN.iter().find(|(hides, ..)| *hides == menu) else {
+            continue;
+        };
+        let says = |name: &str| {
+            statement.arguments.iter().any(|(said, value)| said == name && value != "no")
+        };
+        let has = statement.arguments.iter().any(|(name, _)| name.ends_with(hidden));
+        if !has && of.is_none_or(says) {
             let words = format!("{hidden} of {menu}");
             if !missing.contains(&words) {
                 missing.push(words);
@@ -149,5 +158,16 @@ mod tests {
         let lacks = lacks(EXPORT);
         assert_eq!(lacks[..2], NEVER);
         assert_eq!(lacks[2..], ["password of /interface/pppoe-client"]);
+        let lacks = |export: &str| super::lacks(export).split_off(NEVER.len());
+        let radio = "/interface wifi\nset [ find default-name=wifi1 ] configuration.mode=ap";
+        assert!(lacks(radio).is_empty(), "its profile has it");
+        let own = format!("{radio} security.authentication-types=wpa2-psk\n");
+        assert_eq!(lacks(&own), ["passphrase of /interface/wifi"]);
+        let server = "/interface l2tp-server server\nset enabled=yes use-ipsec=";
+        assert_eq!(
+            lacks(&format!("{server}yes")),
+            ["ipsec-secret of /interface/l2tp-server/server"]
+        );
+        assert!(lacks(&format!("{server}no")).is_empty());
     }
 }

@@ -25,7 +25,7 @@ pub use args::{masked_args, opened};
 pub use framed::{ALTER_LOG, is_framed, may_have_run, tell as tell_script};
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use report::{awaits_end_of_test, is_reported, reported};
-pub use settle::{NOT_KEPT, proven, settle};
+pub use settle::{NOT_KEPT, NOT_WHOLE, proven, settle};
 pub use upgraded::heard;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -81,7 +81,8 @@ pub struct Order {
     pub own: bool,
     /// The rollout that it is part of, which is told when it is accepted and when it ends.
     pub rollout: Option<Uuid>,
-    /// It is done also where the device's configuration could not be kept first.
+    /// It is done also where the device's configuration could not be kept first, and what it leaves is
+    /// what is wanted all the same.
     pub unkept: bool,
 }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::{APPLY_LOG, framed, has_compared, may_have_run, report, upgraded};
 use crate::error::Error;
-use crate::jobs::before::is_risky;
+use crate::jobs::before::{self, is_risky};
 use crate::jobs::machine::{self, Outcome};
 use crate::jobs::retry::{self, Verdict};
 use crate::jobs::spec::{DownloadFile, JobSpec};
@@ -22,21 +22,12 @@ const CONFIGURE: &str = "configure";
 /// Keys of jobs of Muster's own that may wait behind a backup, and that of a restore.
 const AFTER_IT: [&str; 4] =
     ["muster:desired:configure", "muster:desired:set", "muster:desired:upgrade", "muster:restore"];
+/// Of a backup without which a change is made, too: `desired::orders` has it.
+const AHEAD: &str = "muster:ahead:backup:change";
 /// Why they are called back where it could not be kept.
 pub const NOT_KEPT: &str = "called back: the device's configuration could not be kept first";
 /// Why it is not kept by a file that came.
-const NOT_WHOLE: &str = "the file that came is not the device's whole configuration";
-/// Kinds of jobs after which a device's configuration is another, because somebody wanted it so.
-const CHANGES: [&str; 8] = [
-    "set",
-    "add_object",
-    "delete_object",
-    "download",
-    "configure",
-    "upgrade",
-    "schedule_download",
-    "factory_reset",
-];
+pub const NOT_WHOLE: &str = "the file that came is not the device's whole configuration";
 /// How long a device that was ordered to reset may take to enrol again.
 const RESET_WINDOW: TimeDelta = TimeDelta::days(1);
 
@@ -180,9 +171,9 @@ async fn finish(
     let mut change = Change { state: "done", ..Change::default() };
     if job.kind == "upload" {
         match store::file_arrived(conn, job.device_id, job.job_id).await? {
-            Some(artifact_id) => {
+            Some((artifact_id, size)) => {
                 result["artifact_id"] = json!(artifact_id);
-                if is_before(job) && !is_kept(conn, job).await? {
+                if is_waited_for(job) && !is_kept(conn, job, size).await? {
                     change.state = "failed";
                     change.note = Some(NOT_WHOLE.to_owned());
                 }
@@ -204,10 +195,18 @@ async fn finish(
     close(conn, job, change, now).await
 }
 
-/// Whether what a device sent is its configuration, all of it. Only of RouterOS is it known what one is.
-async fn is_kept(conn: &mut PgConnection, job: &Job) -> Result<bool, Error> {
-    Ok(!store::reports_scripts(conn, job.device_id).await?
-        || backups::came_whole(conn, job.device_id, job.job_id).await?)
+/// Whether a change comes only after this job: what Muster or somebody changes, or a rollout.
+fn is_waited_for(job: &Job) -> bool {
+    is_before(job) || (job.rollout_id.is_some() && job.args["file"]["type"] == "configuration")
+}
+
+/// Whether what a device sent is its configuration, all of it. Only of RouterOS is it known what one is;
+/// of any other nothing at all is none.
+async fn is_kept(conn: &mut PgConnection, job: &Job, size: i64) -> Result<bool, Error> {
+    Ok(match store::reports_scripts(conn, job.device_id).await? {
+        true => backups::came_whole(conn, job.device_id, job.job_id).await?,
+        false => size > 0,
+    })
 }
 
 async fn faulted(
@@ -287,8 +286,8 @@ async fn written(
 }
 
 /// What else follows from a job that has ended: its device is compared where the job was made for
-/// that, a configuration that was changed by order is the one that is wanted, and none is changed that
-/// could not be kept first. Of a script the device's log says whether that is so.
+/// that, a configuration that was changed by order is the one that is wanted, if it was kept first, and
+/// no risky change is made where it could not be. Of a script the device's log says whether that is so.
 async fn told(
     conn: &mut PgConnection,
     job: &Job,
@@ -314,10 +313,13 @@ async fn told(
         }
         return Ok(());
     }
-    if state != "done" || !CHANGES.contains(&job.kind.as_str()) {
+    if state != "done" || !before::changes(&job.kind) {
         return Ok(());
     }
     if job.kind == CONFIGURE && store::reports_scripts(conn, job.device_id).await? {
+        return Ok(());
+    }
+    if !is_known_before(conn, job).await? {
         return Ok(());
     }
     let file = job.args["artifact_id"].as_str().and_then(|id| id.parse().ok());
@@ -325,11 +327,25 @@ async fn told(
     Ok(())
 }
 
+/// Whether it is known what a device had before this job changed it: a backup came after the change was
+/// ordered, or whoever ordered it wanted none. Where it is not, nobody can tell what of the next one is
+/// this job's, and what was changed by hand before it.
+async fn is_known_before(conn: &mut PgConnection, job: &Job) -> Result<bool, Error> {
+    Ok(job.unkept
+        || job.rollout_id.is_some()
+        || backups::came_since(conn, job.device_id, job.created_at).await?)
+}
+
 /// Whether a job keeps what a device has before it is changed; also before a change that was put off:
 /// `muster:{unix}:before:backup:change`.
 fn is_before(job: &Job) -> bool {
     let key = job.idempotency_key.as_deref().unwrap_or_default();
     key.starts_with("muster:") && key.ends_with(":before:backup:change")
+}
+
+/// The same, and before a change that is made whatever becomes of it.
+fn is_kept_before(job: &Job) -> bool {
+    is_before(job) || job.idempotency_key.as_deref() == Some(AHEAD)
 }
 
 /// Cancels what nobody has taken of the changes that were to come after a configuration had been kept,
@@ -340,7 +356,7 @@ async fn call_back(conn: &mut PgConnection, before: &Job, now: DateTime<Utc>) ->
         let is_next = job.job_id > before.job_id && job.state == "queued" && job.attempts == 0;
         let has_own = open.iter().any(|other| {
             let is_later = before.job_id < other.job_id && other.job_id < job.job_id;
-            is_before(other) && is_later && other.not_before == job.not_before
+            is_kept_before(other) && is_later && other.not_before == job.not_before
         });
         if is_next && !has_own && job.not_before <= now && waits_for_backup(job) {
             let note = Some(NOT_KEPT.to_owned());
@@ -358,10 +374,13 @@ async fn call_back(conn: &mut PgConnection, before: &Job, now: DateTime<Utc>) ->
 /// without a backup. Rollouts have backups of their own; what somebody wants done without one waits for
 /// none.
 fn waits_for_backup(job: &Job) -> bool {
+    if job.unkept {
+        return false;
+    }
     let key = job.idempotency_key.as_deref().unwrap_or_default();
     if key.starts_with("muster:") {
         return AFTER_IT.contains(&key) || key.starts_with(APPLY_LOG);
     }
     let spec = serde_json::from_value::<JobSpec>(job.args.clone());
-    job.rollout_id.is_none() && !job.unkept && spec.is_ok_and(|spec| is_risky(&spec))
+    job.rollout_id.is_none() && spec.is_ok_and(|spec| is_risky(&spec))
 }

@@ -9,14 +9,15 @@ use uuid::Uuid;
 
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
-use crate::desired::{reconcile, world};
+use crate::desired::reconcile::{self, Subject};
+use crate::desired::world;
 use crate::error::Error;
-use crate::jobs::before::{Keep, is_risky};
+use crate::jobs::before::{self, Keep};
 use crate::jobs::queue;
 use crate::jobs::spec::{DownloadFile, JobSpec};
-use crate::store::artifacts;
 use crate::store::factory_trials::{self as trials, Trial};
 use crate::store::jobs::Job;
+use crate::store::{artifacts, backups};
 
 /// Devices that are read together.
 const BATCH: usize = 100;
@@ -24,8 +25,9 @@ const BATCH: usize = 100;
 const TRY_IT: &str =
     "try it on one device first: send it there, reset it, and wait until it is back";
 
-/// Of which of these devices the configuration is kept before this is done: of all whose profiles do not
-/// say otherwise, unless the order says in `backup` what it wants.
+/// Of which of these devices the configuration is kept before this is done, unless the order says in
+/// `backup` what it wants: of all whose profiles do not say otherwise. Before what is not risky only of
+/// those that have one with which the next is compared: what was changed by hand since is seen then.
 ///
 /// # Errors
 /// [`Error::Database`]; [`Error::Internal`] for rows that cannot be read.
@@ -35,7 +37,7 @@ pub(super) async fn keep(
     backup: Option<bool>,
     ids: &[Uuid],
 ) -> Result<Keep, Error> {
-    if !is_risky(spec) {
+    if !before::changes(spec.kind()) {
         return Ok(Keep::Nothing);
     }
     match backup {
@@ -43,12 +45,23 @@ pub(super) async fn keep(
         Some(false) => return Ok(Keep::Nothing),
         None => {}
     }
-    let world = world::current(app).await?;
+    let (world, is_risky) = (world::current(app).await?, before::is_risky(spec));
     let mut others = BTreeSet::new();
     for ids in ids.chunks(BATCH) {
-        for subject in reconcile::load(app, &world, ids).await? {
-            if subject.effective.backup.is_some_and(|backup| !backup.value.before_changes) {
-                others.insert(subject.facts.device_id);
+        let compared = match is_risky {
+            true => Vec::new(),
+            false => backups::with_accepted(&app.pool, ids).await?,
+        };
+        if !is_risky && compared.is_empty() {
+            others.extend(ids);
+            continue;
+        }
+        for Subject { facts, effective, .. } in reconcile::load(app, &world, ids).await? {
+            let id = facts.device_id;
+            let is_compared = !effective.is_nothing() && compared.contains(&id);
+            let is_off = effective.backup.is_some_and(|backup| !backup.value.before_changes);
+            if is_off || !(is_risky || is_compared) {
+                others.insert(id);
             }
         }
     }

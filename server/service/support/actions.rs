@@ -211,7 +211,8 @@ async fn order(
             wake: true,
             own: false,
             rollout: None,
-            unkept: false,
+            // The customer is on the line, and what an agent changes is wanted.
+            unkept: true,
             not_before: None,
             device_id: device.device_id,
             spec,

@@ -121,18 +121,19 @@ pub async fn add_report(
     Ok(done.rows_affected() > 0)
 }
 
-/// Whether the device has sent a file for this job.
+/// The last file that the device has sent for this job, and its bytes.
 pub async fn file_arrived(
     conn: &mut PgConnection,
     device_id: Uuid,
     job_id: Uuid,
-) -> Result<Option<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "select artifact_id from device_artifacts where device_id = $1 and job_id = $2
+) -> Result<Option<(Uuid, i64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select artifact_id, size from device_artifacts where device_id = $1 and job_id = $2
          order by artifact_id desc limit 1",
         device_id,
         job_id
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(row.map(|row| (row.artifact_id, row.size)))
 }
