@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sqlx::{Connection, PgPool};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// How long [`eventually`] waits; a slow machine may double it by `TEST_PATIENCE_SECONDS`.
@@ -262,13 +263,27 @@ impl Drop for Muster {
     }
 }
 
-/// A new, empty database on the tests' server.
+/// A new database on the tests' server, with the schema: that is made once, and copied for each test.
 async fn database() -> (String, PgPool) {
+    static WITH_SCHEMA: OnceCell<String> = OnceCell::const_new();
+    let make = || async {
+        let (url, pool) = copy_of("template1").await;
+        muster::store::migrate(&pool, muster::clock::now()).await.unwrap();
+        // Nobody may be connected to what is copied.
+        pool.close().await;
+        url.path().trim_start_matches('/').to_owned()
+    };
+    let (url, pool) = copy_of(WITH_SCHEMA.get_or_init(make).await).await;
+    (url.to_string(), pool)
+}
+
+/// A new database that is a copy of this one.
+async fn copy_of(template: &str) -> (url::Url, PgPool) {
     let server = std::env::var("TEST_DATABASE_URL")
         .expect("TEST_DATABASE_URL names a PostgreSQL server: use tests/run, which starts one");
     let name = format!("muster_test_{}", Uuid::now_v7().simple());
     let mut admin = sqlx::PgConnection::connect(&server).await.unwrap();
-    let create = sqlx::AssertSqlSafe(format!("create database {name}"));
+    let create = sqlx::AssertSqlSafe(format!("create database {name} template {template}"));
     sqlx::query(create).execute(&mut admin).await.unwrap();
     let mut url = url::Url::parse(&server).unwrap();
     url.set_path(&name);
@@ -277,7 +292,7 @@ async fn database() -> (String, PgPool) {
         .connect(url.as_str())
         .await
         .unwrap();
-    (url.to_string(), pool)
+    (url, pool)
 }
 
 /// Three free ports of loopback, below the range from which the kernel takes ports for outgoing
