@@ -296,7 +296,7 @@ async fn what_is_only_told_is_sent_to_nobody_and_is_ignored_or_accepted() {
     assert_eq!(differences.len(), 2, "{desired}");
     for difference in differences {
         assert_eq!(difference["mended"], false);
-        assert!(difference["words"].as_str().unwrap().contains("only told"), "{difference}");
+        assert!(difference["words"].as_str().unwrap().contains("only reported"), "{difference}");
     }
     let drift = api.get(&format!("/api/v1/drift?name={CODE}")).await;
     assert_eq!(drift["items"][0]["serial"], serial);

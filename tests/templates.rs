@@ -19,6 +19,12 @@ fn wifi() -> Value {
     })
 }
 
+/// What is wrong with a draft, and not only to be warned of.
+fn errors(lint: &Value) -> Vec<&Value> {
+    let findings = lint["findings"].as_array().unwrap();
+    findings.iter().filter(|finding| finding["severity"] == "error").collect()
+}
+
 #[tokio::test]
 async fn a_template_is_kept_with_its_versions() {
     let mut muster = Muster::start(LAB).await;
@@ -188,12 +194,7 @@ async fn what_comes_with_muster_is_copied_and_not_changed() {
             "body": whole["body"], "variables": whole["variables"], "bench": whole["bench"],
         });
         let lint = api.send("POST", "/api/v1/templates/lint", draft).await;
-        let errors: Vec<&Value> = lint["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|finding| finding["severity"] == "error")
-            .collect();
+        let errors = errors(&lint);
         assert!(errors.is_empty() && lint["size"].is_u64(), "{}: {errors:?}", whole["name"]);
         let name = format!("copy of {}", template["name"].as_str().unwrap());
         let copy = api.make_at(&format!("{path}/copy"), json!({ "name": name })).await;
@@ -249,13 +250,7 @@ async fn what_is_wrong_is_told_with_its_line_and_is_not_kept() {
     let arms = "{%elif a%}".repeat(6_000);
     let chain = json!({ "body": format!("{{%if a%}}{arms}{{%endif%}}"), "variables": [] });
     let lint = api.send("POST", "/api/v1/templates/lint", chain).await;
-    let errors: Vec<&Value> = lint["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|finding| finding["severity"] == "error")
-        .collect();
-    assert!(errors.iter().any(|e| e["words"].to_string().contains("`elif`")), "{lint}");
+    assert!(errors(&lint).iter().any(|e| e["words"].to_string().contains("`elif`")), "{lint}");
     let mut kept = draft;
     kept["name"] = json!("warned of");
     api.make_at("/api/v1/templates", kept).await;
@@ -366,6 +361,8 @@ async fn a_template_that_loops_or_eats_memory_is_stopped_and_the_next_one_is_ren
         let shown = api.send("POST", preview, good.clone()).await;
         assert_eq!(shown["script"], "/system/identity/set name=\"SAMPLE000001\"\n");
     }
+
+    assert!(muster.log().contains("a draft of "), "whose it is: {}", muster.log());
 
     // It is known now, and takes nobody's time any more.
     let begin = std::time::Instant::now();

@@ -26,9 +26,9 @@ pub(super) struct JobRequest {
     pub idempotency_key: Option<String>,
     /// Whether the device is woken for it; true when absent.
     pub wake: Option<bool>,
-    /// Whether the device's configuration is kept before it is changed, and the job is called back where
-    /// that fails. Of scripts, configurations and factory resets; when absent it is, unless a profile
-    /// says otherwise.
+    /// Whether the device's configuration is kept before it is changed; a script, a configuration or a
+    /// factory reset is called back where that fails. When absent it is, unless a profile says otherwise;
+    /// before any other change only of a device that has an accepted configuration.
     pub backup: Option<bool>,
 }
 

@@ -110,7 +110,7 @@ async fn bytes(app: &App, row: &DeviceArtifact, start: u64) -> Result<Vec<u8>, E
         return Ok(Vec::new());
     }
     if row.sealed {
-        let bytes = sealed::read(app, row).await?;
+        let bytes = sealed::opened(app, row).await?;
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         return Ok(bytes.get(start..).unwrap_or_default().to_vec());
     }
@@ -225,8 +225,8 @@ async fn is_taken(conn: &mut PgConnection, wanted: &Row) -> Result<bool, Error> 
     Ok(job.is_none_or(|job| may_have_run(&job)))
 }
 
-/// Keeps a configuration in the device's history. What is kept before a change is refused where nothing
-/// came, as of a device whose storage is full: its job is not done, and the change is called back.
+/// Keeps a configuration in the device's history. Whether it will do before a change is judged where its
+/// job ends.
 async fn backed_up(
     app: &App,
     link: &Link,
@@ -234,9 +234,6 @@ async fn backed_up(
     cause: Cause,
 ) -> Result<(), Error> {
     let (device_id, job_id, at) = (link.device_id, link.subject, row.created_at);
-    if row.size == 0 && cause == Cause::Change {
-        return Err(Error::invalid("", "there is nothing in this file"));
-    }
     let read = configuration(app, row).await?;
     let mut gone = Vec::new();
     let mut tx = app.pool.begin().await?;

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::contents::{self, Purpose};
 use super::link::{self, Link, LinkKind};
+use super::sealed::Share;
 use super::{Stored, failed, refused, sealed, too_large};
 use crate::clock;
 use crate::ctx::{App, Shared};
@@ -96,7 +97,7 @@ async fn take(app: &Shared, link: Link, body: Body) -> Result<(), Error> {
     let artifact_id = Uuid::now_v7();
     let late = |_| Error::invalid("", format!("the file took more than {} s", deadline.as_secs()));
     let storing = store(app, artifact_id, sealed, body, max);
-    let stored = timeout(deadline, storing).await.map_err(late)??;
+    let (stored, share) = timeout(deadline, storing).await.map_err(late)??;
     let row = DeviceArtifact {
         artifact_id,
         job_id: link.subject,
@@ -109,22 +110,28 @@ async fn take(app: &Shared, link: Link, body: Body) -> Result<(), Error> {
     };
     // A task of its own: a device that hangs up now has sent its file, and must not stop this
     // between the bytes and the row.
-    let recording = tokio::spawn(record(Arc::clone(app), link, row, purpose));
+    let record = record(Arc::clone(app), link, row, purpose);
+    let recording = tokio::spawn(async move {
+        // It is looked through.
+        let _share = share;
+        record.await
+    });
     recording.await.map_err(|e| Error::Internal(format!("recording a file: {e}")))?
 }
 
-/// Stores the bytes; what is stored is said of those that the device sent.
+/// Stores the bytes; what is stored is said of those that the device sent. Gives their share of the
+/// memory, too.
 async fn store(
     app: &App,
     artifact_id: Uuid,
     sealed: bool,
     body: Body,
     max: u64,
-) -> Result<Stored, Error> {
+) -> Result<(Stored, Share), Error> {
     let body = body.into_data_stream();
     match sealed {
         true => sealed::put(app, artifact_id, body, max).await,
-        false => app.files.put(artifact_id, body, max).await,
+        false => Ok((app.files.put(artifact_id, body, max).await?, None)),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Stored, too_large};
+use super::{PART, Stored, too_large};
 use crate::acs::body::Memory;
 use crate::ctx::{App, Shared};
 use crate::error::Error;
@@ -29,25 +29,34 @@ use crate::store::artifacts::{self, DeviceArtifact};
 const CONFIGURATION: &str = "Configuration File";
 /// The largest that is taken, in bytes.
 pub(super) const MOST: u64 = 32 << 20;
-/// The memory that all may take that come at a time, in bytes.
+/// The memory that all may take that come at a time, in bytes; those that are read have as much.
 const MEMORY: usize = 256 << 20;
-/// How often one is in memory when it is stored: as it came, and sealed.
-const COPIES: usize = 2;
+/// How often one is in memory at most: as it grows in its old room and in the new, which is up to twice
+/// as large; after that once where it is sealed or opened, and with its text where that is read.
+const COPIES: usize = 3;
+/// Bytes that are sealed beyond those of a file.
+const SEAL: usize = 28;
 /// Who finds no memory waits so long for others to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows that are looked up at once.
 const BATCH: i64 = 200;
 
-/// The files that come to this node at this moment.
+/// What a file may take of the memory, for as long as this is kept.
+pub(super) type Share = Option<OwnedSemaphorePermit>;
+
+/// The files that come to this node at this moment, and those that are read.
 pub struct Incoming {
     memory: Memory,
+    /// Whoever reads slowly keeps no device from sending.
+    reading: Memory,
     /// The jobs that they are for.
     jobs: Mutex<HashSet<Uuid>>,
 }
 
 impl Default for Incoming {
     fn default() -> Self {
-        Self { memory: Memory::new(MEMORY, PATIENCE), jobs: Mutex::default() }
+        let memory = || Memory::new(MEMORY, PATIENCE);
+        Self { memory: memory(), reading: memory(), jobs: Mutex::default() }
     }
 }
 
@@ -83,31 +92,32 @@ pub fn is_secret(file_type: &str) -> bool {
     file_type.contains(CONFIGURATION)
 }
 
-/// Takes a file into memory, and stores it sealed.
+/// Takes a file into memory, and stores it sealed. Its share is good for [`opened`], too.
 ///
 /// # Errors
 /// As [`super::FileStore::put`]; [`Error::Busy`] where others take all the memory.
-pub(super) async fn put<S, E>(app: &App, id: Uuid, body: S, max: u64) -> Result<Stored, Error>
+pub(super) async fn put<S, E>(
+    app: &App,
+    id: Uuid,
+    body: S,
+    max: u64,
+) -> Result<(Stored, Share), Error>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Display,
 {
-    let (clear, _share) = gather(&app.incoming.memory, body, max).await?;
-    write(app, id, &clear).await?;
-    Ok(Stored { size: clear.len() as u64, sha256: Sha256::digest(&clear).into() })
+    let (clear, share) = gather(&app.incoming.memory, body, max).await?;
+    let stored = Stored { size: clear.len() as u64, sha256: Sha256::digest(&clear).into() };
+    write(app, id, clear).await?;
+    Ok((stored, share))
 }
 
 /// A file, and its share of the memory: to be kept as long.
-async fn gather<S, E>(
-    memory: &Memory,
-    mut body: S,
-    max: u64,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Error>
+async fn gather<S, E>(memory: &Memory, mut body: S, max: u64) -> Result<(Vec<u8>, Share), Error>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Display,
 {
-    let busy = || Error::Busy("too many configurations come at once: try again".to_owned());
     let (mut clear, mut share) = (Vec::new(), None);
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|e| Error::invalid("", format!("the file broke off: {e}")))?;
@@ -121,15 +131,36 @@ where
     Ok((clear, share))
 }
 
+fn busy() -> Error {
+    Error::Busy("too many configurations come or are read at once: try again".to_owned())
+}
+
 /// A file of a device, as the device sent it. It is read whole.
 ///
 /// # Errors
-/// [`Error::NotFound`] or [`Error::Files`]; [`Error::Internal`] where it does not open, with why.
+/// [`Error::NotFound`] or [`Error::Files`]; [`Error::Internal`] where it does not open, with why;
+/// [`Error::Busy`] where others take all the memory.
 pub async fn read(app: &App, file: &DeviceArtifact) -> Result<Vec<u8>, Error> {
-    let bytes = whole(app, file.artifact_id).await?;
+    Ok(shared(app, file).await?.0)
+}
+
+/// The same, and its share of the memory: to be kept as long.
+async fn shared(app: &App, file: &DeviceArtifact) -> Result<(Vec<u8>, Share), Error> {
+    // An older Muster took larger ones.
+    let bytes = (COPIES * room(file)).min(MEMORY);
+    let share = app.incoming.reading.reserve(None, bytes).await.ok_or_else(busy)?;
+    Ok((opened(app, file).await?, Some(share)))
+}
+
+/// The same for who has a share.
+///
+/// # Errors
+/// As [`read`], but for [`Error::Busy`].
+pub(super) async fn opened(app: &App, file: &DeviceArtifact) -> Result<Vec<u8>, Error> {
+    let bytes = whole(app, file).await?;
     // The bytes are sealed before the row says so, and sealed ones are longer.
     let is_clear = !file.sealed && i64::try_from(bytes.len()) == Ok(file.size);
-    if is_clear { Ok(bytes) } else { open(app, file.artifact_id, &bytes) }
+    if is_clear { Ok(bytes) } else { open(app, file.artifact_id, bytes) }
 }
 
 /// The same for an answer: what holds no secrets goes through, however large it is.
@@ -141,8 +172,12 @@ pub async fn stream(
     file: &DeviceArtifact,
 ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, Error> {
     if is_secret(&file.file_type) {
-        let bytes = Bytes::from(read(app, file).await?);
-        return Ok(stream::iter([Ok(bytes)]).boxed());
+        let (bytes, share) = shared(app, file).await?;
+        let keep = move |part| {
+            let _share = &share;
+            part
+        };
+        return Ok(stream::iter([Ok(Bytes::from(bytes))]).map(keep).boxed());
     }
     app.files.read(file.artifact_id, None).await
 }
@@ -189,34 +224,51 @@ async fn seal(app: &App, device_id: Uuid, artifact_id: Uuid) -> Result<bool, Err
     let mut tx = app.pool.begin().await?;
     let file = artifacts::lock_in_clear(&mut tx, device_id, artifact_id).await?;
     let Some(file) = file else { return Ok(false) };
-    let bytes = whole(app, artifact_id).await?;
+    let bytes = whole(app, &file).await?;
     if Sha256::digest(&bytes).as_slice() == file.sha256.as_slice() {
-        write(app, artifact_id, &bytes).await?;
+        write(app, artifact_id, bytes).await?;
     } else {
-        open(app, artifact_id, &bytes)?;
+        open(app, artifact_id, bytes)?;
     }
     artifacts::mark_sealed(&mut tx, device_id, artifact_id).await?;
     tx.commit().await?;
     Ok(true)
 }
 
-async fn whole(app: &App, id: Uuid) -> Result<Vec<u8>, Error> {
-    let parts: Vec<Bytes> = app.files.read(id, None).await?.try_collect().await?;
-    Ok(parts.concat())
+/// Bytes of a file as it was sent.
+fn room(file: &DeviceArtifact) -> usize {
+    usize::try_from(file.size).unwrap_or_default()
 }
 
-async fn write(app: &App, id: Uuid, clear: &[u8]) -> Result<(), Error> {
-    let sealed = Bytes::from(app.keys.seal_bytes(clear, &context(id)));
-    app.files.put(id, stream::iter([Ok::<_, Infallible>(sealed)]), u64::MAX).await?;
+/// The bytes in the store.
+async fn whole(app: &App, file: &DeviceArtifact) -> Result<Vec<u8>, Error> {
+    let mut parts = app.files.read(file.artifact_id, None).await?;
+    let mut bytes = Vec::with_capacity(room(file) + SEAL);
+    while let Some(part) = parts.try_next().await? {
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
+/// Seals the bytes where they are, and stores them a few at a time: the store copies what it is given.
+async fn write(app: &App, id: Uuid, mut bytes: Vec<u8>) -> Result<(), Error> {
+    let nonce = app.keys.seal_in_place(&mut bytes, &context(id));
+    let mut parts = vec![Ok::<_, Infallible>(Bytes::copy_from_slice(&nonce))];
+    let mut rest = Bytes::from(bytes);
+    while !rest.is_empty() {
+        parts.push(Ok(rest.split_to(rest.len().min(PART))));
+    }
+    app.files.put(id, stream::iter(parts), u64::MAX).await?;
     Ok(())
 }
 
-fn open(app: &App, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, Error> {
-    app.keys.open_bytes(sealed, &context(id)).map_err(|_| {
+fn open(app: &App, id: Uuid, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    app.keys.open_in_place(&mut bytes, &context(id)).map_err(|_| {
         Error::Internal(format!(
             "the file {id} does not open: secret.key is not the one that sealed it, or it is damaged"
         ))
-    })
+    })?;
+    Ok(bytes)
 }
 
 /// A sealed file that is put in the place of another one does not open there.
@@ -239,17 +291,17 @@ mod tests {
     #[tokio::test]
     async fn who_finds_no_memory_is_to_come_again_and_whoever_ends_gives_it_back() {
         let memory = Memory::new(256 << 10, Duration::from_millis(10));
-        let large = gather(&memory, body(100 << 10), u64::MAX).await.unwrap();
+        let large = gather(&memory, body(80 << 10), u64::MAX).await.unwrap();
         let busy = gather(&memory, body(1), u64::MAX).await.unwrap_err();
         assert!(matches!(busy, Error::Busy(_)), "{busy:?}");
         let (device_id, subject) = (Uuid::nil(), Uuid::nil());
         let link = Link { kind: LinkKind::Upload, device_id, subject, expires: 0 };
         assert_eq!(failed(&link, &busy).status(), 503);
         drop(large);
-        let grown = gather(&memory, body(100 << 10).chain(body(100 << 10)), u64::MAX).await;
+        let grown = gather(&memory, body(80 << 10).chain(body(80 << 10)), u64::MAX).await;
         assert!(matches!(grown, Err(Error::Busy(_))), "a share grows with its file");
-        let (clear, _share) = gather(&memory, body(100 << 10), u64::MAX).await.unwrap();
-        assert_eq!(clear.len(), 100 << 10);
+        let (clear, _share) = gather(&memory, body(80 << 10), u64::MAX).await.unwrap();
+        assert_eq!(clear.len(), 80 << 10);
     }
 
     #[test]

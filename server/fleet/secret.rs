@@ -8,8 +8,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce};
 use hmac::{Hmac, Mac};
 use muster_cwmp::fault::Fault;
 use sha2::Sha256;
@@ -20,6 +19,8 @@ use crate::error::Error;
 pub const MASK: &str = "********";
 /// A secret of fewer characters would be found in every other word.
 const MIN_SECRET: usize = 4;
+/// Bytes that stand before what is sealed, other ones each time.
+const NONCE: usize = 12;
 
 /// Whether a parameter's value is a secret: by the last part of its name, as TR-181 names them and
 /// as RouterOS hides them.
@@ -144,15 +145,18 @@ impl Keys {
 
     /// [`Keys::seal`] of what need not be text; what comes of it is longer.
     pub fn seal_bytes(&self, clear: &[u8], context: &str) -> Vec<u8> {
-        let nonce: [u8; 12] = rand::random();
-        let payload = Payload { msg: clear, aad: context.as_bytes() };
-        let mut out = nonce.to_vec();
-        let sealed = self
-            .cipher()
-            .encrypt(&Nonce::from(nonce), payload)
+        let mut body = clear.to_vec();
+        let nonce = self.seal_in_place(&mut body, context);
+        [nonce.as_slice(), &body].concat()
+    }
+
+    /// The same without a second copy of it: gives what is to stand before what is left in `body`.
+    pub fn seal_in_place(&self, body: &mut Vec<u8>, context: &str) -> [u8; NONCE] {
+        let nonce: [u8; NONCE] = rand::random();
+        self.cipher()
+            .encrypt_in_place(&Nonce::from(nonce), context.as_bytes(), body)
             .expect("a value in memory is within the cipher's limit of 256 GiB");
-        out.extend_from_slice(&sealed);
-        out
+        nonce
     }
 
     /// Opens what [`Keys::seal`] made with the same context.
@@ -162,9 +166,17 @@ impl Keys {
 
     /// Opens what [`Keys::seal_bytes`] made with the same context.
     pub fn open_bytes(&self, sealed: &[u8], context: &str) -> Result<Vec<u8>, Error> {
-        let (nonce, body) = sealed.split_first_chunk::<12>().ok_or_else(broken)?;
-        let payload = Payload { msg: body, aad: context.as_bytes() };
-        self.cipher().decrypt(&Nonce::from(*nonce), payload).map_err(|_| broken())
+        let mut body = sealed.to_vec();
+        self.open_in_place(&mut body, context)?;
+        Ok(body)
+    }
+
+    /// The same without a second copy of it; what does not open is lost.
+    pub fn open_in_place(&self, sealed: &mut Vec<u8>, context: &str) -> Result<(), Error> {
+        let nonce = Nonce::from(*sealed.first_chunk::<NONCE>().ok_or_else(broken)?);
+        sealed.drain(..NONCE);
+        let opened = self.cipher().decrypt_in_place(&nonce, context.as_bytes(), sealed);
+        opened.map_err(|_| broken())
     }
 
     /// [`Keys::seal`] as text for JSON.
@@ -273,6 +285,13 @@ mod tests {
         let octets = keys.seal_bytes(&[0xff, 0], "device a");
         assert_eq!(keys.open_bytes(&octets, "device a").unwrap(), [0xff, 0]);
         assert!(keys.open(&octets, "device a").is_err(), "it is no text");
+        let mut body = vec![0xff, 0];
+        let nonce = keys.seal_in_place(&mut body, "device a");
+        let mut whole = [nonce.as_slice(), &body].concat();
+        assert_eq!(keys.open_bytes(&whole, "device a").unwrap(), [0xff, 0]);
+        keys.open_in_place(&mut whole, "device a").unwrap();
+        assert_eq!(whole, [0xff, 0]);
+        assert!(keys.open_in_place(&mut whole, "device a").is_err(), "it is too short");
         for cut in 0..sealed.len() {
             assert!(keys.open(&sealed[..cut], "device a").is_err());
         }

@@ -151,7 +151,7 @@ async fn look(
 /// is wanted of whom.
 async fn warm(app: Shared) {
     let workers = app.config.zero_touch.render_workers;
-    let rendered = (0..workers).map(|_| app.render.try_out("#\n", json!({})));
+    let rendered = (0..workers).map(|_| app.render.try_out("warm-up", "#\n", json!({})));
     // Each goes to the process that has least to do.
     let (_, world) = tokio::join!(join_all(rendered), world::current(&app));
     if let Err(e) = world {

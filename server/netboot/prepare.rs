@@ -155,8 +155,8 @@ pub async fn script(
     let username = &app.enrolment.username;
     // Never longer than one of them where there are two processes.
     let (script, masked) = tokio::join!(
-        app.render.render(&version.body, context.with(&values, username)),
-        app.render.render(&version.body, context.with(&hidden, username)),
+        app.render.render(&version.name, &version.body, context.with(&values, username)),
+        app.render.render(&version.name, &version.body, context.with(&hidden, username)),
     );
     let script = with_last_newline(script.map_err(|f| failed(&version.name, f, &secrets))?);
     payload::check_text(&script).map_err(|why| in_template(&version.name, &why))?;

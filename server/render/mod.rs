@@ -116,7 +116,7 @@ pub struct Rendered {
     pub secrets: Vec<String>,
 }
 
-/// The script that a template gives with these variables for this device.
+/// The script that a template gives with these variables for this device. The log calls it `name`.
 ///
 /// # Errors
 /// [`Error::Invalid`]: at `/variables`, naming each whose value is missing or does not fit; at `/body`
@@ -124,6 +124,7 @@ pub struct Rendered {
 /// repeats a secret.
 pub async fn rendered(
     app: &App,
+    name: &str,
     body: &str,
     variables: &[Variable],
     given: &Variables,
@@ -132,7 +133,7 @@ pub async fn rendered(
     let values = resolve(variables, given)?;
     let secrets = secrets(variables, &values);
     let context = device.with(&values, &app.enrolment.username);
-    match app.render.render(body, context).await {
+    match app.render.render(name, body, context).await {
         Ok(script) => {
             let sha256 = Sha256::digest(&script).into();
             Ok(Rendered { script, sha256, secrets })

@@ -48,6 +48,8 @@ struct Lane {
 /// A template that is to be rendered.
 struct Job {
     key: Key,
+    /// What the log calls it.
+    name: String,
     frame: Vec<u8>,
     answer: oneshot::Sender<Result<String, Failure>>,
 }
@@ -91,12 +93,17 @@ impl Renderer {
     }
 
     /// The script that a template gives a device with the values in `context`, an object. One that went
-    /// too far is refused with the same words for five minutes.
+    /// too far is refused with the same words for five minutes, and the log has its name.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn render(&self, template: &str, context: Value) -> Result<String, Failure> {
-        self.asked(key("device", template), template, context).await
+    pub async fn render(
+        &self,
+        name: &str,
+        template: &str,
+        context: Value,
+    ) -> Result<String, Failure> {
+        self.asked(key("device", template), name, template, context).await
     }
 
     /// The same for people. Their values may be any: what goes too far with these is refused to people,
@@ -104,11 +111,22 @@ impl Renderer {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn try_out(&self, template: &str, context: Value) -> Result<String, Failure> {
-        self.asked(key("person", template), template, context).await
+    pub async fn try_out(
+        &self,
+        name: &str,
+        template: &str,
+        context: Value,
+    ) -> Result<String, Failure> {
+        self.asked(key("person", template), name, template, context).await
     }
 
-    async fn asked(&self, key: Key, template: &str, context: Value) -> Result<String, Failure> {
+    async fn asked(
+        &self,
+        key: Key,
+        name: &str,
+        template: &str,
+        context: Value,
+    ) -> Result<String, Failure> {
         if let Some(failure) = self.refused.why(&key, std::time::Instant::now()) {
             return Err(failure);
         }
@@ -121,7 +139,8 @@ impl Renderer {
         let _waiting = Waiting(&lane.waiting);
         let (answer, answered) = oneshot::channel();
         let told = async {
-            if lane.jobs.send(Job { key, frame, answer }).await.is_err() {
+            let job = Job { key, name: name.to_owned(), frame, answer };
+            if lane.jobs.send(job).await.is_err() {
                 return Err(Failure::Died);
             }
             answered.await.unwrap_or(Err(Failure::Died))
@@ -160,7 +179,8 @@ async fn run(settings: Arc<Settings>, refused: Arc<Refused>, mut queue: mpsc::Re
             }
         };
         if let Some(job) = open.pop_front() {
-            tracing::warn!("the rendering of a template was ended: {failure}");
+            let template = job.name.as_str();
+            tracing::warn!(template, "the rendering of a template was ended: {failure}");
             if of_template {
                 refused.note(job.key, &failure, std::time::Instant::now());
             }
@@ -319,10 +339,11 @@ mod tests {
         let (renderer, mut queue) = deaf();
         // The second one does not even come into the queue.
         for _ in 0..2 {
-            assert_eq!(renderer.render("x", json!({})).await, Err(Failure::Busy));
+            assert_eq!(renderer.render("x", "x", json!({})).await, Err(Failure::Busy));
         }
         assert_eq!(renderer.lanes[0].waiting.load(Ordering::Relaxed), 0);
         let left = queue.try_recv().expect("it was asked");
+        assert_eq!(left.name, "x");
         assert_eq!(left.given_up(&renderer.refused), Some(Failure::Busy));
     }
 
@@ -331,10 +352,10 @@ mod tests {
         let (renderer, mut queue) = deaf();
         let now = std::time::Instant::now();
         renderer.refused.note(key("person", "slow"), &Failure::TooSlow, now);
-        assert_eq!(renderer.try_out("slow", json!({})).await, Err(Failure::TooSlow));
+        assert_eq!(renderer.try_out("x", "slow", json!({})).await, Err(Failure::TooSlow));
         assert!(queue.try_recv().is_err(), "no process was asked");
-        assert_eq!(renderer.render("slow", json!({})).await, Err(Failure::Busy));
+        assert_eq!(renderer.render("x", "slow", json!({})).await, Err(Failure::Busy));
         assert!(queue.try_recv().is_ok(), "a device is not refused for what a person tried");
-        assert_eq!(renderer.try_out("other", json!({})).await, Err(Failure::Busy));
+        assert_eq!(renderer.try_out("x", "other", json!({})).await, Err(Failure::Busy));
     }
 }

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use muster_routeros::inspect::Installed;
 use muster_routeros::version::RosVersion;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::devices;
-use super::devices::many::{self, Which};
+use super::devices::many::{self, Bulk, Which};
 use crate::access::audit::{self, Object};
 use crate::access::right::Right;
 use crate::acs::wake_client::WakePolicy;
-use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::desired::{reconcile, world};
 use crate::direct::{self, Asked, Login};
@@ -200,22 +199,19 @@ pub async fn order_many(
     expected: usize,
 ) -> Result<Made, Stopped> {
     let nothing = |error: Error| Stopped { made: Made::default(), error };
-    let (bulk_id, devices) = begin(app, ctx, which, expected).await.map_err(nothing)?;
-    let (app, ctx) = (app.clone(), ctx.clone());
-    // A task of its own: a caller who goes away must not leave the half of it undone.
-    let work = tokio::spawn(async move {
-        let mut made = Made::default();
-        let stopped = on_all(&app, &ctx, &devices, &mut made).await.err();
-        app.wake_hint.notify_one();
-        let why = stopped.as_ref().map(ToString::to_string);
-        let told = json!({ "created": made.created, "skipped": made.skipped, "stopped": why });
-        let ended = record(&app, &at_present(&ctx), "device.inspect_bulk_end", bulk_id, told).await;
-        if let Err(e) = ended {
-            tracing::error!(bulk.id = %bulk_id, "what became of it is not on record: {}", e.private());
+    let (bulk, devices) = begin(app, ctx, which, expected).await.map_err(nothing)?;
+    let work = {
+        let (app, ctx) = (app.clone(), ctx.clone());
+        async move {
+            let mut made = Made::default();
+            let stopped = on_all(&app, &ctx, &devices, &mut made).await.err();
+            let why = stopped.as_ref().map(ToString::to_string);
+            let told = json!({ "created": made.created, "skipped": made.skipped, "stopped": why });
+            (stopped.map_or(Ok(made), |error| Err(Stopped { made, error })), told)
         }
-        stopped.map_or(Ok(made), |error| Err(Stopped { made, error }))
-    });
-    work.await.unwrap_or_else(|e| Err(nothing(Error::Internal(e.to_string()))))
+    };
+    let done = many::carry_out(app, ctx, (bulk, "device.inspect_bulk_end"), work).await;
+    done.unwrap_or_else(|error| Err(nothing(error)))
 }
 
 /// The devices of an order for many, once it is on record: no job of it is made before.
@@ -224,18 +220,18 @@ async fn begin(
     ctx: &Ctx,
     which: &Which,
     expected: usize,
-) -> Result<(Uuid, Vec<Uuid>), Error> {
+) -> Result<(Bulk, Vec<Uuid>), Error> {
     let devices = many::found(app, ctx, which, expected).await?;
     // Somebody may have removed it since this server started.
     builtin::store(app, Builtin::Inspect, ctx.now).await?;
-    let bulk_id = Uuid::now_v7();
+    let bulk = Bulk::new("inspect");
     let told = json!({
         "selector": which.selector(),
         "device_ids": which.ids(),
         "devices": expected,
     });
-    record(app, ctx, "device.inspect_bulk", bulk_id, told).await?;
-    Ok((bulk_id, devices))
+    bulk.record(app, ctx, "device.inspect_bulk", told).await?;
+    Ok((bulk, devices))
 }
 
 /// Makes the jobs on each device, and counts them. The devices are in order of their ids, as everything
@@ -243,7 +239,7 @@ async fn begin(
 async fn on_all(app: &App, ctx: &Ctx, devices: &[Uuid], made: &mut Made) -> Result<(), Error> {
     for batch in devices.chunks(BATCH) {
         // The time of each batch: whoever follows events misses none of a long order.
-        let ctx = at_present(ctx);
+        let ctx = many::at_present(ctx);
         let mut done = Made::default();
         let mut tx = app.pool.begin().await?;
         for device_id in batch {
@@ -261,24 +257,5 @@ async fn on_all(app: &App, ctx: &Ctx, devices: &[Uuid], made: &mut Made) -> Resu
         made.created += done.created;
         made.skipped += done.skipped;
     }
-    Ok(())
-}
-
-fn at_present(ctx: &Ctx) -> Ctx {
-    Ctx { now: clock::now(), ..ctx.clone() }
-}
-
-/// Puts on record what is asked of many devices, or what became of it.
-async fn record(
-    app: &App,
-    ctx: &Ctx,
-    action: &str,
-    bulk_id: Uuid,
-    told: Value,
-) -> Result<(), Error> {
-    let mut tx = app.pool.begin().await?;
-    let object = Object::new("bulk", bulk_id, "inspect");
-    audit::record(&mut tx, ctx, action, object, (), told).await?;
-    tx.commit().await?;
     Ok(())
 }

@@ -66,13 +66,13 @@ async fn a_device_gets_what_a_profile_wants_drifts_and_is_put_back() {
     assert_eq!(net.api.call("PATCH", &profile, Some(watch)).await.0, 200);
     net.fleet.handle().change(0, IDENTITY, "Beacon");
     browser.press("Compare now").await;
-    browser.sees("#desired td", "only told").await;
+    browser.sees("#desired td", "only reported").await;
     browser.press("Accept").await;
     browser.sees("#desired .state", "as it is wanted").await;
     browser.open(&here).await;
     browser.sees(".choice", "Beacon").await;
     browser.press("Take it back").await;
-    browser.sees("#desired td", "only told").await;
+    browser.sees("#desired td", "only reported").await;
     browser.press("Ignore").await;
     browser.sees("#desired .choice", IDENTITY).await;
     browser.sees("#desired .state", "as it is wanted").await;

@@ -127,7 +127,7 @@ pub(in crate::api) struct WaveView {
     skipped: i64,
     /// Failures up to which somebody resumed it: its gate counts from there on.
     forgiven: i64,
-    /// When its first device was begun.
+    /// When the first of its devices could begin: there was room, and the wave before it was good.
     started_at: Option<DateTime<Utc>>,
     /// When it was good.
     ended_at: Option<DateTime<Utc>>,

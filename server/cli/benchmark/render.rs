@@ -81,7 +81,7 @@ async fn one(
 ) -> anyhow::Result<(Duration, usize)> {
     let template = &templates[n as usize % templates.len()];
     let begin = Instant::now();
-    let script = renderer.render(template, context(n)).await?;
+    let script = renderer.render("benchmark", template, context(n)).await?;
     Ok((begin.elapsed(), script.len()))
 }
 

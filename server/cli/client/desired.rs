@@ -330,7 +330,7 @@ fn standing(s: Standing) -> String {
 fn differences(differences: &[Difference]) -> Option<String> {
     let row = |d: &Difference| {
         let (wanted, seen) = (maybe(d.wanted.clone()), maybe(d.seen.clone()));
-        let mended = if d.mended { "being mended" } else { "only told" };
+        let mended = if d.mended { "being mended" } else { "only reported" };
         vec![d.name.clone(), wanted, seen, mended.to_owned(), d.words.clone()]
     };
     let rows: Vec<Vec<String>> = differences.iter().map(row).collect();

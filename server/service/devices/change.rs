@@ -5,16 +5,13 @@
 //! to a transaction, so that none of their informs waits for long.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
-use tracing::Instrument;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::many::{self, Which};
-use crate::access::audit::{self, Object};
+use super::many::{self, Bulk, Which};
 use crate::access::right::Right;
-use crate::clock;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::group;
@@ -210,6 +207,16 @@ impl Changed {
         self.reasons.truncate(REASONS);
     }
 
+    /// For the audit log.
+    fn told(&self) -> Value {
+        json!({
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "skipped": self.skipped,
+            "stopped": self.stopped.as_ref().map(Error::to_string),
+        })
+    }
+
     /// Whether nothing came of any device yet.
     fn is_nothing(&self) -> bool {
         self.changed + self.unchanged + self.skipped == 0
@@ -234,19 +241,16 @@ pub async fn change_many(
     ctx.require(Right::Operate)?;
     change.check(app, ctx).await?;
     let devices = many::found(app, ctx, which, expected).await?;
-    let bulk_id = begin(app, ctx, which, &change, expected).await?;
-    let (app, ctx) = (app.clone(), ctx.clone());
-    // A task of its own: a caller who goes away must not leave the half of it undone.
-    let work = async move {
-        let done = change_all(&app, &ctx, &devices, &change).await;
-        let ctx = Ctx { now: clock::now(), ..ctx };
-        if let Err(e) = end(&app, &ctx, bulk_id, &change, &done).await {
-            tracing::error!(bulk.id = %bulk_id, "what became of it is not on record: {}", e.private());
+    let bulk = begin(app, ctx, which, &change, expected).await?;
+    let work = {
+        let (app, ctx) = (app.clone(), ctx.clone());
+        async move {
+            let done = change_all(&app, &ctx, &devices, &change).await;
+            let told = done.told();
+            (done, told)
         }
-        done
     };
-    let done = tokio::spawn(work.in_current_span()).await;
-    let mut done = done.map_err(|e| Error::Internal(format!("a change of many devices: {e}")))?;
+    let mut done = many::carry_out(app, ctx, (bulk, "device.bulk_end"), work).await?;
     match done.stopped.take() {
         Some(error) if done.is_nothing() => Err(error),
         stopped => Ok(Changed { stopped, ..done }),
@@ -260,48 +264,25 @@ async fn begin(
     which: &Which,
     change: &Change,
     expected: usize,
-) -> Result<Uuid, Error> {
-    let (bulk_id, kind) = (Uuid::now_v7(), change.word());
-    tracing::info!(bulk.id = %bulk_id, devices = expected, kind, by = ctx.actor.name, "bulk change");
+) -> Result<Bulk, Error> {
+    let kind = change.word();
+    let bulk = Bulk::new(kind);
+    tracing::info!(bulk.id = %bulk.id, devices = expected, kind, by = ctx.actor.name, "bulk change");
     let after = json!({
         "selector": which.selector(),
         "device_ids": which.ids(),
         "devices": expected,
         "change": change,
     });
-    let object = Object::new("bulk", bulk_id, kind);
-    let mut tx = app.pool.begin().await?;
-    audit::record(&mut tx, ctx, "device.bulk", object, (), after).await?;
-    tx.commit().await?;
-    Ok(bulk_id)
-}
-
-/// Puts on record how far it came.
-async fn end(
-    app: &App,
-    ctx: &Ctx,
-    bulk_id: Uuid,
-    change: &Change,
-    done: &Changed,
-) -> Result<(), Error> {
-    let after = json!({
-        "changed": done.changed,
-        "unchanged": done.unchanged,
-        "skipped": done.skipped,
-        "stopped": done.stopped.as_ref().map(Error::to_string),
-    });
-    let object = Object::new("bulk", bulk_id, change.word());
-    let mut tx = app.pool.begin().await?;
-    audit::record(&mut tx, ctx, "device.bulk_end", object, (), after).await?;
-    tx.commit().await?;
-    Ok(())
+    bulk.record(app, ctx, "device.bulk", after).await?;
+    Ok(bulk)
 }
 
 /// Batch by batch, each at its own time: whoever follows events misses none of a long order.
 async fn change_all(app: &App, ctx: &Ctx, devices: &[Uuid], change: &Change) -> Changed {
     let mut done = Changed::default();
     for batch in devices.chunks(BATCH) {
-        let ctx = Ctx { now: clock::now(), ..ctx.clone() };
+        let ctx = many::at_present(ctx);
         match change_batch(app, &ctx, batch, change).await {
             Ok(batch) => done.add(batch),
             Err(error) => {

@@ -1,12 +1,17 @@
-//! Which devices an order for many is for.
+//! Which devices an order for many is for, and that it is carried out to its end.
 //!
 //! Owns that it reaches no further than whoever gives it has looked: all that a selector finds where
-//! they may operate, if these are as many as they saw, or those that they chose one by one.
+//! they may operate, if these are as many as they saw, or those that they chose one by one; and that what
+//! became of it is on record, whether or not somebody waits for it.
 
+use serde_json::Value;
+use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::access::audit::{self, Object};
 use crate::access::right::Right;
-use crate::ctx::{App, Ctx};
+use crate::clock;
+use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::fleet::selector::Expr;
 use crate::fleet::{group, online};
@@ -41,6 +46,71 @@ impl Which {
             Self::Chosen(ids) => Some(ids),
         }
     }
+}
+
+/// An order for many, in the audit log.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) struct Bulk {
+    /// Which.
+    pub id: Uuid,
+    /// What is done.
+    pub name: &'static str,
+}
+
+impl Bulk {
+    /// A new one.
+    pub(in crate::service) fn new(name: &'static str) -> Self {
+        Self { id: Uuid::now_v7(), name }
+    }
+
+    /// The same as the audit log has it.
+    pub(in crate::service) fn object(&self) -> Object<'_> {
+        Object::new("bulk", self.id, self.name)
+    }
+
+    /// Puts on record that it begins, or what became of it.
+    pub(in crate::service) async fn record(
+        &self,
+        app: &App,
+        ctx: &Ctx,
+        action: &str,
+        told: Value,
+    ) -> Result<(), Error> {
+        let mut tx = app.pool.begin().await?;
+        audit::record(&mut tx, ctx, action, self.object(), (), told).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Carries out an order that is on record, and puts on record what became of it: `work` gives that
+/// beside its result.
+///
+/// # Errors
+/// [`Error::Internal`] where it did not come to its end.
+pub(in crate::service) async fn carry_out<T: Send + 'static>(
+    app: &Shared,
+    ctx: &Ctx,
+    (bulk, ended): (Bulk, &'static str),
+    work: impl Future<Output = (T, Value)> + Send + 'static,
+) -> Result<T, Error> {
+    let (app, ctx) = (app.clone(), ctx.clone());
+    let all = async move {
+        let (done, told) = work.await;
+        app.wake_hint.notify_one();
+        if let Err(e) = bulk.record(&app, &at_present(&ctx), ended, told).await {
+            tracing::error!(bulk.id = %bulk.id, "what became of it is not on record: {}", e.private());
+        }
+        done
+    };
+    // A task of its own: a caller who goes away must not leave the half of it undone.
+    let done = tokio::spawn(all.in_current_span()).await;
+    done.map_err(|e| Error::Internal(format!("an order for many devices: {e}")))
+}
+
+/// The caller at this moment, as each part of a long order has its own time.
+pub(in crate::service) fn at_present(ctx: &Ctx) -> Ctx {
+    Ctx { now: clock::now(), ..ctx.clone() }
 }
 
 /// How many they are now.

@@ -5,6 +5,7 @@
 use muster_routeros::lint::{Finding, Severity};
 
 use super::fields::{check_declared, checked_body};
+use super::preview::draft_of;
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
@@ -40,11 +41,17 @@ pub async fn lint(
 ) -> Result<Lint, Error> {
     ctx.require(Right::Operate)?;
     check_declared(variables)?;
-    of(app, &checked_body(body)?, variables, for_bench).await
+    of(app, &draft_of(ctx), &checked_body(body)?, variables, for_bench).await
 }
 
 /// The same of one that is checked. It must not be asked for within a transaction.
-async fn of(app: &App, body: &str, variables: &[Variable], for_bench: bool) -> Result<Lint, Error> {
+async fn of(
+    app: &App,
+    name: &str,
+    body: &str,
+    variables: &[Variable],
+    for_bench: bool,
+) -> Result<Lint, Error> {
     let mut lint = Lint { findings: lint_template(body, variables), size: None };
     if lint.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Ok(lint);
@@ -57,7 +64,7 @@ async fn of(app: &App, body: &str, variables: &[Variable], for_bench: bool) -> R
             bench::full_size(&mut values);
         }
         let context = DeviceContext::sample().with(&values, "enrol");
-        match app.render.try_out(body, context).await {
+        match app.render.try_out(name, body, context).await {
             Ok(script) => {
                 sizes.push(script.len());
                 let mut found = muster_routeros::lint::lint(&script);
@@ -92,7 +99,7 @@ pub(in crate::service) async fn smallest(app: &App, version: &Version) -> Result
     for all in [true, false] {
         let values = samples(&version.variables, all);
         let context = DeviceContext::sample().with(&values, "enrol");
-        match app.render.try_out(&version.body, context).await {
+        match app.render.try_out(&version.name, &version.body, context).await {
             Ok(script) => smallest = Some(smallest.unwrap_or(usize::MAX).min(script.len())),
             Err(Failure::Busy) => return Err(Failure::Busy.into()),
             // It may give one with the values of a board.
@@ -108,11 +115,12 @@ pub(in crate::service) async fn smallest(app: &App, version: &Version) -> Result
 /// [`Error::Invalid`] at `/body`, with lines; [`Error::Busy`].
 pub(super) async fn accepted(
     app: &App,
+    name: &str,
     body: &str,
     variables: &[Variable],
     for_bench: bool,
 ) -> Result<(), Error> {
-    let findings = of(app, body, variables, for_bench).await?.findings;
+    let findings = of(app, name, body, variables, for_bench).await?.findings;
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let told: Vec<String> = errors
         .take(TOLD)

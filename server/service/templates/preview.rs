@@ -64,7 +64,8 @@ pub async fn preview(
     ctx.require(Right::Read)?;
     let for_bench = load(&app.pool, template_id).await?.bench;
     let version = found(&app.pool, template_id, version).await?;
-    tried(app, ctx, &version.body, &version.variables, for_bench, asked).await
+    let body = (version.name.as_str(), version.body.as_str());
+    tried(app, ctx, body, &version.variables, for_bench, asked).await
 }
 
 /// What a template gives that is not kept yet, and is to be for the bench or not.
@@ -81,13 +82,19 @@ pub async fn preview_body(
 ) -> Result<Preview, Error> {
     ctx.require(Right::Operate)?;
     check_declared(variables)?;
-    tried(app, ctx, &checked_body(body)?, variables, for_bench, asked).await
+    let (name, body) = (draft_of(ctx), checked_body(body)?);
+    tried(app, ctx, (&name, &body), variables, for_bench, asked).await
+}
+
+/// What the log calls a template that has no name yet.
+pub(super) fn draft_of(ctx: &Ctx) -> String {
+    format!("a draft of {}", ctx.actor.name)
 }
 
 async fn tried(
     app: &App,
     ctx: &Ctx,
-    body: &str,
+    (name, body): (&str, &str),
     variables: &[Variable],
     for_bench: bool,
     asked: Asked,
@@ -107,7 +114,7 @@ async fn tried(
         }
     }
     let context = context.with(&values, &app.enrolment.username);
-    let script = app.render.try_out(body, context).await?;
+    let script = app.render.try_out(name, body, context).await?;
     let mut findings = muster_routeros::lint::lint(&script);
     if for_bench {
         findings.extend(bench::lint_script(&script));

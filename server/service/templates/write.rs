@@ -22,7 +22,7 @@ use crate::store::templates::{self as store, Template, Version};
 pub async fn create(app: &App, ctx: &Ctx, fields: TemplateFields) -> Result<View, Error> {
     ctx.require_everywhere(Right::Operate)?;
     let draft = fields.checked()?;
-    lint::accepted(app, &draft.body, &draft.variables, draft.bench).await?;
+    lint::accepted(app, &draft.name, &draft.body, &draft.variables, draft.bench).await?;
     let mut tx = app.pool.begin().await?;
     store::lock(&mut tx).await?;
     let view = insert(&mut tx, ctx, draft).await?;
@@ -96,7 +96,7 @@ pub async fn change(
     let draft = patch(TemplateFields { note: None, ..before.clone() })?.checked()?;
     let is_new = draft.body != version.body || draft.variables != version.variables.0;
     if is_new || (draft.bench && !seen.bench) {
-        lint::accepted(app, &draft.body, &draft.variables, draft.bench).await?;
+        lint::accepted(app, &draft.name, &draft.body, &draft.variables, draft.bench).await?;
     }
     if !is_new && !draft.note.is_empty() {
         let why = "a note is of a new version: change the body or the variables with it";
