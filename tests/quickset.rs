@@ -314,6 +314,28 @@ fn what_the_bootstrap_lets_in_is_all_that_a_bridge_lets_in() {
 }
 
 #[test]
+fn a_router_whose_firewall_is_taken_away_is_open_to_nobody() {
+    for more in [json!({}), dialled()] {
+        let out = if more == json!({}) { "ether1" } else { "pppoe-out1" };
+        let mut desk = Desk::new(Radios::Wifi);
+        play(&mut desk, &("home-ap", more.clone()));
+        let mut without = more;
+        without["firewall"] = json!(false);
+        play(&mut desk, &("home-ap", without.clone()));
+        let first = desk.export();
+        let all = lines(&first);
+        let dropped = |line: &&String| {
+            line.contains("action=drop chain=input comment=\"muster: others\"")
+                && line.ends_with(&format!("in-interface={out}"))
+        };
+        assert_eq!(all.iter().filter(dropped).count(), 2, "{all:#?}");
+        assert!(all.iter().all(|line| !line.contains("\"quickset: in")), "{all:#?}");
+        play(&mut desk, &("home-ap", without));
+        assert_eq!(desk.export(), first);
+    }
+}
+
+#[test]
 fn ports_of_another_bridge_come_with_the_address_that_the_board_has_there() {
     for mode in ["cap", "ptp-bridge-ap"] {
         let mut desk = Desk::new(Radios::Wifi);

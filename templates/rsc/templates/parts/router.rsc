@@ -224,10 +224,23 @@
         :local back [:parse "/ipv6 firewall filter set [/ipv6 firewall filter find where comment=\"muster: others\"] in-interface=\$out"]
         $back out=$out
     } on-error={}
+    # Ours took the place of those that the board came with: without them it is as after the bootstrap, and
+    # open to nobody.
+    :if ([:len [/ip firewall filter find where comment="quickset: in, others"]] > 0) do={
+        /ip firewall filter add chain=input action=accept connection-state=established,related comment="muster: answers"
+        /ip firewall filter add chain=input action=accept protocol=tcp dst-port=7547 src-address-list="muster-acs" comment="muster: ACS"
+        /ip firewall filter add chain=input action=drop in-interface=$out comment="muster: others"
+    }
     /ip firewall filter remove [find where comment~"^quickset:"]
     :do {
-        :local six [:parse "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^quickset:\"]"]
-        $six
+        :local six [:parse (":if ([:len [/ipv6 firewall filter find where comment=\"quickset: in, others\"]] > 0) do={ " . \
+            "/ipv6 firewall filter add chain=input action=accept connection-state=established,related comment=\"muster: answers\"; " . \
+            "/ipv6 firewall filter add chain=input action=accept protocol=icmpv6 comment=\"muster: ping\"; " . \
+            "/ipv6 firewall filter add chain=input action=accept protocol=udp dst-port=546 src-address=fe80::/10 comment=\"muster: prefixes\"; " . \
+            "/ipv6 firewall filter add chain=input action=drop in-interface=\$out comment=\"muster: others\"; " . \
+            "/ipv6 firewall filter add chain=forward action=drop connection-state=new in-interface=\$out comment=\"muster: through\" }; " . \
+            "/ipv6 firewall filter remove [/ipv6 firewall filter find where comment~\"^quickset:\"]")]
+        $six out=$out
     } on-error={}
 }
 {% endif %}
