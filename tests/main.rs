@@ -31,6 +31,7 @@ mod profiles;
 mod quickset;
 mod recorded;
 mod rollout;
+mod rotation;
 mod sealed_files;
 mod selector;
 mod smoke;

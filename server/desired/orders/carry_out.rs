@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::hear::changes;
-use super::{CREDENTIALS, Decision};
+use super::{CHECK, CREDENTIALS, Decision};
 use crate::ctx::App;
 use crate::desired::reconcile::Subject;
 use crate::error::Error;
@@ -44,6 +44,7 @@ pub(in crate::desired) async fn carry_out(
         backups::accept(conn, id, None).await?;
     }
     rotate(conn, app, subject, &mut decision, wake, now).await?;
+    let wake = wake && !decision.rotate;
     let backup = subject.effective.backup.as_ref();
     let unkept = backup.is_some_and(|backup| !backup.value.before_changes);
     let ordered = !decision.jobs.is_empty();
@@ -73,7 +74,8 @@ pub(in crate::desired) async fn carry_out(
 }
 
 /// Gives the device other credentials, or tells it once more those that it has not used yet: only while
-/// it is here and has nothing else to do, for it could not be woken for them.
+/// it is here and has nothing else to do, for it could not be woken for them. Until it comes by itself
+/// it has something to be asked for: a session in which nothing was done is not looked at.
 async fn rotate(
     conn: &mut PgConnection,
     app: &App,
@@ -83,7 +85,13 @@ async fn rotate(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let id = subject.facts.device_id;
-    if !decision.rotate || wake || jobs::count_open(conn, id).await? > 0 {
+    if !decision.rotate || jobs::count_open(conn, id).await? > 0 {
+        return Ok(());
+    }
+    if wake {
+        let root = subject.facts.root.as_deref().unwrap_or("Device.");
+        let names = vec![format!("{root}ManagementServer.PeriodicInformInterval")];
+        decision.order(JobSpec::Get { names }, CHECK);
         return Ok(());
     }
     let waits = subject.facts.rotating == Some(true);
