@@ -87,4 +87,5 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
     let change = json!({ "kind": "script", "artifact_id": script });
     let told = range.dry_run(&change, at_once()).await;
     assert!(warns(&told, "whether the script ran whole is not seen"), "{told:#}");
+    assert!(warns(&told, "does not come back by itself"), "{told:#}");
 }

@@ -303,6 +303,9 @@ fn of_what_is_sent(change: &Change, survey: &Survey, acs: &AcsConfig) -> Vec<Str
     if matches!(change, Change::Script { .. }) {
         let why = "whether the script ran whole is not seen: use a template to know it";
         warnings.push(why.to_owned());
+        let why = "a device that the script cuts off does not come back by itself: a template has a \
+                   way back where its board allows one";
+        warnings.push(why.to_owned());
     }
     warnings
 }
