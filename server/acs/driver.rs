@@ -345,9 +345,9 @@ impl Session {
             JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
                 context.transfer = self.download_url(app, tx, spec, d.artifact_id).await?;
                 if let Some(url) = &mut context.transfer
-                    && queue::is_framed(tx, job).await?
+                    && queue::around(tx, job).await?.is_some()
                 {
-                    // It is longer by its frame, which is made when it is fetched.
+                    // It is longer by what is put around it, which is made when it is fetched.
                     url.size = 0;
                 }
             }

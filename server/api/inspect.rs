@@ -50,6 +50,8 @@ pub(super) struct DevicePackagesView {
     device_mode: Option<String>,
     /// What device-mode lets be installed, such as `7.13+,6.49.8+`; `any` = everything.
     allowed_versions: Option<String>,
+    /// Why the device does not undo a script by itself that cuts it off; null = it does.
+    rescue: Option<String>,
 }
 
 impl DevicePackagesView {
@@ -62,6 +64,7 @@ impl DevicePackagesView {
         });
         let said = known.said.as_ref();
         Self {
+            rescue: known.rescue.map(str::to_owned),
             packages: packages.collect(),
             assumed: known.assumed,
             unknown: known.unknown,

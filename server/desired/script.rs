@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::fleet::online;
 use crate::fleet::profile::{Tolerance, Wanted};
 use crate::fleet::variables::Variables;
+use crate::jobs::queue;
 use crate::jobs::spec::JobSpec;
 use crate::render::context::DeviceContext;
 use crate::render::rendered;
@@ -71,8 +72,7 @@ impl Ready {
 
 /// Whether a device undoes a script by itself that cuts it off, or why not.
 pub(crate) fn can_rescue(facts: &Facts) -> Result<(), &'static str> {
-    let version = facts.version.as_deref().and_then(|version| version.parse().ok());
-    apply::can_rescue(facts.device_mode.as_deref(), version.as_ref())
+    queue::way_back(true, facts.device_mode.as_deref(), facts.version.as_deref())
 }
 
 /// The script that is wanted of a device, whether it is enforced, and who wants it; `None` = nobody.

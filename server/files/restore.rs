@@ -22,8 +22,25 @@ pub(super) async fn file(app: &App, link: &Link, base: &str) -> Result<Bytes, Er
     let file = file.filter(|file| u64::try_from(file.size).is_ok_and(|size| size <= backup::MOST));
     let file = file.ok_or_else(gone)?;
     let export = sealed::read(app, &file).await?;
+    let at = file.created_at.format("%Y-%m-%d %H:%M:%S UTC");
+    let what = format!("# restored by Muster: the configuration of {at}");
+    led_back(app, device_id, &what, &export, base).await
+}
+
+/// A configuration between lines that lead its device back to the server that it calls `base`. `what` is a
+/// comment of one line.
+///
+/// # Errors
+/// [`Error::Database`]; [`Error::Internal`] for credentials that cannot be opened.
+pub(super) async fn led_back(
+    app: &App,
+    device_id: Uuid,
+    what: &str,
+    configuration: &[u8],
+    base: &str,
+) -> Result<Bytes, Error> {
     let login = login(app, device_id).await?;
-    Ok(restore::script(&export, file.created_at, &format!("{base}/"), login.as_ref()).into())
+    Ok(restore::script(what, configuration, &format!("{base}/"), login.as_ref()).into())
 }
 
 /// What a device logs in with; `None` = it has nothing of its own.

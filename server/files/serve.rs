@@ -99,8 +99,8 @@ async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
             // One that the device sent itself, or none.
             return Ok(Found::Script(restore::file(app, link, base).await?));
         };
-        if let Some(script) = framed::script(app, link.device_id, job_id, &artifact).await? {
-            return Ok(Found::Script(script));
+        if let Some(file) = framed::file(app, link.device_id, job_id, &artifact, base).await? {
+            return Ok(Found::Script(file));
         }
         return Ok(Found::File(Served {
             id: artifact.artifact_id,

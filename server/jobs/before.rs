@@ -58,7 +58,8 @@ pub fn changes(kind: &str) -> bool {
 /// Whether a job may leave its device with a configuration that nobody meant.
 pub fn is_risky(spec: &JobSpec) -> bool {
     match spec {
-        JobSpec::FactoryReset => true,
+        // Another version reads it otherwise, and none gives back what the one before had.
+        JobSpec::FactoryReset | JobSpec::Upgrade { .. } => true,
         JobSpec::Download(download) | JobSpec::ScheduleDownload { download, .. } => matches!(
             download.file,
             DownloadFile::Alter
@@ -129,7 +130,10 @@ mod tests {
 
     #[test]
     fn what_changes_a_configuration_is_risky_and_a_restart_is_not() {
-        assert!(is_risky(&JobSpec::FactoryReset) && is_risky(&download(DownloadFile::Alter)));
+        let upgrade = JobSpec::Upgrade { version: "7.16.1".to_owned(), packages: Vec::new() };
+        for spec in [JobSpec::FactoryReset, download(DownloadFile::Alter), upgrade] {
+            assert!(is_risky(&spec), "{spec:?}");
+        }
         for spec in [JobSpec::Reboot, download(DownloadFile::Firmware)] {
             assert!(!is_risky(&spec), "{spec:?}");
         }

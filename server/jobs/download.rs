@@ -172,7 +172,7 @@ mod tests {
 
     fn overwrite() -> DownloadFile {
         let words = OverwriteConfirmation::WORDS.to_owned();
-        DownloadFile::Overwrite { confirm: words.try_into().expect("the words") }
+        DownloadFile::Overwrite { confirm: words.try_into().expect("the words"), as_it_is: false }
     }
     fn factory() -> DownloadFile {
         let words = FactoryConfirmation::WORDS.to_owned();

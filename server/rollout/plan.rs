@@ -27,7 +27,8 @@ pub struct Plan {
     pub heed_windows: bool,
     /// Days, by the clock of each site, on which no device is begun.
     pub blackout: Vec<Blackout>,
-    /// The configuration of each device is kept before a script, or what a template gives, runs there.
+    /// The configuration of each device is kept before a release, a script, or what a template gives, comes
+    /// there.
     pub backup: bool,
     /// What healthy means.
     pub checks: Checks,

@@ -50,19 +50,21 @@ pub struct Packages {
     pub unknown: Option<String>,
     /// What else it said, how and when; `None` = nothing yet.
     pub said: Option<DevicePackages>,
+    /// Why it does not undo a script by itself that cuts it off; `None` = it does.
+    pub rescue: Option<&'static str>,
 }
 
 impl Packages {
     /// Of this device.
     pub fn of(device: &Device, said: Option<DevicePackages>) -> Self {
-        if let Some(said) = said {
-            let packages = said.packages.0.clone();
-            return Self { packages, assumed: false, unknown: None, said: Some(said) };
-        }
-        match assumed(device) {
-            Ok(packages) => Self { packages, assumed: true, unknown: None, said: None },
-            Err(why) => Self { packages: vec![], assumed: true, unknown: Some(why), said: None },
-        }
+        let mode = said.as_ref().and_then(|said| said.device_mode.as_deref());
+        let tells = device.manufacturer.eq_ignore_ascii_case("mikrotik");
+        let rescue = queue::way_back(tells, mode, device.software_version.as_deref()).err();
+        let (packages, unknown) = match &said {
+            Some(said) => (said.packages.0.clone(), None),
+            None => assumed(device).map_or_else(|why| (vec![], Some(why)), |all| (all, None)),
+        };
+        Self { packages, assumed: said.is_none(), unknown, said, rescue }
     }
 }
 

@@ -84,6 +84,34 @@ pub struct Runs {
     pub arch: Option<String>,
 }
 
+/// Devices that are alike in what decides whether one undoes a script by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Its log says what became of a script.
+    pub tells: bool,
+    /// device-mode.
+    pub device_mode: Option<String>,
+    /// The version that they run.
+    pub version: Option<String>,
+    /// How many.
+    pub devices: i64,
+}
+
+/// Of which kinds these devices are.
+pub async fn kinds(db: impl PgExecutor<'_>, devices: &[Uuid]) -> Result<Vec<Kind>, sqlx::Error> {
+    sqlx::query_as!(
+        Kind,
+        r#"select coalesce(lower(f.manufacturer) = 'mikrotik', false) as "tells!",
+                  i.device_mode as "device_mode?", f.software_version as version,
+                  count(*) as "devices!"
+           from device_facts f left join device_packages i using (device_id)
+           where f.device_id = any($1) group by 1, 2, 3"#,
+        devices
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// What a device runs; nothing for one that is not known.
 pub async fn runs(conn: &mut PgConnection, device_id: Uuid) -> Result<Runs, sqlx::Error> {
     let runs = sqlx::query_as!(

@@ -115,12 +115,9 @@ async fn an_alter_changes_the_running_device() {
 #[tokio::test]
 async fn an_overwrite_needs_its_words() {
     let lab = Lab::start().await;
-    let script = format!(
-        "/tr069-client set acs-url=\"http://{}/\" enabled=yes periodic-inform-enabled=yes \
-         periodic-inform-interval=300s\n/system identity set name=\"replaced\"\n",
-        lab.muster.cwmp
-    );
-    let artifact = lab.api.store("change.alter", script.as_bytes()).await;
+    // It says nothing of the server, and would leave the device without one.
+    let script = b"/system identity set name=\"replaced\"\n";
+    let artifact = lab.api.store("change.alter", script).await;
     for file in [
         json!({ "type": "overwrite" }),
         json!({ "type": "overwrite", "confirm": true }),
@@ -138,6 +135,21 @@ async fn an_overwrite_needs_its_words() {
     })
     .await;
     assert_eq!(lab.fleet.handle().stats().boots, 2);
+
+    // As it is, it has to say all that by itself.
+    let script = format!(
+        "/tr069-client set acs-url=\"http://{}/\" enabled=yes periodic-inform-enabled=yes \
+         periodic-inform-interval=300s\n/system identity set name=\"as it is\"\n",
+        lab.muster.cwmp
+    );
+    let artifact = lab.api.store("whole.rsc", script.as_bytes()).await;
+    let words = json!({ "type": "overwrite", "confirm": "overwrite the whole configuration",
+                        "as_it_is": true });
+    lab.run(download(&artifact, words)).await;
+    eventually("the last configuration is read", || async {
+        (lab.device().await["identity"] == "as it is").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

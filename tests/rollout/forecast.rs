@@ -80,12 +80,25 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
         assert!(warns(&told, words), "{words}: {told:#}");
     }
     assert!(!warns(&told, "wave `first` has no device"), "{told:#}");
-    assert!(!warns(&told, "plain HTTP") && !warns(&told, "ran whole"), "{told:#}");
+    assert!(!warns(&told, "plain HTTP") && !warns(&told, "without a hand"), "{told:#}");
     let told = range.dry_run(&release(), at_once()).await;
     assert!(warns(&told, "packages over plain HTTP"), "{told:#}");
+    let home = "insert into device_packages (device_id, packages, device_mode, source, learned_at)
+         select device_id, '[]', 'home', 'script', now() from device_facts where serial = $1";
+    sqlx::query(home)
+        .bind(range.fleet.serial(0))
+        .execute(&range.muster.pool)
+        .await
+        .unwrap();
     let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
     let change = json!({ "kind": "script", "artifact_id": script });
     let told = range.dry_run(&change, at_once()).await;
-    assert!(warns(&told, "whether the script ran whole is not seen"), "{told:#}");
-    assert!(warns(&told, "does not come back by itself"), "{told:#}");
+    assert!(warns(&told, "1 device would not come back without a hand"), "{told:#}");
+    assert!(warns(&told, "its device-mode is home"), "{told:#}");
+    let long = [b"# ".repeat(40_000).as_slice(), b"\n/system identity set name=gold\n"].concat();
+    let long = range.api.store("long.rsc", &long).await;
+    let told = range.dry_run(&json!({ "kind": "script", "artifact_id": long }), at_once()).await;
+    assert!(warns(&told, "3 devices would not come back without a hand"), "{told:#}");
+    assert!(warns(&told, "it gets the script as it is"), "{told:#}");
+    assert_eq!(told["paths"][0]["steps"], json!(["run the script"]), "{told:#}");
 }

@@ -4,7 +4,9 @@ use muster_cwmp::rpc::{Request, Response};
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::{Value, json};
 
-use super::lab::{IDENTITY, Range, at_once, far_window, naming, serials, unseen};
+use super::lab::{
+    IDENTITY, Range, at_once, far_window, naming, release, seed, serials, unseen,
+};
 use crate::harness::eventually;
 use crate::harness::kit::{Api, device_path, raw_device};
 use crate::harness::talk::{Talk, begun, transferred};
@@ -33,6 +35,12 @@ const LOST: &str = "with sent as (
          returning job_id)
      update rollout_devices set due_at = now() where job_id in (select job_id from sent)
      returning state";
+
+/// A plan that keeps what devices have, as plans do of which nothing else is said.
+fn kept(mut plan: Value) -> Value {
+    plan.as_object_mut().unwrap().remove("backup");
+    plan
+}
 
 /// The only device of a rollout, once it is in this state, at this step.
 async fn is(api: &Api, id: &str, state: &str, step: i64) -> Value {
@@ -79,22 +87,38 @@ async fn column(pool: &sqlx::PgPool, of: &'static str, id: &str) -> Vec<String> 
 async fn what_a_device_has_is_kept_before_a_script_and_not_before_it_is_taken_back() {
     let range = Range::start(2, |options| options.seed = 7).await;
     let pool = &range.muster.pool;
-    let id = range.draft(naming(&range.api).await, at_once()).await;
+    let id = range.draft(naming(&range.api).await, kept(at_once())).await;
     assert_eq!(range.rollout(&id).await["plan"]["backup"], true);
     let run = range.order(&id, "dry-run", json!({})).await;
-    let steps = json!(["keep its configuration", "run the script"]);
+    let steps =
+        json!(["keep its configuration", "run the script", "look whether it ran whole"]);
     assert_eq!(run["paths"][0]["steps"], steps, "{run:#}");
     range.order(&id, "start", json!({})).await;
     range.until(&id, "completed").await;
     let bodies = column(pool, KEPT, &id).await;
     assert_eq!(bodies.len(), 2);
     assert!(bodies.iter().all(|body| !body.contains("name=gold")), "{bodies:?}");
-    assert_eq!(column(pool, ORDERED, &id).await, ["upload download"; 2]);
+    assert_eq!(column(pool, ORDERED, &id).await, ["upload download upload"; 2]);
 
     range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
     let back = range.until(&id, "rolled_back").await;
     let inverse = back["inverse_id"].as_str().unwrap();
-    assert_eq!(column(pool, ORDERED, inverse).await, ["download"; 2]);
+    assert_eq!(column(pool, ORDERED, inverse).await, ["download upload"; 2]);
+}
+
+#[tokio::test]
+async fn what_a_device_has_is_kept_before_a_release_and_before_its_first_hop_alone() {
+    let old = |versions: &[&str]| versions.iter().all(|version| version.starts_with("6."));
+    let range = Range::start(1, |options| options.seed = seed(1, old)).await;
+    let id = range.begin(release(), kept(at_once())).await;
+    range.until(&id, "completed").await;
+    let healthy = range.in_state(&id, "healthy").await;
+    assert_eq!(healthy[0]["version"], "7.16.1", "{healthy:#?}");
+    let pool = &range.muster.pool;
+    assert_eq!(column(pool, ORDERED, &id).await, ["upload upgrade upgrade"]);
+    let bodies = column(pool, KEPT, &id).await;
+    assert!(bodies.len() == 1 && bodies[0].contains("/system identity"), "{bodies:?}");
+    range.counts_hold(&id).await;
 }
 
 #[tokio::test]
@@ -113,7 +137,7 @@ async fn a_device_that_cannot_send_it_is_not_changed_unless_the_plan_says_so() {
     let name = async |serial: &str| range.api.known(serial, IDENTITY).await[0].1.clone();
     let change = naming(&range.api).await;
     // However many fail, it goes on.
-    let mut plan = at_once();
+    let mut plan = kept(at_once());
     plan["success"] = json!({ "percent": 0.0, "minimum": 0 });
     let id = range.begin(change.clone(), plan.clone()).await;
     range.until(&id, "completed").await;
@@ -136,8 +160,14 @@ async fn a_device_that_cannot_send_it_is_not_changed_unless_the_plan_says_so() {
     plan["backup"] = json!(false);
     let id = range.begin(change, plan).await;
     range.until(&id, "completed").await;
-    assert_eq!(column(&range.muster.pool, ORDERED, &id).await, ["download"; 2]);
-    assert_eq!(name(&sick).await, "gold");
+    assert_eq!(column(&range.muster.pool, ORDERED, &id).await, ["download upload"; 2]);
+    // It cannot send its log either: nobody knows what became of the script, until it is read.
+    assert_eq!(serials(&range.in_state(&id, "failed").await), [sick.as_str()]);
+    range.api.queue(&sick, json!({ "kind": "refresh" })).await;
+    eventually("it is called otherwise", || async {
+        (name(&sick).await == "gold").then_some(())
+    })
+    .await;
     range.counts_hold(&id).await;
 }
 
@@ -145,7 +175,7 @@ async fn a_device_that_cannot_send_it_is_not_changed_unless_the_plan_says_so() {
 async fn a_file_that_is_not_the_whole_configuration_keeps_nothing() {
     let (muster, api) = raw_device("KEPT0").await;
     // Mostly it passes: it is asked for again where the plan says so.
-    let mut plan = unseen();
+    let mut plan = kept(unseen());
     plan["retries"] = json!(0);
     let body = json!({ "name": "names", "change": naming(&api).await, "plan": plan,
                        "audience": { "selector": "serial = KEPT0" } });
@@ -165,13 +195,14 @@ async fn a_file_that_is_not_the_whole_configuration_keeps_nothing() {
     let device = is(&api, &id, "failed", 0).await;
     let why = device["reason"].as_str().unwrap();
     assert!(why.contains("could not be kept first") && why.contains("whole"), "{why}");
+    assert_eq!(device["fault_class"], "retry", "{device:#}");
     assert_eq!(column(&muster.pool, SCRIPTS, &id).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn nobody_is_changed_whose_rollout_stops_before_the_script_is_taken() {
     let (muster, api) = raw_device("KEPT1").await;
-    let id = begin(&api, "KEPT1", unseen()).await;
+    let id = begin(&api, "KEPT1", kept(unseen())).await;
     is(&api, &id, "offered", 0).await;
     assert_eq!(column(&muster.pool, SENT, &id).await, ["offered"]);
     is(&api, &id, "offered", 1).await;
@@ -197,7 +228,7 @@ async fn nobody_is_changed_whose_rollout_stops_before_the_script_is_taken() {
 #[tokio::test]
 async fn a_device_that_was_tried_again_and_called_back_is_taken_back_too() {
     let (muster, api) = raw_device("KEPT2").await;
-    let id = begin(&api, "KEPT2", unseen()).await;
+    let id = begin(&api, "KEPT2", kept(unseen())).await;
     let path = format!("/api/v1/rollouts/{id}");
     is(&api, &id, "offered", 0).await;
     assert_eq!(column(&muster.pool, SENT, &id).await, ["offered"]);
@@ -218,7 +249,8 @@ async fn a_device_that_was_tried_again_and_called_back_is_taken_back_too() {
 
     order(&api, &id, "roll-back").await;
     let device = is(&api, &inverse(&api, &id).await, "offered", 0).await;
-    assert_eq!(device["steps"], json!(["run the script"]), "{device:#}");
+    let steps = json!(["run the script", "tell what became of the script"]);
+    assert_eq!(device["steps"], steps, "{device:#}");
 }
 
 #[tokio::test]
@@ -227,7 +259,7 @@ async fn what_was_kept_before_its_window_closed_is_not_changed_after_that() {
     let site = json!({ "path": "riga", "time_zone": "UTC" });
     let site = api.make_at("/api/v1/sites", site).await;
     api.send("PATCH", &device_path("KEPT3"), json!({ "site": "riga" })).await;
-    let mut plan = unseen();
+    let mut plan = kept(unseen());
     plan["heed_windows"] = json!(true);
     let id = begin(&api, "KEPT3", plan).await;
     is(&api, &id, "offered", 0).await;
@@ -245,7 +277,7 @@ async fn what_was_kept_before_its_window_closed_is_not_changed_after_that() {
 #[tokio::test]
 async fn a_device_that_took_its_order_and_was_lost_is_taken_back_too() {
     let (muster, api) = raw_device("KEPT4").await;
-    let mut plan = unseen();
+    let mut plan = kept(unseen());
     plan["backup"] = json!(false);
     let id = begin(&api, "KEPT4", plan).await;
     is(&api, &id, "offered", 0).await;
@@ -267,7 +299,7 @@ async fn who_could_not_be_heard_while_muster_was_away_is_waited_for() {
         sqlx::query(statement).execute(pool).await.unwrap();
     };
     sql("update devices set last_inform = now() - interval '20 minutes'").await;
-    let id = begin(&api, "KEPT5", unseen()).await;
+    let id = begin(&api, "KEPT5", kept(unseen())).await;
     let put_off = async || {
         eventually("it is put off", || async {
             let later = "select state from rollout_devices

@@ -197,13 +197,13 @@ pub fn release() -> Value {
     json!({ "kind": "release", "version": "7.16.1" })
 }
 
-/// Three waves, quick, without a soak.
+/// Three waves, quick, without a soak and without what is kept before.
 pub fn quick(error: Value) -> Value {
     json!({
         "waves": [{ "take": { "count": 3 } }, { "take": { "percent": 40.0 } }, { "take": "rest" }],
         "soak_minutes": 0, "heed_windows": false, "error": error,
         "success": { "percent": 60.0, "minimum": 1 }, "retries": 0,
-        "checks": { "missed_informs": null },
+        "checks": { "missed_informs": null }, "backup": false,
     })
 }
 

@@ -37,6 +37,29 @@ async fn a_script_is_taken_back_by_its_undo_script() {
 }
 
 #[tokio::test]
+async fn a_line_of_a_script_that_fails_makes_its_device_fail_and_stops_the_rollout() {
+    let range = Range::start(3, |options| options.seed = 7).await;
+    let body = b"/ip pool add name=p ranges=192.0.2.1\n/ip pool add name=p ranges=192.0.2.1\n";
+    let script = range.api.store("pools.rsc", body).await;
+    let mut plan = quick(json!({ "percent": null, "count": 1, "then": "pause" }));
+    plan["waves"] = json!([{ "take": { "count": 1 } }, { "take": "rest" }]);
+    let id = range.begin(json!({ "kind": "script", "artifact_id": script }), plan).await;
+    let paused = range.until(&id, "paused").await;
+    assert_eq!(paused["paused_by"], "gate", "{paused:#}");
+    let failed = range.in_state(&id, "failed").await;
+    assert_eq!((failed.len(), &failed[0]["fault_class"]), (1, &json!("give_up")), "{failed:#?}");
+    let why = failed[0]["reason"].as_str().unwrap();
+    assert!(why.contains("line 2") && !why.contains("line 1"), "{why}");
+    assert_eq!(range.in_state(&id, "waiting").await.len(), 2);
+    // The rollout asked for the log by itself, and nobody else did.
+    let logs = "select count(*) from jobs
+         where kind = 'upload' and (rollout_id is null or idempotency_key not like '%:script:%')";
+    let logs: i64 = sqlx::query_scalar(logs).fetch_one(&range.muster.pool).await.unwrap();
+    assert_eq!(logs, 0);
+    range.counts_hold(&id).await;
+}
+
+#[tokio::test]
 async fn routerboot_is_written_after_the_upgrade_and_looked_at() {
     let both = |versions: &[&str]| {
         let generation = |begin: &str| versions.iter().any(|version| version.starts_with(begin));
@@ -308,7 +331,8 @@ async fn one_device_is_upgraded_by_itself_and_its_links_end_with_its_job() {
     let range = Range::start(2, |options| options.seed = seed(2, |_| true)).await;
     let upgrade = async |index: u32| {
         let path = format!("{}/upgrade", device_path(&range.fleet.serial(index)));
-        range.api.call("POST", &path, Some(json!({ "version": "7.16.1" }))).await
+        let body = json!({ "version": "7.16.1", "backup": false });
+        range.api.call("POST", &path, Some(body)).await
     };
     let (status, made) = upgrade(0).await;
     assert_eq!(status, 201, "{made}");

@@ -93,6 +93,28 @@ async fn a_closed_window_puts_devices_off_and_says_until_when() {
     let why = waiting.iter().find_map(|d| d["reason"].as_str()).unwrap();
     assert!(why.contains("maintenance window of lv") && why.contains("03:00"), "{why}");
     assert!(range.in_state(&id, "offered").await.is_empty());
+    eventually("all are put off", || async {
+        let all = "select bool_and(due_at is not null) from rollout_devices where state = 'waiting'";
+        let all: bool = sqlx::query_scalar(all).fetch_one(&range.muster.pool).await.unwrap();
+        all.then_some(())
+    })
+    .await;
+    // A wave is not counted anew each second until then: counts that are wrong stay so.
+    let ticked = async |since: &'static str| {
+        let state = "select pace::text || due_at::text from rollouts";
+        let at: String = sqlx::query_scalar(state).fetch_one(&range.muster.pool).await.unwrap();
+        eventually(since, || async {
+            let is: String = sqlx::query_scalar(state).fetch_one(&range.muster.pool).await.unwrap();
+            (is != at).then_some(())
+        })
+        .await;
+    };
+    let wrong = "update rollout_waves set waiting = 7 where rollout_id = $1::uuid";
+    sqlx::query(wrong).bind(&id).execute(&range.muster.pool).await.unwrap();
+    for _ in 0..2 {
+        ticked("the rollout was looked at").await;
+    }
+    assert_eq!(range.rollout(&id).await["waves"][0]["waiting"], 7);
 }
 
 #[tokio::test]

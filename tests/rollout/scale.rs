@@ -118,6 +118,7 @@ async fn of_two_hundred_thousand_devices_a_tick_reads_those_that_matter() {
             assert_eq!(found.unwrap().len(), 500);
         }
         pick::put_on(&mut conn, ROLLOUT, past, 500).await.unwrap();
+        assert!(pick::any_put_off(&mut conn, ROLLOUT).await.unwrap());
         let flying = pick::in_flight(&mut conn, ROLLOUT).await.unwrap();
         assert_eq!((flying.all, flying.sites.len()), (1_000, 100));
         assert_eq!(pick::held(&mut conn, ROLLOUT, 0).await.unwrap(), 50);
@@ -138,6 +139,7 @@ async fn of_two_hundred_thousand_devices_a_tick_reads_those_that_matter() {
             format!("('{ROLLOUT}', '{past}', 500)"),
             NOTHING,
         ),
+        ("some are put off", "due_at is not null) as", format!("('{ROLLOUT}')"), NOTHING),
         ("in flight", "group by site, uplink", format!("('{ROLLOUT}')"), SOME),
         ("redundancy in flight", "select distinct redundancy", String::new(), NOTHING),
         ("uplinks in flight", "where c.uplink = r.device_id)", format!("('{ROLLOUT}')"), SOME),
@@ -172,7 +174,8 @@ async fn light_devices_are_upgraded_once_each() {
     .await;
     let body = json!({
         "name": "light", "change": release(), "audience": { "selector": "serial ~ \"*\"" },
-        "plan": { "waves": [{ "take": "rest" }], "soak_minutes": 0, "heed_windows": false },
+        "plan": { "waves": [{ "take": "rest" }], "soak_minutes": 0, "heed_windows": false,
+                  "backup": false },
     });
     let (status, made) = api.call("POST", "/api/v1/rollouts", Some(body)).await;
     assert_eq!(status, 201, "{made}");

@@ -128,10 +128,10 @@ async fn start(server: &Server, api: &Api, devices: u32, selector: &str) -> anyh
 }
 
 /// One wave, so that all devices wait in the one that is under way. Without checks a device is
-/// ordered at once, and need not be read before.
+/// ordered at once, and need not be read before, nor send what it has.
 fn plan() -> Value {
     json!({
-        "waves": [{ "take": "rest" }], "soak_minutes": 0, "heed_windows": false,
+        "waves": [{ "take": "rest" }], "soak_minutes": 0, "heed_windows": false, "backup": false,
         "pace": { "concurrent": ACTIVE },
         "checks": {
             "missed_informs": null, "crash": false, "uptime": false, "wan": false,

@@ -119,6 +119,7 @@ struct Packages {
     booter_upgrade: Option<String>,
     device_mode: Option<String>,
     allowed_versions: Option<String>,
+    rescue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -240,6 +241,7 @@ fn installed(known: Packages) -> String {
         ("booter_upgrade", maybe(known.booter_upgrade)),
         ("device_mode", maybe(known.device_mode)),
         ("allowed_versions", maybe(known.allowed_versions)),
+        ("rescue", maybe(known.rescue)),
     ]);
     let row = |p: Package| vec![p.name, p.version, yes(p.enabled)];
     let rows: Vec<Vec<String>> = known.packages.into_iter().map(row).collect();

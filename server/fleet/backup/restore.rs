@@ -1,11 +1,11 @@
-//! The file by which a device is given back a configuration of its own. Pure.
+//! The file by which a device is given a whole configuration: one of its own back, or one of somebody's.
+//! Pure.
 //!
 //! RouterOS runs an overwrite right after it has dropped all that was there and restarted, and stops
 //! at the first line that fails. So what leads the device back here stands before everything else, and
 //! once more after it, where an address of then would have won. An export lacks what RouterOS never
 //! exports, and what it hides: [`lacks`] says what that is.
 
-use chrono::{DateTime, Utc};
 use muster_routeros::apply::RESCUE;
 use muster_routeros::lex;
 use muster_routeros::quote::quote;
@@ -45,8 +45,8 @@ pub struct Login {
 }
 
 /// The file: an export byte by byte as it came, in whatever its names are written, between two lines
-/// that lead the device back to `acs_url`.
-pub fn script(export: &[u8], at: DateTime<Utc>, acs_url: &str, login: Option<&Login>) -> Vec<u8> {
+/// that lead the device back to `acs_url`. `what` is a comment that says what it is, in one line.
+pub fn script(what: &str, export: &[u8], acs_url: &str, login: Option<&Login>) -> Vec<u8> {
     let mut back = format!("/tr069-client set acs-url={}", quote(acs_url));
     if let Some(login) = login {
         for (name, value) in [
@@ -59,8 +59,7 @@ pub fn script(export: &[u8], at: DateTime<Utc>, acs_url: &str, login: Option<&Lo
         }
     }
     back.push_str(" enabled=yes");
-    let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-    let head = format!("# restored by Muster: the configuration of {at}\n{DELAY}\n{back}\n");
+    let head = format!("{what}\n{DELAY}\n{back}\n");
     let end = if export.ends_with(b"\n") { "" } else { "\n" };
     // An export of just after a script still has the way back of that script, which would load what was
     // there before it.
@@ -113,21 +112,20 @@ mod tests {
             wake_username: "w".to_owned(),
             wake_password: "x".to_owned(),
         };
-        let (export, at) = (EXPORT.as_bytes(), DateTime::UNIX_EPOCH);
-        let made = script(export, at, "http://acs:7547/", Some(&login));
+        let made = script("# mine", EXPORT.as_bytes(), "http://acs:7547/", Some(&login));
         let script = String::from_utf8(made).unwrap();
         let lines: Vec<&str> = script.lines().collect();
         let back: Vec<usize> =
             (0..lines.len()).filter(|at| lines[*at].starts_with("/tr069-client set ")).collect();
         let export = lines.iter().position(|line| *line == "/interface pppoe-client");
-        assert_eq!(lines[1], ":delay 15s");
+        assert_eq!(lines[..2], ["# mine", ":delay 15s"]);
         assert_eq!((back.as_slice(), export), ([2, lines.len() - 1].as_slice(), Some(4)));
         assert_eq!(lines[2], lines[lines.len() - 1]);
         for part in ["acs-url=\"http://acs:7547/\"", "password=\"a\\\"b\\$c\"", " enabled=yes"] {
             assert!(lines[2].contains(part), "{}", lines[2]);
         }
         assert!(script.ends_with('\n') && script.contains("acs-url=http://old/"));
-        let without = super::script(EXPORT.as_bytes(), at, "http://acs/", None);
+        let without = super::script("# mine", EXPORT.as_bytes(), "http://acs/", None);
         let without = String::from_utf8(without).unwrap();
         assert!(!without.contains("username"), "{without}");
     }
@@ -136,7 +134,7 @@ mod tests {
     fn an_export_is_given_back_byte_by_byte() {
         // Latin-1, and the last line without an end.
         let export = b"/interface bridge\r\nadd comment=\"\xe4\" name=b";
-        let made = script(export, DateTime::UNIX_EPOCH, "http://acs/", None);
+        let made = script("# mine", export, "http://acs/", None);
         let at = made.windows(export.len()).position(|part| part == export).unwrap();
         assert!(made[at + export.len()..].starts_with(b"\n:do {"));
     }
@@ -144,7 +142,7 @@ mod tests {
     #[test]
     fn the_way_back_of_an_old_script_is_not_given_back() {
         let export = "/system scheduler\nadd interval=10m name=muster-rescue on-event=x\n";
-        let made = script(export.as_bytes(), DateTime::UNIX_EPOCH, "http://acs/", None);
+        let made = script("# mine", export.as_bytes(), "http://acs/", None);
         let made = String::from_utf8(made).unwrap();
         let (_, after) = made.split_once("on-event=x\n").unwrap();
         assert!(

@@ -1,11 +1,11 @@
-//! Scripts that people order by hand, framed as those of templates are: what became of one is asked of
-//! the device's log, and kept with its job.
+//! Scripts of people, ordered by hand or by a rollout, framed as those of templates are: what became of one
+//! is asked of the device's log. A rollout asks by itself; by hand, it is kept with the script's job.
 //!
-//! Owns which of them are framed, and that the log of such a device is asked for. The frame itself is put
-//! around a script as the device fetches it, in `files`.
+//! Owns which of them are framed, what their lines in the log are called, and that the log is asked for.
+//! The frame itself is put around a script as the device fetches it, in `files`.
 
 use chrono::{DateTime, Utc};
-use muster_routeros::apply::{Report, UNREAD};
+use muster_routeros::apply::{Report, UNREAD, can_rescue};
 use muster_routeros::lint::MAX_SCRIPT;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -13,38 +13,90 @@ use uuid::Uuid;
 
 use super::{DEFAULT_EXPIRY, next_id};
 use crate::error::Error;
+use crate::fleet::backup;
 use crate::jobs::retry;
-use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec, UploadFile};
+use crate::jobs::spec::{DownloadFile, JobSpec, UploadFile};
 use crate::store::jobs::{Job, NewJob};
 use crate::store::{events, jobs as store};
+
+/// Bytes of the longest script that is framed.
+#[allow(clippy::cast_possible_wrap, reason = "64 KiB")]
+pub const MOST: i64 = MAX_SCRIPT as i64;
 
 /// How the key of a job begins that fetches what a device said of such a script; the id of the job that
 /// brought the script follows.
 pub const ALTER_LOG: &str = "muster:alter-log:";
 
-/// Whether the script that a job brings is framed: one that somebody ordered by hand, of a size that may
-/// be framed, for a device whose log says what became of it.
+/// What is put around a file of somebody's as its device fetches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Around {
+    /// A script: the frame by which the device's log says what became of it.
+    Frame,
+    /// A configuration in place of all that is there: what leads the device back here.
+    WayHere,
+}
+
+/// What is put around the file that a job brings: one of somebody's, of a size for that, for a RouterOS
+/// device; `None` = nothing.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn around(conn: &mut PgConnection, job: &Job) -> Result<Option<Around>, Error> {
+    let Some((artifact_id, around)) = of_people(job) else { return Ok(None) };
+    let most = match around {
+        Around::Frame => MOST,
+        Around::WayHere => i64::try_from(backup::MOST).unwrap_or(i64::MAX),
+    };
+    let can = store::can_be_framed(conn, job.device_id, artifact_id, most).await?;
+    Ok(can.then_some(around))
+}
+
+/// Whether the script that a job brings is framed, so that the device's log says what became of it.
 ///
 /// # Errors
 /// [`Error::Database`].
 pub async fn is_framed(conn: &mut PgConnection, job: &Job) -> Result<bool, Error> {
-    let Some(artifact_id) = by_hand(job) else { return Ok(false) };
-    let most = i64::try_from(MAX_SCRIPT).unwrap_or(i64::MAX);
-    Ok(store::can_be_framed(conn, job.device_id, artifact_id, most).await?)
+    Ok(around(conn, job).await? == Some(Around::Frame))
 }
 
-/// The script that a job brings, where somebody ordered it by hand.
-fn by_hand(job: &Job) -> Option<Uuid> {
-    let is_own = job.idempotency_key.as_deref().is_some_and(|key| key.starts_with("muster:"));
-    if job.rollout_id.is_some() || is_own {
+/// What the lines of a script in the log of its device are called: 32 hex digits, of its rollout alone, or
+/// of its job.
+pub fn tag(rollout_id: Option<Uuid>, device_id: Uuid, job_id: Uuid) -> String {
+    let tag = rollout_id.map_or(job_id, |rollout| Uuid::new_v5(&rollout, device_id.as_bytes()));
+    tag.simple().to_string()
+}
+
+/// The file that a job brings, where it is not one of Muster's own orders, and what may be put around it.
+fn of_people(job: &Job) -> Option<(Uuid, Around)> {
+    if job.idempotency_key.as_deref().is_some_and(|key| key.starts_with("muster:")) {
         return None;
     }
-    match serde_json::from_value(job.args.clone()) {
-        Ok(JobSpec::Download(DownloadSpec { artifact_id, file: DownloadFile::Alter, .. })) => {
-            Some(artifact_id)
-        }
-        Ok(_) | Err(_) => None,
+    let spec = serde_json::from_value(job.args.clone()).ok()?;
+    let (JobSpec::Download(download) | JobSpec::ScheduleDownload { download, .. }) = spec else {
+        return None;
+    };
+    let around = match download.file {
+        DownloadFile::Alter if job.kind == "download" => Around::Frame,
+        DownloadFile::Overwrite { as_it_is: false, .. } => Around::WayHere,
+        _ => return None,
+    };
+    Some((download.artifact_id, around))
+}
+
+/// Whether a device undoes a script by itself that cuts it off, by its device-mode and its version.
+///
+/// # Errors
+/// Why not, in words.
+pub fn way_back(
+    is_framed: bool,
+    device_mode: Option<&str>,
+    version: Option<&str>,
+) -> Result<(), &'static str> {
+    if !is_framed {
+        return Err("it gets the script as it is: whether it ran whole is not seen");
     }
+    let version = version.and_then(|version| version.parse().ok());
+    can_rescue(device_mode, version.as_ref())
 }
 
 /// Whether a device may have run the script of this job, which has ended: it was sent, and the device did
@@ -160,15 +212,36 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_people_order_by_hand_are_framed_and_nothing_else() {
+    fn scripts_of_people_are_framed_and_nothing_else() {
         let file = Uuid::from_u128(7);
         let of = |kind: &str| json!({ "kind": "download", "artifact_id": file, "file": { "type": kind } });
-        for key in [None, Some("mine")] {
-            assert_eq!(by_hand(&job(of("alter"), key, None)), Some(file));
+        for (key, rollout) in
+            [(None, None), (Some("mine"), None), (Some("rollout:1"), Some(Uuid::nil()))]
+        {
+            let script = of_people(&job(of("alter"), key, rollout));
+            assert_eq!(script, Some((file, Around::Frame)));
         }
-        assert_eq!(by_hand(&job(of("alter"), Some("muster:inspect"), None)), None);
-        assert_eq!(by_hand(&job(of("alter"), None, Some(Uuid::nil()))), None);
-        assert_eq!(by_hand(&job(of("firmware"), None, None)), None);
-        assert_eq!(by_hand(&job(json!({ "kind": "reboot" }), None, None)), None);
+        let overwrite = |as_it_is: bool| {
+            let words = "overwrite the whole configuration";
+            let what = json!({ "type": "overwrite", "confirm": words, "as_it_is": as_it_is });
+            json!({ "kind": "download", "artifact_id": file, "file": what })
+        };
+        let whole = of_people(&job(overwrite(false), None, None));
+        assert_eq!(whole, Some((file, Around::WayHere)));
+        assert_eq!(of_people(&job(overwrite(true), None, None)), None);
+        assert_eq!(of_people(&job(overwrite(false), Some("muster:restore"), None)), None);
+        assert_eq!(of_people(&job(of("alter"), Some("muster:inspect"), None)), None);
+        assert_eq!(of_people(&job(of("firmware"), None, None)), None);
+        assert_eq!(of_people(&job(json!({ "kind": "reboot" }), None, None)), None);
+    }
+
+    #[test]
+    fn each_device_of_each_rollout_has_a_tag_of_its_own_and_so_has_each_job() {
+        let [a, b] = [1, 2].map(Uuid::from_u128);
+        let of = |rollout: Uuid, device| tag(Some(rollout), device, b);
+        assert_eq!(of(a, b), tag(Some(a), b, a), "whatever the attempt");
+        assert!(of(a, b) != of(b, a) && of(a, b) != of(a, a));
+        assert!(of(a, b).len() == 32 && Uuid::try_parse(&of(a, b)).is_ok());
+        assert_eq!(tag(None, a, b), b.simple().to_string());
     }
 }

@@ -308,7 +308,7 @@ async fn told(
     if ended && framed::is_framed(conn, job).await? {
         // As it is now: `job` is as it was leased.
         let is = store::of_device(conn, job.device_id, job.job_id).await?;
-        if is.is_some_and(|job| may_have_run(&job)) {
+        if is.is_some_and(|job| job.rollout_id.is_none() && may_have_run(&job)) {
             framed::ask(conn, job, now).await?;
         }
         return Ok(());

@@ -31,6 +31,10 @@ pub enum DownloadFile {
     Overwrite {
         /// The words [`OverwriteConfirmation::WORDS`].
         confirm: OverwriteConfirmation,
+        /// The file is sent byte by byte. Else a MikroTik device gets it between lines that wait for its
+        /// interfaces and lead it back to this server with its own credentials.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        as_it_is: bool,
     },
     /// `X MIKROTIK Factory Configuration File`: what the device runs after its next reset. A
     /// mistake in it leaves the device unreachable after that reset.

@@ -104,10 +104,12 @@ pub(super) async fn follow(app: &App, id: Uuid) -> Result<Option<DateTime<Utc>>,
 fn outcome(waves: &[WaveRow], left_out: &[(String, i64)]) -> (State, String) {
     let number = |n: i64| u64::try_from(n).unwrap_or_default();
     let sum = |of: fn(&WaveRow) -> i64| number(waves.iter().map(of).sum());
-    let (back, sick) = (sum(|wave| wave.healthy), sum(|wave| wave.failed + wave.timed_out));
+    let (back, sick) = (sum(|wave| wave.healthy), sum(|wave| wave.failed));
+    let away = sum(|wave| wave.timed_out);
     let without = number(left_out.iter().map(|(_, devices)| devices).sum());
-    let all = back + sick + without;
-    let (state, mut words) = if sum(|wave| wave.total) == 0 {
+    let all = back + sick + away + without;
+    let (state, mut words) = if back == 0 {
+        // That ends nothing: it can be tried again.
         (State::Aborted, "nothing could be changed back".to_owned())
     } else if back == all {
         let all = count_of(all, "device");
@@ -117,6 +119,9 @@ fn outcome(waves: &[WaveRow], left_out: &[(String, i64)]) -> (State, String) {
     };
     if sick > 0 {
         words += &format!("; {sick} {} not well", are(sick));
+    }
+    if away > 0 {
+        words += &format!("; {away} did not come");
     }
     for (why, devices) in left_out.iter().take(NAMED) {
         words += &format!("; left out: {devices}, {why}");
@@ -260,6 +265,19 @@ mod tests {
         assert_eq!(
             told(&[wave(0, 0, 0)], &[("it was moved", 1)]),
             is(State::Aborted, "nothing could be changed back; left out: 1, it was moved")
+        );
+        // It was taken in, and moved before its turn: there is still something to be changed back.
+        assert_eq!(
+            told(&[wave(0, 1, 1)], &[("it was moved", 1)]),
+            is(
+                State::Aborted,
+                "nothing could be changed back; 1 is not well; left out: 1, it was moved"
+            )
+        );
+        let away = WaveRow { timed_out: 2, total: 3, ..wave(1, 0, 0) };
+        assert_eq!(
+            told(&[away], &[]),
+            is(State::RolledBack, "changed back: 1 of 3 devices; 2 did not come")
         );
         assert_eq!(told(&[], &[]), is(State::Aborted, "nothing could be changed back"));
     }

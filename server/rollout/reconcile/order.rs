@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Work;
-use super::scripts::{self, Scripts};
+use super::scripts::Scripts;
 use crate::ctx::App;
 use crate::error::Error;
 use crate::files::builtin::Builtin;
@@ -70,7 +70,9 @@ pub(super) async fn order(
     let id = work.row.rollout_id;
     // What the log is looked through for when it comes: the answer to the job before it, if it asked.
     let log = |asked: Option<Uuid>| match (step, asked) {
-        (Some(Step::Report), _) => format!("{SCRIPT_LOG}{}", scripts::tag(id, row.device_id)),
+        (Some(Step::Report), _) => {
+            format!("{SCRIPT_LOG}{}", queue::script_tag(Some(id), row.device_id, Uuid::nil()))
+        }
         (Some(Step::Inspect), Some(script)) => format!("{}{script}", inspection::LOG),
         _ => String::new(),
     };

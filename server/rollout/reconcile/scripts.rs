@@ -16,6 +16,7 @@ use crate::desired::script;
 use crate::desired::world::{self, World};
 use crate::error::Error;
 use crate::fleet::variables::Variables;
+use crate::jobs::queue;
 use crate::jobs::spec::JobSpec;
 use crate::rollout::change::Change;
 use crate::rollout::device::{self, Device, Next, Step};
@@ -205,7 +206,9 @@ async fn made(
         }
         Err(error) => return Err(error),
     };
-    let job = ready.job_with(&subject.facts, &tag(rollout_id, subject.facts.device_id));
+    // No job has it yet, and of a rollout it goes by no job.
+    let tag = queue::script_tag(Some(rollout_id), subject.facts.device_id, Uuid::nil());
+    let job = ready.job_with(&subject.facts, &tag);
     Ok(match job.validate() {
         Ok(()) => Made::Ready(job),
         Err(error) => Made::Cannot(Class::GiveUp, format!("its script cannot be sent: {error}")),
@@ -218,11 +221,6 @@ fn class(pointer: &str) -> Class {
     if pointer.starts_with("/variables") { Class::GiveUp } else { Class::Hold }
 }
 
-/// What the lines of a device's script in its log are called: 32 hex digits, of this rollout alone.
-pub(super) fn tag(rollout_id: Uuid, device_id: Uuid) -> String {
-    Uuid::new_v5(&rollout_id, device_id.as_bytes()).simple().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,13 +229,5 @@ mod tests {
     fn what_is_missing_is_the_devices_own_and_what_is_wrong_is_everybodys() {
         assert_eq!(class("/variables"), Class::GiveUp);
         assert_eq!((class("/body"), class("")), (Class::Hold, Class::Hold));
-    }
-
-    #[test]
-    fn each_device_of_each_rollout_has_a_tag_of_its_own() {
-        let [a, b] = [1, 2].map(Uuid::from_u128);
-        assert_eq!(tag(a, b), tag(a, b));
-        assert!(tag(a, b) != tag(b, a) && tag(a, b) != tag(a, a));
-        assert!(tag(a, b).len() == 32 && Uuid::try_parse(&tag(a, b)).is_ok());
     }
 }

@@ -8,6 +8,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::hops;
 use crate::firmware::refusal::Refusal;
 use crate::firmware::set::Known;
+use crate::jobs::queue;
 use crate::jobs::upgrade::is_same;
 use crate::rollout::change::Change;
 use crate::rollout::device::Step;
@@ -24,15 +25,17 @@ pub(super) fn left_out(row: &PlanRow, why: &str) -> Class {
         bytes: 0,
         assumed: false,
         one_way: None,
+        stranded: None,
     }
 }
 
-/// What is done to such a device.
+/// What is done to such a device. `is_small`: the script of the change, if it is of one, can be framed.
 pub(super) fn planned(
     asked: &Asked<'_>,
     catalogue: &Catalogue,
     row: &PlanRow,
     before: Option<&ChangedRow>,
+    is_small: bool,
 ) -> Class {
     if row.quarantined {
         return left_out(row, "it is in quarantine");
@@ -45,17 +48,20 @@ pub(super) fn planned(
     match asked.change {
         Change::Release { version, routerboot, downgrade } => {
             to_release(&mut class, catalogue, row, version, *downgrade, *routerboot);
+            // Another version may read it otherwise, and none writes it as the one before had it.
+            keep_first(&mut class, asked.plan);
         }
         Change::PreviousRelease => match before.and_then(|b| b.from_version.as_deref()) {
             Some(version) => to_release(&mut class, catalogue, row, version, true, false),
             None => class.steps = Err("what it ran before is not known".to_owned()),
         },
         Change::Script { artifact_id, .. } => {
-            class.steps = Ok(kept_first(asked.plan, &[Step::Script { artifact_id: *artifact_id }]));
+            let script = Step::Script { artifact_id: *artifact_id };
+            // As `jobs::queue` does where it is sent.
+            let is_framed = row.tells && is_small;
+            by_script(&mut class, asked.plan, row, script, is_framed);
         }
-        Change::Template { .. } => {
-            class.steps = Ok(kept_first(asked.plan, &[Step::Template, Step::Report]));
-        }
+        Change::Template { .. } => by_script(&mut class, asked.plan, row, Step::Template, true),
         Change::Parameters { .. } => class.steps = Ok(vec![Step::Parameters]),
         Change::PreviousParameters if before.is_some_and(|b| b.before.is_some()) => {
             class.steps = Ok(vec![Step::Parameters]);
@@ -67,10 +73,21 @@ pub(super) fn planned(
     class
 }
 
-/// What may do anything to a configuration, which is kept before it.
-fn kept_first(plan: &Plan, risky: &[Step]) -> Vec<Step> {
-    let backup = plan.backup.then_some(Step::Backup);
-    backup.into_iter().chain(risky.iter().cloned()).collect()
+/// What may do anything to a configuration has that kept before it.
+fn keep_first(class: &mut Class, plan: &Plan) {
+    if let Ok(steps) = &mut class.steps
+        && plan.backup
+    {
+        steps.insert(0, Step::Backup);
+    }
+}
+
+fn by_script(class: &mut Class, plan: &Plan, row: &PlanRow, script: Step, is_framed: bool) {
+    let report = is_framed.then_some(Step::Report);
+    class.steps = Ok([script].into_iter().chain(report).collect());
+    keep_first(class, plan);
+    let (mode, runs) = (row.device_mode.as_deref(), row.version.as_deref());
+    class.stranded = queue::way_back(is_framed, mode, runs).err();
 }
 
 fn to_release(

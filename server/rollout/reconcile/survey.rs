@@ -19,13 +19,14 @@ use crate::error::Error;
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::selector::Expr;
 use crate::fleet::{group, online};
+use crate::jobs::queue::MOST_FRAMED;
 use crate::rollout::assign::{self, Placed};
 use crate::rollout::change::{Audience, Change};
 use crate::rollout::device::Step;
 use crate::rollout::plan::{Plan, Take};
 use crate::store::rollouts as leases;
 use crate::store::rollouts::survey::{self as store, ChangedRow, PlanRow};
-use crate::store::{groups, selector};
+use crate::store::{artifacts, groups, selector};
 
 /// Devices in one page.
 const PAGE: i64 = 2_000;
@@ -85,6 +86,9 @@ pub struct Class {
     pub assumed: bool,
     /// Why they could not be taken back; `None` = they could.
     pub one_way: Option<String>,
+    /// Why they do not come back by themselves where the script cuts them off; `None` = they do, or are
+    /// sent none.
+    pub stranded: Option<&'static str>,
 }
 
 /// One device.
@@ -164,6 +168,7 @@ pub async fn survey(app: &App, asked: Asked<'_>, now: DateTime<Utc>) -> Result<S
         heard_since: online::since(&app.config, now),
         catalogue: &catalogue,
         survey: Survey::default(),
+        is_small: is_small(app, asked.change).await?,
         known: HashMap::new(),
         sites: HashMap::new(),
     };
@@ -196,6 +201,7 @@ pub async fn some(app: &App, asked: Asked<'_>, ids: &[Uuid]) -> Result<Survey, E
         heard_since: online::since(&app.config, crate::clock::now()),
         catalogue: &catalogue,
         survey: Survey::default(),
+        is_small: is_small(app, asked.change).await?,
         known: HashMap::new(),
         sites: HashMap::new(),
     };
@@ -270,8 +276,15 @@ async fn catalogue(app: &App) -> Result<Catalogue, Error> {
     crate::store::releases::catalogue(&app.pool).await.map_err(Error::from)
 }
 
+/// Whether the script of a change can be framed.
+async fn is_small(app: &App, change: &Change) -> Result<bool, Error> {
+    let Change::Script { artifact_id, .. } = change else { return Ok(true) };
+    let stored = artifacts::get(&app.pool, *artifact_id).await?;
+    Ok(stored.is_some_and(|script| script.size <= MOST_FRAMED))
+}
+
 /// What devices have in common that are treated alike.
-type Likeness = ([Option<String>; 7], [bool; 2], Option<String>, Option<String>, Option<String>);
+type Likeness = ([Option<String>; 9], [bool; 3], Option<String>, Option<String>);
 
 struct Builder<'a> {
     asked: Asked<'a>,
@@ -279,6 +292,8 @@ struct Builder<'a> {
     heard_since: DateTime<Utc>,
     catalogue: &'a Catalogue,
     survey: Survey,
+    /// The script of the change, if it is of one, can be framed.
+    is_small: bool,
     known: HashMap<Likeness, u32>,
     sites: HashMap<String, u32>,
 }
@@ -357,20 +372,22 @@ impl Builder<'_> {
             row.packages.as_ref().map(ToString::to_string),
             row.booter_current.clone(),
             row.booter_upgrade.clone(),
+            row.allowed_versions.clone(),
+            row.device_mode.clone(),
         ];
         let target = before.map(|b| match self.asked.change {
             Change::PreviousRelease => b.from_version.clone().unwrap_or_default(),
             _ => b.before.is_some().to_string(),
         });
-        let limits = row.allowed_versions.clone().or_else(|| row.device_mode.clone());
-        let likeness = (text, [row.quarantined, is_outside], limits, row.taken_by.clone(), target);
+        let is = [row.quarantined, is_outside, row.tells];
+        let likeness = (text, is, row.taken_by.clone(), target);
         if let Some(class) = self.known.get(&likeness) {
             return *class;
         }
         let number = u32::try_from(self.survey.classes.len()).expect("far fewer kinds of devices");
         let class = match is_outside {
             true => left_out(row, OUTSIDE),
-            false => planned(&self.asked, self.catalogue, row, before),
+            false => planned(&self.asked, self.catalogue, row, before, self.is_small),
         };
         self.survey.classes.push(class);
         self.known.insert(likeness, number);

@@ -62,7 +62,7 @@ pub async fn restore(
     let artifact_id = found.artifact_id.ok_or_else(gone)?;
     let kept = artifacts::get_of_device(&app.pool, device.device_id, artifact_id).await?;
     fits(app, &device, &kept.ok_or_else(gone)?).await?;
-    let file = DownloadFile::Overwrite { confirm };
+    let file = DownloadFile::Overwrite { confirm, as_it_is: false };
     let spec = JobSpec::Download(DownloadSpec { artifact_id, file, delay_seconds: 0 });
     let order = by(ctx, Order::own(device.device_id, spec, KEY));
     let mut tx = app.pool.begin().await?;

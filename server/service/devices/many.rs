@@ -171,7 +171,7 @@ fn chosen(ctx: &Ctx, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
 }
 
 /// What a selector finds, one more than an order may be for at most, and how many there are.
-async fn matching(app: &App, ctx: &Ctx, text: &str) -> Result<(Vec<Uuid>, usize), Error> {
+pub(super) async fn matching(app: &App, ctx: &Ctx, text: &str) -> Result<(Vec<Uuid>, usize), Error> {
     let expr = operable(app, ctx, text).await?;
     let since = online::since(&app.config, ctx.now);
     let limit = i64::try_from(MAX_DEVICES + 1).expect("a small number");

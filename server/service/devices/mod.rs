@@ -8,6 +8,7 @@ mod change;
 mod known;
 pub(super) mod many;
 mod reach;
+mod stranded;
 mod uplink;
 
 pub use change::{Change, Changed, Skipped, change_many};
@@ -15,6 +16,7 @@ pub use known::{DeviceParameters, events, file, files, parameters};
 pub use many::{Which, count_many};
 pub use reach::{among, rights};
 use reach::{check, sight};
+pub use stranded::{Stranded, stranded};
 pub(super) use reach::{groups_of, hold, hold_in_place};
 
 use std::collections::HashMap;

@@ -16,7 +16,6 @@ use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::files::link;
 use crate::fleet::health::span;
-use crate::rollout::change::Change;
 use crate::rollout::device::Step;
 use crate::rollout::plan::Plan;
 use crate::rollout::reconcile::Work;
@@ -129,7 +128,7 @@ async fn run(app: &App, ctx: &Ctx, work: &Work) -> Result<DryRun, Error> {
     let survey = survey_of(app, ctx, work).await?;
     let spans = forecast::of(app, work, &survey, ctx.now).await?;
     let mut run = told(&survey, &work.plan, &spans, ctx.now);
-    run.warnings.extend(of_what_is_sent(&work.change, &survey, &app.config.acs));
+    run.warnings.extend(of_what_is_sent(&survey, &app.config.acs));
     if let Some(tried) = trial::tried(app, work, &survey).await? {
         run.warnings.extend(tried.warnings);
         run.scripts = Some(tried.sample);
@@ -212,6 +211,7 @@ fn told(survey: &Survey, plan: &Plan, spans: &[Span], now: DateTime<Utc>) -> Dry
     for (why, devices) in one_way.into_iter().take(5) {
         warnings.push(format!("{} could not be taken back: {why}", count_of(devices, "device")));
     }
+    warnings.extend(of_stranded(survey, &per_class));
     paths.truncate(MOST);
     skipped.truncate(MOST);
     DryRun {
@@ -291,20 +291,28 @@ fn of_waves(survey: &Survey, away: u64, plan: &Plan) -> Vec<String> {
     warnings
 }
 
+/// Who does not come back by itself where the script cuts it off, and why.
+fn of_stranded(survey: &Survey, per_class: &[u64]) -> Vec<String> {
+    let mut stranded = BTreeMap::<&str, u64>::new();
+    for (class, devices) in survey.classes.iter().zip(per_class) {
+        if let Some(why) = class.stranded {
+            *stranded.entry(why).or_default() += devices;
+        }
+    }
+    let one = |(why, devices)| {
+        let many = count_of(devices, "device");
+        format!("{many} would not come back without a hand, were they cut off by the script: {why}")
+    };
+    stranded.into_iter().map(one).collect()
+}
+
 /// What is known of a change before anybody is sent it.
-fn of_what_is_sent(change: &Change, survey: &Survey, acs: &AcsConfig) -> Vec<String> {
+fn of_what_is_sent(survey: &Survey, acs: &AcsConfig) -> Vec<String> {
     let mut warnings = Vec::new();
     let upgrades = |steps: &Vec<Step>| steps.iter().any(|s| matches!(s, Step::Upgrade { .. }));
     if link::is_plain(acs) && survey.classes.iter().any(|c| c.steps.as_ref().is_ok_and(upgrades)) {
         let why =
             "devices fetch their packages over plain HTTP: set acs.tls, or an https acs.public_url";
-        warnings.push(why.to_owned());
-    }
-    if matches!(change, Change::Script { .. }) {
-        let why = "whether the script ran whole is not seen: use a template to know it";
-        warnings.push(why.to_owned());
-        let why = "a device that the script cuts off does not come back by itself: a template has a \
-                   way back where its board allows one";
         warnings.push(why.to_owned());
     }
     warnings

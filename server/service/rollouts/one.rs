@@ -27,6 +27,13 @@ pub struct DeviceUpgrade {
     /// Then RouterBOOT too.
     #[serde(default)]
     pub routerboot: bool,
+    /// Its configuration is kept first, and without that it is not upgraded; true where nothing is said.
+    #[serde(default = "careful")]
+    pub backup: bool,
+}
+
+fn careful() -> bool {
+    true
 }
 
 /// Brings a device to a release now, whatever the maintenance windows say.
@@ -61,7 +68,7 @@ fn fields(device: &Device, wanted: &DeviceUpgrade) -> RolloutFields {
             downgrade: wanted.downgrade,
         },
         audience: Audience { selector: Some(selector(device)), ..Audience::default() },
-        plan: plan(),
+        plan: Plan { backup: wanted.backup, ..plan() },
     }
 }
 

@@ -26,6 +26,8 @@ pub struct PlanRow {
     pub uplink: Option<Uuid>,
     /// What backs it up.
     pub redundancy: Option<String>,
+    /// Its log says what became of a script.
+    pub tells: bool,
     /// What is installed, as far as it said so.
     pub packages: Option<Value>,
     /// device-mode.
@@ -54,6 +56,7 @@ pub async fn of(
                   f.product_class as "product_class!", f.software_version as version,
                   f.site::text as site, f.uplink, f.redundancy,
                   d.last_inform as "last_inform!",
+                  coalesce(lower(f.manufacturer) = 'mikrotik', false) as "tells!",
                   i.packages as "packages?", i.device_mode as "device_mode?",
                   i.allowed_versions as "allowed_versions?",
                   i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",

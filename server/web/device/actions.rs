@@ -17,6 +17,7 @@ use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
 use crate::service::jobs::NewOrder;
+use crate::service::devices::Which;
 use crate::service::{artifacts, devices, jobs};
 use crate::store::artifacts::Artifact;
 use crate::store::devices::Device;
@@ -79,6 +80,8 @@ struct ScriptPage {
     shell: Shell,
     head: Head,
     stored: Vec<Stored>,
+    /// Why the device does not come back by itself where the script cuts it off; empty = it does.
+    rescue: &'static str,
 }
 
 /// A stored file that can be chosen, for `device_stored.html`.
@@ -291,11 +294,13 @@ pub(super) async fn script_page(
 ) -> Result<Response, Failure> {
     let (_, head) = operate(&app, &viewer, &id).await?;
     let scripts = stored(&app, viewer.ctx(), is_script).await?;
+    let stranded = devices::stranded(&app, viewer.ctx(), &Which::Chosen(vec![head.id])).await?;
     let now = viewer.ctx().now;
     let page = ScriptPage {
         shell: shell(&app, &viewer, &head, "run a script"),
         // The newest is what somebody who just stored it came for.
         stored: scripts.iter().enumerate().map(|(i, f)| Stored::new(f, now, i == 0)).collect(),
+        rescue: stranded.first().map_or("", |one| one.why),
         head,
     };
     Ok(render(View::DeviceScript, &page)?.into_response())
@@ -363,7 +368,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use crate::web::views::sample;
 
     let page =
-        |stored: Vec<Stored>| ScriptPage { shell: Shell::sample(), head: Head::sample(), stored };
+        |stored: Vec<Stored>| ScriptPage { shell: Shell::sample(), head: Head::sample(), stored, rescue: "it is <x-evil>" };
     vec![
         sample(View::DeviceScript, &page(vec![Stored::sample()])),
         sample(View::DeviceScript, &page(Vec::new())),

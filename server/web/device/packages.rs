@@ -143,7 +143,7 @@ fn packages(assumed: bool, evil: &str) -> Packages {
         source: "script".to_owned(),
         learned_at: DateTime::UNIX_EPOCH,
     };
-    Packages { packages, assumed, unknown: None, said: (!assumed).then_some(said) }
+    Packages { packages, assumed, unknown: None, said: (!assumed).then_some(said), rescue: None }
 }
 
 /// Told, assumed, and not even that.

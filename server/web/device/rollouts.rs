@@ -32,6 +32,7 @@ pub(super) struct Wanted {
     version: String,
     downgrade: bool,
     routerboot: bool,
+    no_backup: bool,
 }
 
 #[derive(Serialize)]
@@ -122,6 +123,7 @@ pub(super) async fn upgrade(
         version: sent.version.trim().to_owned(),
         downgrade: sent.downgrade,
         routerboot: sent.routerboot,
+        backup: !sent.no_backup,
     };
     match one::upgrade(&app, viewer.ctx(), &id, &wanted).await {
         Ok(view) => {
@@ -143,7 +145,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     let evil = || "<x-evil>".to_owned();
     let page = |rows: Vec<Row>, releases: Vec<Choice>, errors: Complaints| {
         let (shell, head) = (Shell::sample(), Head::sample());
-        let wanted = Wanted { version: evil(), downgrade: true, routerboot: false };
+        let wanted = Wanted { version: evil(), downgrade: true, ..Wanted::default() };
         let page = RolloutsPage { shell, head, rows, releases, wanted, errors };
         sample(View::DeviceRollouts, &page)
     };

@@ -13,7 +13,7 @@ use crate::access::right::Right;
 use crate::ctx::{App, Ctx};
 use crate::error::Error;
 use crate::jobs::bulk::MAX_DEVICES;
-use crate::service::devices::Which;
+use crate::service::devices::{self, Stranded, Which};
 use crate::service::{groups, sites};
 use crate::web::device::actions::{Stored, stored_for_many};
 use crate::web::device::diagnose::{self, Typed};
@@ -78,6 +78,8 @@ struct Offered {
     groups: Vec<Choice>,
     stored: Vec<Stored>,
     contents: Vec<Choice>,
+    /// Who does not come back by itself where the script cuts it off, and why.
+    stranded: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,12 +89,17 @@ struct Choice {
 }
 
 impl Offered {
-    async fn new(app: &App, ctx: &Ctx, sent: &Sent, action: Action) -> Result<Self, Error> {
+    async fn new(app: &App, ctx: &Ctx, sent: &Sent, order: &Order) -> Result<Self, Error> {
+        let action = order.action;
         let mut offered = Self { contents: contents(), ..Self::default() };
         if action.sends_file() {
             let scripts = action == Action::Script;
             offered.stored = stored_for_many(app, ctx, scripts, sent.artifact_id).await?;
             offered.lacks = offered.stored.is_empty();
+            if scripts && order.expected <= MAX_DEVICES {
+                let stranded = devices::stranded(app, ctx, &order.which).await?;
+                offered.stranded = stranded.iter().map(left_alone).collect();
+            }
         } else if action.is_of_group() {
             offered.groups = lists(app, ctx).await?;
             offered.lacks = offered.groups.is_empty();
@@ -151,7 +158,7 @@ pub(super) async fn ask(
         content: sent.content,
         no_backup: sent.no_backup,
         typed: Typed::of(form.test.clone()),
-        offered: Offered::new(app, viewer.ctx(), sent, *action).await?,
+        offered: Offered::new(app, viewer.ctx(), sent, order).await?,
         ids,
         all,
         q: sent.q.trim(),
@@ -184,6 +191,11 @@ pub(super) fn complaints(action: Action, error: Error) -> Result<Complaints, Err
     })
 }
 
+fn left_alone(one: &Stranded) -> String {
+    let devices = usize::try_from(one.devices).unwrap_or(usize::MAX);
+    format!("{}: {}", counted(devices), one.why)
+}
+
 fn counted(count: usize) -> String {
     match count {
         1 => "1 device".to_owned(),
@@ -206,6 +218,7 @@ pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
         groups: vec![Choice { value: "<x-evil>".to_owned(), label: "<x-evil>".to_owned() }],
         stored: vec![Stored::sample()],
         contents: contents(),
+        stranded: vec!["<x-evil>".to_owned()],
     };
     let page = |action: Action, all: bool, lacks: bool, errors: Complaints| BulkPage {
         shell: Shell::sample(),

@@ -221,7 +221,7 @@ pub(super) fn plan(plan: &Plan, groups: &Names) -> Vec<Fact> {
         Fact::new("Maintenance windows", if plan.heed_windows { "heeded" } else { "not heeded" }),
         Fact::new("Not on", blackout.join(", ")),
         Fact::new(
-            "Before a script",
+            "Before the change",
             if plan.backup { "the configuration is kept" } else { "nothing is kept" },
         ),
         Fact::new("Healthy means", checks(&plan.checks)),
@@ -346,7 +346,7 @@ mod tests {
             "Watched after it: 1 h",
             "Pace: 100 at a time",
             "Maintenance windows: heeded",
-            "Before a script: the configuration is kept",
+            "Before the change: the configuration is kept",
             "no crash, no restart by itself, WAN up",
             "24 h to take the order, 30 min to be back",
             "Tried again: 1 time",

@@ -70,11 +70,13 @@ pub(super) async fn to_its_end(r: &Rollout) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// The careful checks, but no soak, and baselines that stay young enough for the whole of it.
+/// The careful checks, but no soak, baselines that stay young enough for the whole of it, and nothing kept
+/// first: these devices have no configuration.
 fn plan(r: &Rollout) -> Value {
     json!({
         "waves": [{ "take": { "percent": 1.0 } }, { "take": "rest" }],
         "soak_minutes": 0, "heed_windows": false, "pace": { "concurrent": r.concurrent },
+        "backup": false,
         "deadlines": { "baseline_minutes": 1_440 },
     })
 }

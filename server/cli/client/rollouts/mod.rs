@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::audit;
 use super::devices::named;
 use super::http::{Answer, Api, List, Span};
+use super::order::Before;
 use super::output::{clean, done, list, maybe, show, time};
 use new::New;
 use view::{Event, Ordered, Rollout, RolloutDevice, change, report, view};
@@ -175,6 +176,8 @@ pub struct Upgrade {
     #[arg(long)]
     routerboot: bool,
     #[command(flatten)]
+    before: Before,
+    #[command(flatten)]
     following: Following,
 }
 
@@ -244,8 +247,9 @@ pub(super) async fn run(api: &Api, command: Rollouts) -> anyhow::Result<()> {
 
 /// Brings one device to a release.
 pub(super) async fn upgrade(api: &Api, name: &str, upgrade: Upgrade) -> anyhow::Result<()> {
-    let Upgrade { release, downgrade, routerboot, following } = upgrade;
-    let body = json!({ "version": release, "downgrade": downgrade, "routerboot": routerboot });
+    let Upgrade { release, downgrade, routerboot, before, following } = upgrade;
+    let mut body = json!({ "version": release, "downgrade": downgrade, "routerboot": routerboot });
+    before.say(&mut body);
     let path = ["devices", &named(name), "upgrade"];
     let answer = api.call(Method::POST, &path, Some(&body)).await?;
     started(api, &answer, following.follow).await

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{at, device, faulted, job, seen, then, with_job};
 use crate::jobs::machine::impossible;
+use crate::jobs::queue::NOT_WHOLE;
 use crate::rollout::device::{Device, JobSeen, Seen, Step, Work, begin, look};
 use crate::rollout::fault::Class;
 use crate::rollout::plan::Plan;
@@ -73,11 +74,13 @@ fn no_script_is_offered_while_nothing_may_begin() {
 fn a_device_that_cannot_send_it_has_failed_by_itself() {
     let sends = Device { deadline_at: Some(at(30)), ..kept_first(DeviceState::Downloading) };
     let cannot = job("failed").map(|job| JobSeen { result: Some(impossible()), ..job });
+    let part = job("failed").map(|job| JobSeen { note: Some(NOT_WHOLE.to_owned()), ..job });
     for (job, class) in [
         (faulted(9000), Class::GiveUp),
         (faulted(9011), Class::Retry),
         (faulted(9012), Class::GiveUp),
         (cannot, Class::GiveUp),
+        (part, Class::Retry),
         (job("waiting"), Class::GiveUp),
         (job("expired"), Class::GiveUp),
     ] {

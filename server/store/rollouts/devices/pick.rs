@@ -125,6 +125,17 @@ pub async fn put_off(
     Ok(())
 }
 
+/// Whether any device is put off.
+pub async fn any_put_off(conn: &mut PgConnection, rollout_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from rollout_devices
+             where rollout_id = $1 and state = 'waiting' and due_at is not null) as "any!""#,
+        rollout_id
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Lets a bounded number of devices that were put off until now wait for their turn again.
 pub async fn put_on(
     conn: &mut PgConnection,
