@@ -37,7 +37,7 @@ async fn credentials_are_given_anew_though_nothing_else_is_to_be_done() {
 
     for age in [
         "update device_credentials set updated_at = updated_at - interval '3 days'",
-        "update device_desired set due_at = now() - interval '1 second'",
+        "update device_desired set due_at = now() - interval '1 second', leased_until = null",
     ] {
         sqlx::query(age).execute(&lab.muster.pool).await.unwrap();
     }

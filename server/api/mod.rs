@@ -47,6 +47,7 @@ mod reveal;
 mod roles;
 mod rollouts;
 mod sites;
+mod stranded;
 mod stream;
 mod support;
 mod sweeps;
@@ -141,6 +142,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let (router, mut description) = OpenApiRouter::<Shared>::with_openapi(ApiDoc::openapi())
         .routes(routes!(devices::list_devices))
         .routes(routes!(devices::count_devices))
+        .routes(routes!(stranded::list_stranded))
         .routes(routes!(devices::get_device, placement::change_device, devices::delete_device))
         .routes(routes!(devices::allow_enrolment))
         .routes(routes!(devices::wake_device))

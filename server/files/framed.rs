@@ -10,25 +10,27 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::restore;
+use super::sealed::{self, Share};
 use crate::ctx::App;
 use crate::error::Error;
 use crate::jobs::queue::{self, Around};
 use crate::store::artifacts::Artifact;
-use crate::store::jobs::{self, Job};
 use crate::store::device_packages;
+use crate::store::jobs::{self, Job};
 
 /// The file of this job with what is put around it; `None` = the device gets the file as it is. `base` is
-/// what the device calls this server.
+/// what the device calls this server. The share of the memory is kept until the device has it.
 ///
 /// # Errors
-/// [`Error::Database`]; [`Error::NotFound`], [`Error::Files`] where the file cannot be read.
+/// [`Error::Database`]; [`Error::NotFound`], [`Error::Files`] where the file cannot be read;
+/// [`Error::Busy`] where others take all the memory.
 pub(super) async fn file(
     app: &App,
     device_id: Uuid,
     job_id: Uuid,
     artifact: &Artifact,
     base: &str,
-) -> Result<Option<Bytes>, Error> {
+) -> Result<Option<(Bytes, Share)>, Error> {
     let mut conn = app.pool.acquire().await?;
     let job = jobs::of_device(&mut conn, device_id, job_id).await?;
     let Some(job) = job else { return Ok(None) };
@@ -38,15 +40,18 @@ pub(super) async fn file(
         Around::WayHere => None,
     };
     drop(conn);
+    let share = sealed::to_read(app, usize::try_from(artifact.size).unwrap_or_default()).await?;
     let parts: Vec<Bytes> = app.files.read(artifact.artifact_id, None).await?.try_collect().await?;
     let bytes: Vec<u8> = parts.concat();
-    Ok(Some(match around {
+    let made = match around {
         Around::Frame => wrap_bytes(&bytes, &tag(&job), rescue).into(),
         Around::WayHere => {
-            let what = format!("# sent by Muster: {}", artifact.name.replace(char::is_control, " "));
+            let what =
+                format!("# sent by Muster: {}", artifact.name.replace(char::is_control, " "));
             restore::led_back(app, device_id, &what, &bytes, base).await?
         }
-    }))
+    };
+    Ok(Some((made, share)))
 }
 
 fn tag(job: &Job) -> String {

@@ -5,26 +5,27 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::link::Link;
-use super::sealed;
+use super::sealed::{self, Share};
 use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::backup::{self, restore};
 use crate::store::{artifacts, credentials};
 
-/// The bytes of the file of its own that a device fetches, led back to the server that it calls `base`.
+/// The bytes of the file of its own that a device fetches, led back to the server that it calls `base`. The
+/// share of the memory is kept until the device has it.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the file is gone; as [`sealed::read`].
-pub(super) async fn file(app: &App, link: &Link, base: &str) -> Result<Bytes, Error> {
+pub(super) async fn file(app: &App, link: &Link, base: &str) -> Result<(Bytes, Share), Error> {
     let device_id = link.device_id;
     let gone = || Error::NotFound("the file has been deleted".to_owned());
     let file = artifacts::get_of_device(&app.pool, device_id, link.subject).await?;
     let file = file.filter(|file| u64::try_from(file.size).is_ok_and(|size| size <= backup::MOST));
     let file = file.ok_or_else(gone)?;
-    let export = sealed::read(app, &file).await?;
+    let (export, share) = sealed::shared(app, &file).await?;
     let at = file.created_at.format("%Y-%m-%d %H:%M:%S UTC");
     let what = format!("# restored by Muster: the configuration of {at}");
-    led_back(app, device_id, &what, &export, base).await
+    Ok((led_back(app, device_id, &what, &export, base).await?, share))
 }
 
 /// A configuration between lines that lead its device back to the server that it calls `base`. `what` is a

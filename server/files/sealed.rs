@@ -144,12 +144,20 @@ pub async fn read(app: &App, file: &DeviceArtifact) -> Result<Vec<u8>, Error> {
     Ok(shared(app, file).await?.0)
 }
 
-/// The same, and its share of the memory: to be kept as long.
-async fn shared(app: &App, file: &DeviceArtifact) -> Result<(Vec<u8>, Share), Error> {
+/// Memory for a file of this size that is read whole, and for what is made of it.
+///
+/// # Errors
+/// [`Error::Busy`] where others take all of it.
+pub(super) async fn to_read(app: &App, size: usize) -> Result<Share, Error> {
     // An older Muster took larger ones.
-    let bytes = (COPIES * room(file)).min(MEMORY);
-    let share = app.incoming.reading.reserve(None, bytes).await.ok_or_else(busy)?;
-    Ok((opened(app, file).await?, Some(share)))
+    let bytes = size.saturating_mul(COPIES).min(MEMORY);
+    Ok(Some(app.incoming.reading.reserve(None, bytes).await.ok_or_else(busy)?))
+}
+
+/// The same as [`read`], and its share of the memory: to be kept as long.
+pub(super) async fn shared(app: &App, file: &DeviceArtifact) -> Result<(Vec<u8>, Share), Error> {
+    let share = to_read(app, room(file)).await?;
+    Ok((opened(app, file).await?, share))
 }
 
 /// The same for who has a share.

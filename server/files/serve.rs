@@ -4,6 +4,7 @@
 //! (RFC 9110 sections 8.8, 13 and 14). Never
 //! sends a chunked body: small HTTP clients in devices want a Content-Length, and show progress by it.
 
+use std::convert::Infallible;
 use std::ops::Range;
 
 use axum::body::Body;
@@ -17,11 +18,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use uuid::Uuid;
 
 use super::builtin::Builtin;
 use super::link::{self, Link, LinkKind};
+use super::sealed::Share;
 use super::throttle::Pace;
 use super::{failed, framed, refused, restore, upgrade};
 use crate::clock;
@@ -31,6 +33,9 @@ use crate::jobs::queue;
 use crate::jobs::spec::JobSpec;
 use crate::net::ConnInfo;
 use crate::store::{artifacts, jobs, packages};
+
+/// Bytes of a made file that are on their way at a time.
+const PIECE: usize = 64 << 10;
 
 /// A stored file, whoever stored it.
 #[derive(Debug, Clone)]
@@ -56,7 +61,7 @@ enum Found {
     /// A list that was made just now.
     List(String),
     /// The script that stands in a job, or a configuration that the device is given back.
-    Script(Bytes),
+    Script(Bytes, Share),
 }
 
 /// `GET` and `HEAD /f/{token}/{name}`. The name is for the device only; the token says what it gets.
@@ -80,8 +85,8 @@ async fn download(
     let base = link::base(public_url, conn.tls, host, conn.local);
     let answered = match found(&app, &link, &base).await {
         Ok(Found::File(file)) => answer(&app, &link, &file, &method, &headers).await,
-        Ok(Found::List(text)) => Ok(made(&method, "text/xml", text.into())),
-        Ok(Found::Script(text)) => Ok(made(&method, "text/plain", text)),
+        Ok(Found::List(text)) => Ok(made(&method, "text/xml", text.into(), None)),
+        Ok(Found::Script(text, share)) => Ok(made(&method, "text/plain", text, share)),
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| failed(&link, &error))
@@ -93,14 +98,16 @@ async fn found(app: &App, link: &Link, base: &str) -> Result<Found, Error> {
         if link.subject == Builtin::Inspect.artifact_id() {
             // Made for this job: by the nonce in it the answer is known.
             let script = Builtin::Inspect.served(&app.keys, link.device_id, job_id);
-            return Ok(Found::Script(script.into()));
+            return Ok(Found::Script(script.into(), None));
         }
         let Some(artifact) = artifacts::get(&app.pool, link.subject).await? else {
             // One that the device sent itself, or none.
-            return Ok(Found::Script(restore::file(app, link, base).await?));
+            let (file, share) = restore::file(app, link, base).await?;
+            return Ok(Found::Script(file, share));
         };
-        if let Some(file) = framed::file(app, link.device_id, job_id, &artifact, base).await? {
-            return Ok(Found::Script(file));
+        let framed = framed::file(app, link.device_id, job_id, &artifact, base).await?;
+        if let Some((file, share)) = framed {
+            return Ok(Found::Script(file, share));
         }
         return Ok(Found::File(Served {
             id: artifact.artifact_id,
@@ -125,21 +132,39 @@ async fn script(app: &App, link: &Link) -> Result<Found, Error> {
     let gone = || Error::NotFound("no open job of the device fetches this file".to_owned());
     let job = jobs::configures(&app.pool, link.device_id, link.subject).await?.ok_or_else(gone)?;
     match queue::opened(&app.keys, &job)? {
-        JobSpec::Configure { script, .. } => Ok(Found::Script(script.into())),
+        JobSpec::Configure { script, .. } => Ok(Found::Script(script.into(), None)),
         other => Err(Error::Internal(format!("a {} job has no script", other.kind()))),
     }
 }
 
 /// Made for this device: there is nothing to go on with, and nothing to keep.
-fn made(method: &Method, content_type: &'static str, text: Bytes) -> Response {
+/// Its share of the memory is given back once the device has it.
+fn made(method: &Method, content_type: &'static str, text: Bytes, share: Share) -> Response {
     let fields = [
         (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CONTENT_LENGTH, HeaderValue::from(text.len())),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from(text) };
+    let body = match (method, share) {
+        (&Method::HEAD, _) => Body::empty(),
+        (_, None) => Body::from(text),
+        (_, share) => Body::from_stream(stream::iter(in_parts(text, share))),
+    };
     (fields, body).into_response()
+}
+
+/// A text in parts, of which each is asked for once those before it are on their way. The share is kept
+/// until there is none left.
+fn in_parts(
+    mut text: Bytes,
+    share: Share,
+) -> impl Iterator<Item = Result<Bytes, Infallible>> + Send {
+    std::iter::from_fn(move || {
+        let _kept = &share;
+        let part = text.split_to(text.len().min(PIECE));
+        (!part.is_empty()).then_some(Ok(part))
+    })
 }
 
 async fn answer(

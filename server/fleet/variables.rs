@@ -112,6 +112,11 @@ impl Variables {
         }
     }
 
+    /// Whether there is a secret among them.
+    pub fn holds_secret(&self) -> bool {
+        self.0.iter().any(|(name, value)| is_secret(name) && !value.is_null())
+    }
+
     /// Puts these over what is there: the nearer layer wins, name by name.
     pub fn over(&mut self, nearer: &Self) {
         self.0.extend(nearer.0.iter().map(|(name, value)| (name.clone(), value.clone())));

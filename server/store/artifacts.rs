@@ -67,6 +67,22 @@ pub async fn insert(conn: &mut PgConnection, a: &Artifact) -> Result<(), sqlx::E
     Ok(())
 }
 
+/// Whether a file is there that somebody stored, of no more than so many bytes.
+pub async fn is_own(
+    db: impl PgExecutor<'_>,
+    artifact_id: Uuid,
+    most: i64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from artifacts
+                          where artifact_id = $1 and not builtin and size <= $2) as "is!""#,
+        artifact_id,
+        most
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// One record.
 pub async fn get(
     executor: impl PgExecutor<'_>,

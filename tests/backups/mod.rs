@@ -68,7 +68,9 @@ impl Site {
         assert_eq!(self.put(&format!("{path}x"), body).await, 201);
         // It does not stand in the way of what comes next.
         let cancel = format!("/api/v1/jobs/{job}/cancel");
-        assert_eq!(self.api.call("POST", &cancel, None).await.0, 200);
+        // What is wanted of the device may have called it back.
+        let (status, told) = self.api.call("POST", &cancel, None).await;
+        assert!(status == 200 || self.api.job(&job).await["state"] == "cancelled", "{told}");
     }
 
     async fn put(&self, path: &str, body: Vec<u8>) -> u16 {

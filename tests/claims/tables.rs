@@ -55,6 +55,9 @@ async fn a_table_is_told_line_by_line_and_imported_whole_or_not_at_all() {
         json!({ "new": 2, "changes": 0, "same": 0, "conflict": 1, "wrong": 3 })
     );
     assert_eq!((&told["separator"], &told["encoding"]), (&json!(";"), &json!("utf8")));
+    assert_eq!(told["exposed"], 1, "a password that any new device is given: {told}");
+    let own = [("site", "eu"), ("own_credential", "true")];
+    assert_eq!(table(&api, "preview", &own, text.as_bytes()).await.1["exposed"], 0);
     assert!(!told.to_string().contains("hunter2"), "{told}");
     assert_eq!(api.get("/api/v1/claims").await["items"], json!([]), "nothing is stored");
 

@@ -234,8 +234,12 @@ async fn nodes_that_die_during_a_roll_back_take_each_device_back_once() {
     range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
     // Before there is a rollout that does it, while it takes its devices in, and while it runs.
     storm(&mut range, &mut second, &[20, 60, 150, 400, 250, 600, 100, 300]).await;
-    let back = range.until(&id, "rolled_back").await;
-    let inverse = back["inverse_id"].as_str().unwrap().to_owned();
+    let inverse = eventually("another rollout takes it back", || async {
+        range.rollout(&id).await["inverse_id"].as_str().map(str::to_owned)
+    })
+    .await;
+    to_its_end(&range, &inverse).await;
+    range.until(&id, "rolled_back").await;
     check(&range, &inverse).await;
     assert!(number(&range, SENT, &id).await <= 1, "somebody was sent the same twice");
     range.counts_hold(&id).await;

@@ -85,11 +85,7 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
     assert!(warns(&told, "packages over plain HTTP"), "{told:#}");
     let home = "insert into device_packages (device_id, packages, device_mode, source, learned_at)
          select device_id, '[]', 'home', 'script', now() from device_facts where serial = $1";
-    sqlx::query(home)
-        .bind(range.fleet.serial(0))
-        .execute(&range.muster.pool)
-        .await
-        .unwrap();
+    sqlx::query(home).bind(range.fleet.serial(0)).execute(&range.muster.pool).await.unwrap();
     let script = range.api.store("gold.rsc", b"/system identity set name=gold\n").await;
     let change = json!({ "kind": "script", "artifact_id": script });
     let told = range.dry_run(&change, at_once()).await;

@@ -4,9 +4,7 @@ use muster_cwmp::rpc::{Request, Response};
 use muster_sim::sickness::{Ailment, Sickness};
 use serde_json::{Value, json};
 
-use super::lab::{
-    IDENTITY, Range, at_once, far_window, naming, release, seed, serials, unseen,
-};
+use super::lab::{IDENTITY, Range, at_once, far_window, naming, release, seed, serials, unseen};
 use crate::harness::eventually;
 use crate::harness::kit::{Api, device_path, raw_device};
 use crate::harness::talk::{Talk, begun, transferred};
@@ -90,8 +88,7 @@ async fn what_a_device_has_is_kept_before_a_script_and_not_before_it_is_taken_ba
     let id = range.draft(naming(&range.api).await, kept(at_once())).await;
     assert_eq!(range.rollout(&id).await["plan"]["backup"], true);
     let run = range.order(&id, "dry-run", json!({})).await;
-    let steps =
-        json!(["keep its configuration", "run the script", "look whether it ran whole"]);
+    let steps = json!(["keep its configuration", "run the script", "look whether it ran whole"]);
     assert_eq!(run["paths"][0]["steps"], steps, "{run:#}");
     range.order(&id, "start", json!({})).await;
     range.until(&id, "completed").await;
@@ -164,10 +161,8 @@ async fn a_device_that_cannot_send_it_is_not_changed_unless_the_plan_says_so() {
     // It cannot send its log either: nobody knows what became of the script, until it is read.
     assert_eq!(serials(&range.in_state(&id, "failed").await), [sick.as_str()]);
     range.api.queue(&sick, json!({ "kind": "refresh" })).await;
-    eventually("it is called otherwise", || async {
-        (name(&sick).await == "gold").then_some(())
-    })
-    .await;
+    eventually("it is called otherwise", || async { (name(&sick).await == "gold").then_some(()) })
+        .await;
     range.counts_hold(&id).await;
 }
 
@@ -197,6 +192,26 @@ async fn a_file_that_is_not_the_whole_configuration_keeps_nothing() {
     assert!(why.contains("could not be kept first") && why.contains("whole"), "{why}");
     assert_eq!(device["fault_class"], "retry", "{device:#}");
     assert_eq!(column(&muster.pool, SCRIPTS, &id).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_script_of_which_nobody_would_ask_the_log_goes_as_it_is() {
+    let (muster, api) = raw_device("KEPT6").await;
+    let id = begin(&api, "KEPT6", unseen()).await;
+    is(&api, &id, "offered", 0).await;
+    let talk = Talk::open(muster.cwmp, "KEPT6", &["2 PERIODIC"]).await;
+    let Request::Download(call) = talk.asked().clone() else { panic!("{:?}", talk.request) };
+    let path = call.url.splitn(4, '/').nth(3).unwrap();
+    let fetch = async || {
+        let url = format!("http://{}/{path}", muster.cwmp);
+        muster.http().get(url).send().await.unwrap().text().await.unwrap()
+    };
+    let framed = fetch().await;
+    assert!(framed.contains("name=gold") && framed.contains("muster-apply"), "{framed}");
+    // As an older Muster planned it.
+    let older = "update rollout_devices set steps = steps - 1 where rollout_id = $1::uuid";
+    sqlx::query(older).bind(&id).execute(&muster.pool).await.unwrap();
+    assert_eq!(fetch().await, "/system identity set name=gold\n");
 }
 
 #[tokio::test]

@@ -94,7 +94,8 @@ async fn a_closed_window_puts_devices_off_and_says_until_when() {
     assert!(why.contains("maintenance window of lv") && why.contains("03:00"), "{why}");
     assert!(range.in_state(&id, "offered").await.is_empty());
     eventually("all are put off", || async {
-        let all = "select bool_and(due_at is not null) from rollout_devices where state = 'waiting'";
+        let all =
+            "select bool_and(due_at is not null) from rollout_devices where state = 'waiting'";
         let all: bool = sqlx::query_scalar(all).fetch_one(&range.muster.pool).await.unwrap();
         all.then_some(())
     })

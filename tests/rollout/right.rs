@@ -133,6 +133,26 @@ async fn what_was_changed_and_then_did_not_come_is_taken_back_too() {
 }
 
 #[tokio::test]
+async fn what_is_taken_back_once_more_is_no_more_urgent_than_before() {
+    let range = Range::start(1, |options| options.seed = 7).await;
+    let mut plan = at_once();
+    plan["heed_windows"] = json!(true);
+    let id = range.begin(gold(), plan).await;
+    range.until(&id, "completed").await;
+    range.fleet.finish().await;
+    for _ in 0..2 {
+        range.order(&id, "roll-back", json!({ "reason": "too loud" })).await;
+        let inverse = eventually("another rollout takes it back", || async {
+            range.rollout(&id).await["inverse_id"].as_str().map(str::to_owned)
+        })
+        .await;
+        assert_eq!(range.rollout(&inverse).await["plan"]["heed_windows"], true);
+        range.order(&inverse, "abort", json!({ "reason": "not today" })).await;
+        range.until(&id, "aborted").await;
+    }
+}
+
+#[tokio::test]
 async fn a_script_that_ran_before_its_device_did_not_come_is_taken_back_too() {
     let range = Range::start(2, |options| options.seed = 7).await;
     let id = range.begin(naming(&range.api).await, at_once()).await;

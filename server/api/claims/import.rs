@@ -128,6 +128,9 @@ pub(super) struct PreviewView {
     rows: Vec<LineView>,
     /// All lines.
     counts: LineCounts,
+    /// Claims that would be made or changed, hold secrets, and ask for no credential of their own: any new
+    /// device that says the serial number of one is given them.
+    exposed: usize,
     /// To be given as `expected` when it is imported.
     sha256: String,
     /// How its letters are written.
@@ -140,6 +143,7 @@ impl PreviewView {
     fn of(preview: Preview) -> Self {
         Self {
             counts: LineCounts::of(&preview.counts),
+            exposed: preview.exposed,
             rows: preview.rows.into_iter().map(LineView::of).collect(),
             sha256: preview.sha256,
             encoding: preview.encoding,

@@ -15,7 +15,7 @@ use super::http::{Answer, Api, List, Span};
 use super::many::Many;
 use super::order::{Before, Order};
 use super::output::{
-    clean, compact, fields, list, maybe, maybe_time, pretty, show, show_page, time,
+    clean, compact, fields, hint, list, maybe, maybe_time, pretty, show, show_page, time,
 };
 
 /// Between two looks at a job that is waited for: at first, and at most.
@@ -74,6 +74,19 @@ pub enum Jobs {
         #[command(flatten)]
         before: Before,
     },
+}
+
+/// Whether a device undoes a script that cuts it off.
+#[derive(Debug, Deserialize)]
+struct Undoes {
+    rescue: Option<String>,
+}
+
+/// Devices that do not, for one reason.
+#[derive(Debug, Deserialize)]
+struct Stranded {
+    why: String,
+    devices: u64,
 }
 
 /// Which jobs.
@@ -204,11 +217,24 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
         Jobs::Create { device, order: asked, before, waiting } => {
             let mut job = asked.job()?;
             before.say(&mut job);
+            if asked.is_script() {
+                let known: Undoes =
+                    api.get(&["devices", &named(&device), "packages"], &[]).await?.read()?;
+                known.rescue.iter().for_each(|why| not_undone("it", why));
+            }
             order(api, &device, &job, &waiting).await
         }
         Jobs::Bulk { many, order, before } => {
             let mut job = order.job()?;
             before.say(&mut job);
+            if order.is_script() {
+                let query = [("q", many.query.as_str())];
+                let some: Vec<Stranded> =
+                    api.get(&["devices", "stranded"], &query).await?.read()?;
+                for one in some {
+                    not_undone(&format!("{} of them", one.devices), &one.why);
+                }
+            }
             let devices = many.agreed(api, &compact(&job["kind"])).await?;
             let body = bulk(devices, job);
             let answer = api.call(Method::POST, &["jobs", "bulk"], Some(&body)).await?;
@@ -217,6 +243,11 @@ pub(super) async fn run(api: &Api, command: Jobs) -> anyhow::Result<()> {
             })
         }
     }
+}
+
+/// Says, before it is sent, that a script which cuts a device off is not undone there.
+fn not_undone(whom: &str, why: &str) {
+    hint(&format!("a script that cuts off {whom} is not undone: {}", clean(why)));
 }
 
 async fn list_jobs(

@@ -69,6 +69,11 @@ pub enum Upload {
 }
 
 impl Order {
+    /// Whether it is a script, which can cut its device off.
+    pub(super) fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
     /// The job as the API takes it.
     pub(super) fn job(&self) -> anyhow::Result<Value> {
         Ok(match self {

@@ -145,6 +145,11 @@ impl ClaimFields {
         })
     }
 
+    /// Whether any new device that says its serial number is given its secrets.
+    pub fn is_exposed(&self) -> bool {
+        !self.own_credential && self.variables.holds_secret()
+    }
+
     /// As it is stored, with the profile of that name.
     pub fn sealed(&self, keys: &Keys, claim_id: Uuid, profile_id: Option<Uuid>) -> NewClaim {
         let password = self.factory_password.as_deref();

@@ -17,6 +17,7 @@ use crate::fleet::backup;
 use crate::jobs::retry;
 use crate::jobs::spec::{DownloadFile, JobSpec, UploadFile};
 use crate::store::jobs::{Job, NewJob};
+use crate::store::rollouts::devices;
 use crate::store::{events, jobs as store};
 
 /// Bytes of the longest script that is framed.
@@ -43,6 +44,13 @@ pub enum Around {
 /// [`Error::Database`].
 pub async fn around(conn: &mut PgConnection, job: &Job) -> Result<Option<Around>, Error> {
     let Some((artifact_id, around)) = of_people(job) else { return Ok(None) };
+    // Nobody would ask for the log of a rollout that was planned without.
+    if around == Around::Frame
+        && let Some(rollout_id) = job.rollout_id
+        && !devices::tells(&mut *conn, rollout_id, job.device_id).await?
+    {
+        return Ok(None);
+    }
     let most = match around {
         Around::Frame => MOST,
         Around::WayHere => i64::try_from(backup::MOST).unwrap_or(i64::MAX),

@@ -23,8 +23,8 @@ mod upgraded;
 
 pub use args::{masked_args, opened};
 pub use framed::{
-    ALTER_LOG, Around, MOST as MOST_FRAMED, around, is_framed, may_have_run, tag as script_tag, tell as tell_script,
-    way_back,
+    ALTER_LOG, Around, MOST as MOST_FRAMED, around, is_framed, may_have_run, tag as script_tag,
+    tell as tell_script, way_back,
 };
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use report::{awaits_end_of_test, is_reported, reported};

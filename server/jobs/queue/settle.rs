@@ -120,7 +120,9 @@ async fn expect_reset(
 ) -> Result<(), Error> {
     let forgets = match spec {
         JobSpec::FactoryReset => true,
-        JobSpec::Download(d) => matches!(d.file, DownloadFile::Overwrite { .. }),
+        JobSpec::Download(d) | JobSpec::ScheduleDownload { download: d, .. } => {
+            matches!(d.file, DownloadFile::Overwrite { .. })
+        }
         _ => false,
     };
     if forgets {

@@ -78,8 +78,16 @@ pub(super) fn not_begun(
     }
 }
 
-/// The step to begin with: behind the version that it runs, if that is on its way.
+/// The step to begin with: behind the version that it runs, if that is on its way; but first of all what it
+/// has is kept, unless that was done before it was given a step.
 pub(super) fn first(device: &Device, seen: &Seen) -> Result<usize, Nothing> {
+    let step = way(device, seen)?;
+    let is_kept = device.steps.first() != Some(&Step::Backup) || device.started_at.is_some();
+    Ok(if is_kept { step } else { 0 })
+}
+
+/// The step behind the version that it runs, if that is on its way; else the first one.
+pub(super) fn way(device: &Device, seen: &Seen) -> Result<usize, Nothing> {
     if device.steps.is_empty() {
         return Err(Nothing::Other("there is nothing to do to it".to_owned()));
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use muster_routeros::apply::{RESTARTED, Report};
 
-use super::begin::{first, is_fresh, not_begun, offer};
+use super::begin::{first, is_fresh, not_begun, offer, way};
 use super::next::{Next, offer_time};
 use super::{Device, Seen, Step, verify};
 use crate::fleet::health::span;
@@ -108,13 +108,22 @@ fn under_way(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> N
     }
 }
 
-/// The step is done: the next one, or a look at how well it is. Where only its configuration was kept,
-/// its change is yet to begin.
+/// The step is done: the next one, or a look at how well it is. Where only its configuration was kept, its
+/// change is yet to begin: if it may, and from where it stands by now.
 fn done(device: &Device, seen: &Seen, plan: &Plan, now: DateTime<Utc>) -> Next {
-    let mut left = device.steps.iter().enumerate().skip(device.step.saturating_add(1));
+    let mut from = device.step.saturating_add(1);
+    if device.steps.get(device.step) == Some(&Step::Backup) {
+        if !seen.running {
+            return Next::waiting(device);
+        }
+        match way(device, seen) {
+            Ok(step) => from = from.max(step),
+            Err(nothing) => return not_begun(device, seen, nothing, plan, now),
+        }
+    }
+    let mut left = device.steps.iter().enumerate().skip(from);
     let has = |step: &Step| step.version().is_some_and(|version| seen.runs(version));
     match left.find(|(_, step)| !has(step)) {
-        Some((next, _)) if device.is_untouched(next) && !seen.running => Next::waiting(device),
         Some((next, _)) => {
             let within = offer_time(device, next, seen, plan);
             Next::offered(device, next, 0, within, now)

@@ -94,11 +94,14 @@ async fn batch(
     }
     let topology = work.plan.order == Order::Topology;
     let found = pick::candidates(&mut *tx, id, wave, topology, CANDIDATES).await?;
-    if found.is_empty() && flying.all == 0 && !pick::any_put_off(&mut tx, id).await? {
-        // Counts that say otherwise would keep the wave from its end, so all of it are counted. Not while
-        // some wait for a window: that lasts for hours. No device is locked after this.
+    if found.is_empty() && flying.all == 0 {
+        // No device is locked after this.
         pick::forget_gone(&mut tx, id, wave).await?;
-        waves::recount(&mut tx, id, wave).await?;
+        // Counts that say otherwise would keep the wave from its end, so all of it are counted. Not while
+        // some wait for a window: that lasts for hours, and keeps it from its end anyway.
+        if !pick::any_put_off(&mut tx, id).await? {
+            waves::recount(&mut tx, id, wave).await?;
+        }
     }
     let begun_at = waves::get(&mut *tx, id, wave).await?.and_then(|wave| wave.started_at);
     let since = listening_since(&mut tx, now).await?.max(begun_at.unwrap_or(now));

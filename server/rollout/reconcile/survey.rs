@@ -279,8 +279,7 @@ async fn catalogue(app: &App) -> Result<Catalogue, Error> {
 /// Whether the script of a change can be framed.
 async fn is_small(app: &App, change: &Change) -> Result<bool, Error> {
     let Change::Script { artifact_id, .. } = change else { return Ok(true) };
-    let stored = artifacts::get(&app.pool, *artifact_id).await?;
-    Ok(stored.is_some_and(|script| script.size <= MOST_FRAMED))
+    Ok(artifacts::is_own(&app.pool, *artifact_id, MOST_FRAMED).await?)
 }
 
 /// What devices have in common that are treated alike.

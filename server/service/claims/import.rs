@@ -37,6 +37,8 @@ pub struct Preview {
     pub rows: Vec<Planned>,
     /// How many lines there are of each kind.
     pub counts: BTreeMap<Verdict, usize>,
+    /// Claims that would be written, hold secrets and ask for no credential of their own.
+    pub exposed: usize,
     /// Of the table, and of what it would do now.
     pub sha256: String,
     /// How its letters are written.
@@ -68,6 +70,7 @@ pub async fn preview(
     let (planned, _) = plan(&mut tx, app, ctx, table.lines).await?;
     tx.rollback().await?;
     Ok(Preview {
+        exposed: planned.iter().filter(writes).filter(|line| line.fields.is_exposed()).count(),
         counts: counts(&planned),
         sha256: fingerprint(&table.sha256, &planned),
         rows: told(planned),

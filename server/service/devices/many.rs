@@ -30,7 +30,16 @@ pub enum Which {
     Chosen(Vec<Uuid>),
 }
 
+/// A selector that holds for every device: there is none that never informed.
+const EVERY: &str = "first_inform";
+
 impl Which {
+    /// What a selector finds; everything where it is empty.
+    pub fn found(selector: &str) -> Self {
+        let selector = selector.trim();
+        Self::Found(if selector.is_empty() { EVERY } else { selector }.to_owned())
+    }
+
     /// The selector, for the audit log.
     pub(in crate::service) fn selector(&self) -> Option<&str> {
         match self {
@@ -171,7 +180,11 @@ fn chosen(ctx: &Ctx, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
 }
 
 /// What a selector finds, one more than an order may be for at most, and how many there are.
-pub(super) async fn matching(app: &App, ctx: &Ctx, text: &str) -> Result<(Vec<Uuid>, usize), Error> {
+pub(super) async fn matching(
+    app: &App,
+    ctx: &Ctx,
+    text: &str,
+) -> Result<(Vec<Uuid>, usize), Error> {
     let expr = operable(app, ctx, text).await?;
     let since = online::since(&app.config, ctx.now);
     let limit = i64::try_from(MAX_DEVICES + 1).expect("a small number");

@@ -16,8 +16,8 @@ pub use known::{DeviceParameters, events, file, files, parameters};
 pub use many::{Which, count_many};
 pub use reach::{among, rights};
 use reach::{check, sight};
-pub use stranded::{Stranded, stranded};
 pub(super) use reach::{groups_of, hold, hold_in_place};
+pub use stranded::{Stranded, stranded};
 
 use std::collections::HashMap;
 

@@ -205,8 +205,10 @@ pub async fn roll_back(app: &App, ctx: &Ctx, id: Uuid, reason: &str) -> Result<V
                    takes it back, and what takes a rollout back is not taken back itself";
         return Err(Error::Conflict(why.to_owned()));
     }
+    // A way back that changed nobody back, or was given up, makes nothing more urgent than it was.
+    let again = work.row.inverse_id.is_some() && work.row.pace["calm"] == true;
     work.row.inverse_id = None;
-    work.row.pace["calm"] = json!(work.state == State::Completed);
+    work.row.pace["calm"] = json!(work.state == State::Completed || again);
     // Whoever takes it back answers for what that does.
     work.row.started_by = Some(ctx.actor.name.clone());
     work.row.started_by_id = ctx.actor.whoever();

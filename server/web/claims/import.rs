@@ -258,6 +258,8 @@ struct Told {
     writes: usize,
     /// Lines that are left out.
     left: usize,
+    /// Claims whose secrets any new device is given that says their serial number.
+    exposed: usize,
     /// Its letters are worth a look.
     latin1: bool,
     separator: &'static str,
@@ -318,6 +320,7 @@ impl Told {
             good,
             writes,
             left,
+            exposed: preview.exposed,
             latin1: preview.encoding == Encoding::Latin1,
             separator: match preview.separator {
                 ';' => "semicolons",

@@ -15,9 +15,10 @@ use super::{Head, May, address, card, name, operate, shell};
 use crate::access::right::Right;
 use crate::ctx::{App, Ctx, Shared};
 use crate::error::Error;
+use crate::jobs::queue::MOST_FRAMED;
 use crate::jobs::spec::{DownloadFile, DownloadSpec, JobSpec};
-use crate::service::jobs::NewOrder;
 use crate::service::devices::Which;
+use crate::service::jobs::NewOrder;
 use crate::service::{artifacts, devices, jobs};
 use crate::store::artifacts::Artifact;
 use crate::store::devices::Device;
@@ -93,6 +94,8 @@ pub(in crate::web) struct Stored {
     by: String,
     at: When,
     chosen: bool,
+    /// A script that is too long for the frame by which a device tells what became of it, and undoes it.
+    bare: bool,
 }
 
 impl Stored {
@@ -104,6 +107,7 @@ impl Stored {
             by: file.created_by.clone(),
             at: When::new(file.created_at, now),
             chosen,
+            bare: is_script(&file.name) && file.size > MOST_FRAMED,
         }
     }
 
@@ -116,6 +120,7 @@ impl Stored {
             by: "<x-evil>".to_owned(),
             at: When::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH),
             chosen: true,
+            bare: true,
         }
     }
 }
@@ -367,8 +372,12 @@ pub(super) async fn script(
 pub(super) fn samples() -> Vec<(View, serde_json::Value)> {
     use crate::web::views::sample;
 
-    let page =
-        |stored: Vec<Stored>| ScriptPage { shell: Shell::sample(), head: Head::sample(), stored, rescue: "it is <x-evil>" };
+    let page = |stored: Vec<Stored>| ScriptPage {
+        shell: Shell::sample(),
+        head: Head::sample(),
+        stored,
+        rescue: "it is <x-evil>",
+    };
     vec![
         sample(View::DeviceScript, &page(vec![Stored::sample()])),
         sample(View::DeviceScript, &page(Vec::new())),

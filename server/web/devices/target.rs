@@ -8,8 +8,6 @@ use crate::service::devices::Which;
 
 /// Devices that can be chosen one by one.
 const MOST_CHOSEN: usize = 100;
-/// A selector that holds for every device: there is none that never informed.
-const EVERY: &str = "first_inform";
 
 /// What a form says; `None` = nothing was chosen.
 ///
@@ -17,9 +15,7 @@ const EVERY: &str = "first_inform";
 /// [`Error::Invalid`] for more than fit on a page.
 pub(super) fn target(ids: &[Uuid], all: bool, q: &str) -> Result<Option<Which>, Error> {
     if all {
-        let q = q.trim();
-        let selector = if q.is_empty() { EVERY } else { q };
-        return Ok(Some(Which::Found(selector.to_owned())));
+        return Ok(Some(Which::found(q)));
     }
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -44,8 +40,8 @@ mod tests {
         assert_eq!(target(&[], false, "online").unwrap(), None);
         let all = |q| target(&[a], true, q).unwrap();
         assert_eq!(all(" online "), Some(Which::Found("online".to_owned())));
-        assert_eq!(all(""), Some(Which::Found(EVERY.to_owned())));
-        assert!(parse(EVERY, &|_: &str| None).is_ok());
+        let Some(Which::Found(every)) = all("") else { panic!("no selector") };
+        assert!(parse(&every, &|_: &str| None).is_ok());
         let many: Vec<Uuid> = (0..=MOST_CHOSEN as u128).map(Uuid::from_u128).collect();
         assert!(target(&many, false, "").is_err());
         assert!(target(&many[1..], false, "").is_ok());

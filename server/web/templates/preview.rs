@@ -61,7 +61,7 @@ pub(super) struct Tried {
     /// Of the script, beside those of the template.
     findings: Vec<Row>,
     /// With what the device has; none where there is no device.
-    against: Option<Against>,
+    against: Vec<Against>,
 }
 
 /// A variable for which a value is made up.
@@ -180,13 +180,13 @@ pub(super) async fn tried(
         |found: &Finding| known.iter().any(|k| k.code == found.code && k.words == found.words);
     preview.findings.retain(|found| !is_known(found));
     let against = match asked(device).device {
-        Some(name) => Some(against(app, ctx, &name, &preview.script).await?),
-        None => None,
+        Some(name) => against(app, ctx, &name, &preview.script).await?,
+        None => Vec::new(),
     };
     Ok(Ok(shown(device, preview, against)))
 }
 
-fn shown(device: &str, preview: Preview, against: Option<Against>) -> Tried {
+fn shown(device: &str, preview: Preview, against: Vec<Against>) -> Tried {
     let counted = |count: usize, unit: &str| {
         let number = grouped(i64::try_from(count).unwrap_or(i64::MAX));
         if count == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
@@ -210,40 +210,66 @@ fn shown(device: &str, preview: Preview, against: Option<Against>) -> Tried {
     }
 }
 
-/// What is compared: the script that a device took last; of one that took none its configuration.
-async fn against(app: &App, ctx: &Ctx, device: &str, script: &str) -> Result<Against, Error> {
-    let view = desired::of(app, ctx, device).await?;
-    if let (Some(template_id), Some(version)) = (view.row.script_template, view.row.script_version)
-    {
-        let asked = Asked { device: Some(device.to_owned()), ..Asked::default() };
-        match service::preview(app, ctx, template_id, Some(version), asked).await {
-            Ok(had) => {
-                let name = view.template.unwrap_or_default();
-                return Ok(Against {
-                    words: format!("Beside what it has: {name}, version {version}."),
-                    compared: compare::texts(had.script, script.to_owned()).await?,
-                });
-            }
-            // It was removed since, or its values do not fit it any more.
-            Err(Error::NotFound(_) | Error::Invalid { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let newest = backups::list(app, ctx, device, None, 1).await?;
-    let Some(newest) = newest.first() else {
+/// What is compared: the configuration of a device, and the script that it took last.
+async fn against(app: &App, ctx: &Ctx, device: &str, script: &str) -> Result<Vec<Against>, Error> {
+    let configuration = with_configuration(app, ctx, device, script).await?;
+    let last = with_the_last(app, ctx, device, script).await?;
+    let both: Vec<Against> = configuration.into_iter().chain(last).collect();
+    if both.is_empty() {
         let words = "Nothing to compare with: it has taken no script, and no configuration of it is \
                      kept.";
-        return Ok(Against { words: words.to_owned(), compared: Compared::default() });
-    };
+        return Ok(vec![Against { words: words.to_owned(), compared: Compared::default() }]);
+    }
+    Ok(both)
+}
+
+/// Beside what the device has, as far as it has sent that; `None` = it has not.
+async fn with_configuration(
+    app: &App,
+    ctx: &Ctx,
+    device: &str,
+    script: &str,
+) -> Result<Option<Against>, Error> {
+    let newest = backups::list(app, ctx, device, None, 1).await?;
+    let Some(newest) = newest.first() else { return Ok(None) };
     let (backup, text) = backups::get(app, ctx, device, newest.backup_id).await?;
     let at = When::new(backup.at, ctx.now).both();
-    Ok(Against {
+    Ok(Some(Against {
         words: format!(
             "Beside what its configuration of {at} says of the same; what has its default may stand \
              in none."
         ),
         compared: compare::with_configuration(text, script.to_owned()).await?,
-    })
+    }))
+}
+
+/// Beside the version of a template that the device took last, which tells of each line what is new in it;
+/// `None` = it took none, or none that is there still and that its values fit.
+async fn with_the_last(
+    app: &App,
+    ctx: &Ctx,
+    device: &str,
+    script: &str,
+) -> Result<Option<Against>, Error> {
+    let view = desired::of(app, ctx, device).await?;
+    let (Some(template_id), Some(version)) = (view.row.script_template, view.row.script_version)
+    else {
+        return Ok(None);
+    };
+    let asked = Asked { device: Some(device.to_owned()), ..Asked::default() };
+    let had = match service::preview(app, ctx, template_id, Some(version), asked).await {
+        Ok(had) => had,
+        Err(Error::NotFound(_) | Error::Invalid { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let name = view.template.unwrap_or_default();
+    Ok(Some(Against {
+        words: format!(
+            "Beside what {name}, version {version}, gives today, which it took last: not with the \
+             values that it had then."
+        ),
+        compared: compare::texts(had.script, script.to_owned()).await?,
+    }))
 }
 
 /// How many there are, and the class of the worst.
@@ -319,7 +345,7 @@ pub(super) fn sample_tried(differs: bool) -> Tried {
     };
     let compared = if differs { compare::sample() } else { Compared::default() };
     let against = Against { words: evil(), compared };
-    shown(if differs { "<x-evil>" } else { "" }, preview, Some(against))
+    shown(if differs { "<x-evil>" } else { "" }, preview, vec![against])
 }
 
 #[cfg(test)]

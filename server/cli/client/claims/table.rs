@@ -71,6 +71,7 @@ struct Told {
     counts: Counts,
     sha256: String,
     encoding: String,
+    exposed: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,6 +148,13 @@ fn look(told: &Told, all: bool) -> anyhow::Result<()> {
     if told.encoding != "utf8" {
         hint("the file is read as Latin-1: look whether its letters are right");
     }
+    if told.exposed > 0 {
+        hint(&format!(
+            "{} of these claims hold secrets and ask for no credential of their own: any new device that \
+             says the serial number of one is given them (--own-credential)",
+            told.exposed
+        ));
+    }
     let bad = |line: &&Line| matches!(line.verdict.as_str(), "conflict" | "wrong");
     let lines: Vec<Vec<String>> =
         told.rows.iter().filter(|line| all || bad(line)).map(row).collect();
@@ -205,7 +213,7 @@ mod tests {
                 { "line": 3, "verdict": "wrong", "words": "why", "claim": { "mac": "x" } },
             ],
             "counts": { "new": 1, "changes": 0, "same": 0, "conflict": 0, "wrong": 1 },
-            "sha256": "x", "encoding": "utf8", "separator": ",",
+            "sha256": "x", "encoding": "utf8", "separator": ",", "exposed": 0,
         }))
         .unwrap();
         assert_eq!(row(&told.rows[0]), ["2", "A1", "-", "new", ""]);

@@ -53,6 +53,39 @@ fn the_script_comes_after_it_and_nobody_is_sick_until_then() {
 }
 
 #[test]
+fn what_changed_while_it_was_kept_is_seen_before_the_first_hop() {
+    let hop = |version: &str| Step::Upgrade {
+        version: version.to_owned(),
+        packages: Vec::new(),
+        bytes: 0,
+    };
+    let steps = vec![Step::Backup, hop("7.14.3"), hop("7.16.1"), Step::Routerboot];
+    let keeps = Device { started_at: None, ..device(DeviceState::Downloading, steps) };
+    let plan = plan();
+    let runs = |version: &str| Seen { version: Some(version.to_owned()), ..with("done") };
+    for (version, state, step) in [
+        ("7.12.1", DeviceState::Offered, 1),
+        ("7.14.3", DeviceState::Offered, 2),
+        ("7.16.1", DeviceState::Offered, 3),
+        // Nobody is sent down, nor from elsewhere than was planned.
+        ("7.17", DeviceState::Skipped, 0),
+        ("7.13.5", DeviceState::Skipped, 0),
+    ] {
+        let next = look(&keeps, &runs(version), &plan, at(1));
+        assert_eq!((next.state, next.step), (state, step), "{version}");
+        let paused = Seen { running: false, ..runs(version) };
+        assert_eq!(look(&keeps, &paused, &plan, at(1)).state, DeviceState::Waiting, "{version}");
+    }
+    let steps = vec![Step::Backup, hop("7.16.1")];
+    let alone = Device { started_at: None, ..device(DeviceState::Downloading, steps) };
+    assert_eq!(look(&alone, &runs("7.16.1"), &plan, at(1)).state, DeviceState::Skipped);
+    // One that came half the way before its turn is kept, too.
+    let waits = Device { state: DeviceState::Waiting, ..keeps };
+    let next = begin(&waits, &runs("7.14.3"), &plan, at(0));
+    assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(0))));
+}
+
+#[test]
 fn no_script_is_offered_while_nothing_may_begin() {
     let plan = Plan { retries: 1, ..plan() };
     let [sends, offered] = [DeviceState::Downloading, DeviceState::Offered].map(kept_first);

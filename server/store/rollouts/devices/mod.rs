@@ -46,6 +46,23 @@ pub struct NewDevice {
     pub bytes: i64,
 }
 
+/// Whether a device was planned to tell what became of its script.
+pub async fn tells(
+    conn: &mut PgConnection,
+    rollout_id: Uuid,
+    device_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from rollout_devices
+             where rollout_id = $1 and device_id = $2
+               and steps @> '[{"step": "report"}]') as "tells!""#,
+        rollout_id,
+        device_id
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Takes devices in; one that is in already stays as it is. How many of them wait now.
 pub async fn insert(
     conn: &mut PgConnection,

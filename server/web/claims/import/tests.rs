@@ -16,7 +16,7 @@ pub(super) fn preview(verdicts: &[Verdict]) -> Preview {
     }
     let rows = verdicts.iter().enumerate().map(|(at, verdict)| line(at + 2, *verdict)).collect();
     let (sha256, separator) = ("<x-evil>".to_owned(), ';');
-    Preview { rows, counts, sha256, encoding: Encoding::Latin1, separator }
+    Preview { rows, counts, exposed: 1, sha256, encoding: Encoding::Latin1, separator }
 }
 
 fn line(number: usize, verdict: Verdict) -> Planned {
