@@ -21,7 +21,7 @@ use crate::store::rollouts::devices;
 use crate::store::{events, jobs as store};
 
 /// Bytes of the longest script that is framed.
-#[allow(clippy::cast_possible_wrap, reason = "64 KiB")]
+#[expect(clippy::cast_possible_wrap, reason = "64 KiB")]
 pub const MOST: i64 = MAX_SCRIPT as i64;
 
 /// How the key of a job begins that fetches what a device said of such a script; the id of the job that
