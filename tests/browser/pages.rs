@@ -191,6 +191,9 @@ async fn send_forms(walk: &mut Walk, password: &str) {
         walk.browser.click("[name=all]").await;
         walk.browser.choose("#action", action).await;
         walk.browser.press("Go on").await;
+        if action == "Run a script" {
+            walk.browser.sees(".note", "1 device: its device-mode is home").await;
+        }
         walk.examine(name).await;
     }
     walk.browser.open("/tokens/new").await;
@@ -207,9 +210,12 @@ async fn send_forms(walk: &mut Walk, password: &str) {
     walk.browser.sees("h1", "The token my scripts").await;
     walk.examine("account-token-made").await;
     walk.browser.open("/claims/import").await;
-    walk.browser.fill("#text", "serial,site,customer\nNEW1,eu,7\nNEW1,,\nNEW2,nowhere,\n").await;
+    let table =
+        "serial,site,customer,var.wifi_password\nNEW1,eu,7,hunter22\nNEW1,,,\nNEW2,nowhere,,\n";
+    walk.browser.fill("#text", table).await;
     walk.browser.press("Look at it first").await;
     walk.browser.sees("h2", "What the table would do").await;
+    walk.browser.sees(".note", "Secrets stand in 1 of these claims").await;
     walk.examine("claims-import-told").await;
     walk.browser.open("/claims?q=HGF09ABCDE1").await;
     walk.browser.press("HGF09ABCDE1").await;

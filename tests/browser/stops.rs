@@ -247,6 +247,7 @@ async fn of_device(net: &Net, serial: &str) -> Vec<Stop> {
     let sessions = net.api.get(&format!("{}/sessions", device_path(serial))).await;
     let session = sessions["items"][0]["session_id"].as_str().unwrap();
     let id = id(net, serial).await;
+    cannot_undo(net, serial).await;
     let servers = "Device.DNS.Client.Server.";
     let at = |end: &str| format!("/devices/{id}{end}");
     vec![
@@ -270,6 +271,20 @@ async fn of_device(net: &Net, serial: &str) -> Vec<Stop> {
         ("support-wifi", format!("/support/{id}?edit=1")),
         ("support-restart", format!("/support/{id}/reboot")),
     ]
+}
+
+/// One that undoes no script, and a script that none undoes.
+async fn cannot_undo(net: &Net, serial: &str) {
+    sqlx::query(
+        "insert into device_packages (device_id, packages, device_mode, source, learned_at)
+         select device_id, '[]', 'home', 'script', now() from device_facts where serial = $1
+         on conflict (device_id) do update set device_mode = excluded.device_mode",
+    )
+    .bind(serial)
+    .execute(&net.muster.pool)
+    .await
+    .unwrap();
+    net.api.store("everything.rsc", "# all of it\n".repeat(6_000).as_bytes()).await;
 }
 
 /// The day before, which a test cannot wait for; and a device that has not been heard of since.

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use chrono::TimeDelta;
 use clap::Args;
 use muster_routeros::version::RosVersion;
 use muster_sim::load::light::{ARCH, FIRST};
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::api::Api;
-use self::ticks::{ACTIVE, Cost};
+use self::ticks::{ACTIVE, Cost, Used};
 use crate::cli::benchmark::server::{Server, peak_kib, rss_kib};
 
 /// What devices are brought to.
@@ -88,9 +89,36 @@ async fn large(r: &Rollout) -> anyhow::Result<()> {
         aborted.push(format!("{devices} devices {:.1} s", begin.elapsed().as_secs_f64()));
     }
     ticks::print(&costs);
+    closed(&server, &api, r, at_rest).await?;
     println!();
     println!("aborted, and all orders called back: {}", aborted.join(", "));
     server.stop().await
+}
+
+/// Starts one over all on a day without changes, and looks at it once all its devices are put off.
+async fn closed(server: &Server, api: &Api, r: &Rollout, at_rest: Used) -> anyhow::Result<()> {
+    let today = muster::clock::now().date_naive();
+    let (from, to) = (today - TimeDelta::days(1), today + TimeDelta::days(1));
+    let mut plan = plan();
+    plan["blackout"] = json!([{ "from": from, "to": to }]);
+    let id = api.draft("serial ~ \"*\"", &plan).await?;
+    api.order(id, "start", &json!({})).await?;
+    let prepared = "select prepared_at is not null from rollouts where rollout_id = $1";
+    until(server, "taken in", prepared, id).await?;
+    let begin = Instant::now();
+    let all = "select not exists (select from rollout_devices
+                   where rollout_id = $1 and state = 'waiting' and due_at is null)";
+    until(server, "put off", all, id).await?;
+    let took = begin.elapsed().as_secs_f64();
+    let [muster, postgres] = ticks::at_rest(server, r.seconds).await?.beyond(at_rest);
+    println!();
+    println!(
+        "{} devices on a day without changes: put off within {took:.0} s; then {muster:.1} ms/s of the \
+         server and {postgres:.1} ms/s of PostgreSQL more than without a rollout",
+        r.devices
+    );
+    api.order(id, "abort", &json!({ "reason": "measured" })).await?;
+    Ok(())
 }
 
 /// Tries and starts one, and waits until its first devices were begun. Its devices never come.

@@ -33,6 +33,13 @@ pub(super) struct Used {
     postgres: f64,
 }
 
+impl Used {
+    /// What is used beyond that: by the server, and by PostgreSQL.
+    pub(super) fn beyond(self, other: Self) -> [f64; 2] {
+        [self.server - other.server, self.postgres - other.postgres]
+    }
+}
+
 /// One line of the table.
 pub(super) struct Cost {
     devices: u32,
@@ -45,7 +52,7 @@ pub(super) struct Cost {
 /// What a tick asks when nothing is due, and what a batch of those that are due takes.
 const STATEMENTS: [&str; 5] = ["none due", "a batch of due", "candidates", "in flight", "gate"];
 
-/// What the server and its database cost where no rollout is under way.
+/// What the server and its database cost where nothing is made due.
 pub(super) async fn at_rest(server: &Server, seconds: u64) -> anyhow::Result<Used> {
     used(server, seconds, None).await
 }
