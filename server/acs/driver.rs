@@ -351,7 +351,7 @@ impl Session {
                     url.size = 0;
                 }
             }
-            JobSpec::Upgrade { version, packages: wanted } => {
+            JobSpec::Upgrade { version, packages: wanted, .. } => {
                 let stored = packages::by_ids(&mut *tx, wanted).await?;
                 let names = stored.iter().map(|package| package.file_name.clone());
                 context.upgrade.longest = names.max_by_key(String::len).unwrap_or_default();
@@ -446,6 +446,7 @@ fn log_outcome(job: &Job, outcome: &Outcome) {
         }
         Outcome::Silent => tracing::warn!("no answer to the job"),
         Outcome::Failed(why) => tracing::warn!("job failed: {why}"),
+        Outcome::Overtaken(why) => tracing::warn!("job {why}"),
         Outcome::Impossible(why) => tracing::error!(job.kind = %job.kind, "job impossible: {why}"),
     }
 }

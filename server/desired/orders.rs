@@ -61,7 +61,6 @@ const BLOCKED_FOR: TimeDelta = TimeDelta::hours(1);
 const SCHEDULED: &str = "muster:backup";
 const BEFORE: &str = "muster:before:backup:change";
 const AHEAD: &str = "muster:ahead:backup:change";
-const AFTER: &str = "muster:after:backup:change";
 
 /// What comes of comparing a device.
 pub(super) struct Decision {

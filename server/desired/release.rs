@@ -49,6 +49,7 @@ pub(super) fn step(facts: &Facts, wanted: &str, is_new: bool, catalogue: &Catalo
             Some(hop) => Step::Upgrade(JobSpec::Upgrade {
                 version: hop.version.to_string(),
                 packages: hop.packages.iter().map(|package| package.package_id).collect(),
+                from: facts.version.clone(),
             }),
         },
     }

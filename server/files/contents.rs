@@ -17,7 +17,9 @@ use crate::ctx::App;
 use crate::error::Error;
 use crate::fleet::backup::{self, Cause, Reading, Sent};
 use crate::fleet::inspection::{self, By};
-use crate::jobs::queue::{ALTER_LOG, APPLY_LOG, SCRIPT_LOG, may_have_run, tell_script};
+use crate::jobs::queue::{
+    ALTER_LOG, APPLY_LOG, SCRIPT_LOG, accept_anew, may_have_run, tell_script,
+};
 use crate::jobs::spec::UploadFile;
 use crate::store::artifacts::DeviceArtifact;
 use crate::store::desired::Row;
@@ -165,7 +167,7 @@ async fn noted(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Resul
         events::append(&mut tx, device_id, kind, Some(job_id), &told, row.created_at).await?;
         jobs::note_report(&mut tx, device_id, job_id, &told).await?;
         if report.failures().is_none() {
-            backups::accept_anew(&mut tx, device_id, None).await?;
+            accept_anew(&mut tx, device_id, row.created_at).await?;
         }
     }
     tx.commit().await?;
@@ -181,7 +183,7 @@ async fn of_alter(app: &App, link: &Link, row: &DeviceArtifact, job: Uuid) -> Re
     if jobs::lock_device(&mut tx, device_id).await? {
         tell_script(&mut tx, device_id, job, &report, row.created_at).await?;
         if report.failures().is_none() {
-            backups::accept_anew(&mut tx, device_id, None).await?;
+            accept_anew(&mut tx, device_id, row.created_at).await?;
         }
     }
     tx.commit().await?;
@@ -209,6 +211,7 @@ async fn reported(app: &App, link: &Link, row: &DeviceArtifact, tag: Uuid) -> Re
         events::append(&mut tx, device_id, "script.reported", job, &told, now).await?;
         desired::set_report(&mut tx, device_id, &told, now).await?;
         if report.failures().is_none() {
+            // Who wants it of the device has it sent.
             backups::accept_anew(&mut tx, device_id, None).await?;
         } else if let Some(since) = taken.script_at.filter(|_| report.silent) {
             backups::reject_since(&mut tx, device_id, since).await?;

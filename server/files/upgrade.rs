@@ -28,7 +28,7 @@ pub(super) async fn manifest(
     let spec: JobSpec = serde_json::from_value(job.args.clone())
         .map_err(|e| Error::Internal(format!("job {}: {e}", job.job_id)))?;
     let late = spec.confirm_seconds().unwrap_or(0);
-    let JobSpec::Upgrade { version, packages: wanted } = spec else {
+    let JobSpec::Upgrade { version, packages: wanted, .. } = spec else {
         return Err(Error::Internal(format!("job {} is no upgrade", job.job_id)));
     };
     let stored = packages::by_ids(&app.pool, &wanted).await?;

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_changes_a_configuration_is_risky_and_a_restart_is_not() {
-        let upgrade = JobSpec::Upgrade { version: "7.16.1".to_owned(), packages: Vec::new() };
+        let upgrade =
+            JobSpec::Upgrade { version: "7.16.1".to_owned(), packages: Vec::new(), from: None };
         for spec in [JobSpec::FactoryReset, download(DownloadFile::Alter), upgrade] {
             assert!(is_risky(&spec), "{spec:?}");
         }

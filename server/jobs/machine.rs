@@ -90,6 +90,8 @@ pub enum Outcome {
     Failed(String),
     /// It cannot be sent at all.
     Impossible(String),
+    /// It is not sent: the device is not any more as it was when this was ordered.
+    Overtaken(String),
 }
 
 /// What an impossible job has as its result: who ordered it is to tell it from one that its device
@@ -101,6 +103,16 @@ pub fn impossible() -> Value {
 /// Whether this is the result of one.
 pub fn is_impossible(result: Option<&Value>) -> bool {
     result.is_some_and(|result| result["impossible"] == true)
+}
+
+/// What a job that was overtaken has as its result.
+pub fn overtaken() -> Value {
+    json!({ "overtaken": true })
+}
+
+/// Whether this is the result of one.
+pub fn is_overtaken(result: Option<&Value>) -> bool {
+    result.is_some_and(|result| result["overtaken"] == true)
 }
 
 /// The next thing to do for a job.
@@ -184,7 +196,7 @@ impl Machine {
                 download::rpc(self.context.job_id, d, self.transfer()?)
                     .map_err(Outcome::Impossible)?,
             ),
-            JobSpec::Upgrade { version, .. } => self.upgrade(version)?,
+            JobSpec::Upgrade { version, from, .. } => self.upgrade(version, from.as_deref())?,
             JobSpec::Configure { script, .. } => Request::Download(
                 download::configure(self.context.job_id, script.len(), self.transfer()?)
                     .map_err(Outcome::Impossible)?,
@@ -222,11 +234,20 @@ impl Machine {
     }
 
     /// A device that runs the version already is left alone: that is how one that was upgraded, and
-    /// whose report was lost, is not upgraded again.
-    fn upgrade(&self, version: &str) -> Result<Request, Outcome> {
+    /// whose report was lost, is not upgraded again. One that runs something else than it did when this was
+    /// ordered may run something newer, or be where no way from was looked for.
+    fn upgrade(&self, version: &str, from: Option<&str>) -> Result<Request, Outcome> {
         let known = &self.context.upgrade;
-        if let Some(runs) = known.runs.as_deref().filter(|runs| upgrade::is_same(version, runs)) {
+        let runs = known.runs.as_deref();
+        if let Some(runs) = runs.filter(|runs| upgrade::is_same(version, runs)) {
             return Err(Outcome::Done(json!({ "version": runs, "already": true })));
+        }
+        if let (Some(runs), Some(from)) = (runs, from)
+            && !upgrade::is_same(from, runs)
+        {
+            return Err(Outcome::Overtaken(format!(
+                "not sent: it runs {runs} now, and ran {from} when this was ordered"
+            )));
         }
         if let Some(why) = &known.obstacle {
             return Err(Outcome::Impossible(why.clone()));

@@ -100,6 +100,11 @@ impl Step {
     }
 }
 
+/// What a device runs when it has come to this step; `None` = what it ran when its steps were planned.
+pub fn runs_before(steps: &[Step], at: usize) -> Option<&str> {
+    steps.iter().take(at).rev().find_map(Step::version)
+}
+
 /// A device as the rollout has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {

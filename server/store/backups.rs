@@ -286,13 +286,13 @@ pub async fn accept(
 
 /// Lets the next complete backup stand for what is wanted, because the device was changed by order; but
 /// not where drift is told: that is for somebody to look at first. `file` is what the device fetched, if
-/// that is how it was changed: a script of Muster's own only asks.
+/// that is how it was changed: a script of Muster's own only asks. True = one stood for it until now.
 pub async fn accept_anew(
     conn: &mut PgConnection,
     device_id: Uuid,
     file: Option<Uuid>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+) -> Result<bool, sqlx::Error> {
+    let stood = sqlx::query!(
         r#"update device_backups set accepted = false
            where device_id = $1 and accepted
              and not exists (select from device_desired d
@@ -304,7 +304,7 @@ pub async fn accept_anew(
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(stood.rows_affected() > 0)
 }
 
 /// Lets none that came since a time stand for what is wanted: nobody knows what the device was by then.

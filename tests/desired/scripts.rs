@@ -393,10 +393,20 @@ async fn a_script_that_somebody_ordered_and_that_cut_its_board_off_is_asked_for_
     assert_eq!(board.jobs("upload").await.len(), 1);
 }
 
-#[tokio::test]
-async fn what_a_script_by_hand_left_is_accepted_only_where_it_ran_whole() {
-    let stage = Stage::start().await;
-    let board = stage.known("HALFBYHAND", WELL).await;
+/// Has its configuration sent because somebody wants to see it.
+async fn send_backup(board: &Board) {
+    let take = format!("{}/backups", device_path(&board.serial));
+    let (status, taken) = board.api.call("POST", &take, None).await;
+    assert_eq!(status, 201, "{taken}");
+    for _ in 0..2 {
+        board.session(PERIODIC).await;
+    }
+    board.api.done(words(&taken["job_id"])).await;
+}
+
+/// A board that sends its configuration every day, and has sent it; nothing else is wanted of it.
+async fn kept(stage: &Stage, serial: &'static str) -> Board {
+    let board = stage.known(serial, WELL).await;
     stage.want("kept", true, json!({ "backup": { "every_hours": 24 } })).await;
     let first = eventually("its configuration is kept", || async {
         board.session(PERIODIC).await;
@@ -404,19 +414,46 @@ async fn what_a_script_by_hand_left_is_accepted_only_where_it_ran_whole() {
     })
     .await;
     assert_eq!(first["accepted"], true, "{first}");
-    for (plan, is_wanted) in [(WELL, true), (Plan::Runs(&["begin", "line 1 failed"]), false)] {
-        board.plans(plan).await;
-        let job = by_hand(&board).await;
-        let report = report_of(&board, &job).await;
-        assert_eq!(report["done"], is_wanted, "{report}");
-        let take = format!("{}/backups", device_path(&board.serial));
-        let (status, taken) = board.api.call("POST", &take, None).await;
-        assert_eq!(status, 201, "{taken}");
-        for _ in 0..2 {
-            board.session(PERIODIC).await;
-        }
-        board.api.done(words(&taken["job_id"])).await;
-        let newest = newest_backup(&board).await;
-        assert_eq!((&newest["changed"], &newest["accepted"]), (&json!(true), &json!(is_wanted)));
-    }
+    board
+}
+
+/// What came of its configuration, without anybody asking for it, once it is what is wanted.
+async fn sent_at_once(board: &Board) -> Value {
+    eventually("what the script left is what is wanted", || async {
+        board.session(PERIODIC).await;
+        Some(newest_backup(board).await).filter(|newest| newest["accepted"] == true)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_script_by_hand_left_is_accepted_only_where_it_ran_whole() {
+    let stage = Stage::start().await;
+    let board = kept(&stage, "HALFBYHAND").await;
+    let report = report_of(&board, &by_hand(&board).await).await;
+    assert_eq!(report["done"], true, "{report}");
+    let newest = sent_at_once(&board).await;
+    assert_eq!((&newest["changed"], &newest["cause"]), (&json!(true), &json!("change")));
+    board.plans(Plan::Runs(&["begin", "line 1 failed"])).await;
+    let report = report_of(&board, &by_hand(&board).await).await;
+    assert_eq!(report["done"], false, "{report}");
+    send_backup(&board).await;
+    let newest = newest_backup(&board).await;
+    assert_eq!((&newest["changed"], &newest["accepted"]), (&json!(true), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_board_that_undoes_a_script_after_its_end_differs_from_what_the_script_left() {
+    let stage = Stage::start().await;
+    let board = kept(&stage, "UNDONEBYHAND").await;
+    let report = report_of(&board, &by_hand(&board).await).await;
+    assert_eq!(report["done"], true, "{report}");
+    sent_at_once(&board).await;
+    // Ten minutes later it puts back what it was, and restarts.
+    board.plans(Plan::Keeps).await;
+    send_backup(&board).await;
+    let drifted = board.until("it is told", |d| told(d, "configuration").is_some()).await;
+    let words = words(&told(&drifted, "configuration").unwrap()["words"]).to_owned();
+    assert!(words.contains("removed"), "{words}");
+    assert_eq!(newest_backup(&board).await["accepted"], false);
 }

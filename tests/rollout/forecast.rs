@@ -91,10 +91,15 @@ async fn who_is_not_there_and_what_is_not_seen_is_said_before() {
     let told = range.dry_run(&change, at_once()).await;
     assert!(warns(&told, "1 device would not come back without a hand"), "{told:#}");
     assert!(warns(&told, "its device-mode is home"), "{told:#}");
+    assert!(warns(&told, "within 12 minutes, and the shortest soak is"), "{told:#}");
+    let mut plan = at_once();
+    plan["soak_minutes"] = json!(12);
+    assert!(!warns(&range.dry_run(&change, plan).await, "the shortest soak"));
     let long = [b"# ".repeat(40_000).as_slice(), b"\n/system identity set name=gold\n"].concat();
     let long = range.api.store("long.rsc", &long).await;
     let told = range.dry_run(&json!({ "kind": "script", "artifact_id": long }), at_once()).await;
     assert!(warns(&told, "3 devices would not come back without a hand"), "{told:#}");
     assert!(warns(&told, "it gets the script as it is"), "{told:#}");
+    assert!(!warns(&told, "the shortest soak"), "nothing undoes it: {told:#}");
     assert_eq!(told["paths"][0]["steps"], json!(["run the script"]), "{told:#}");
 }

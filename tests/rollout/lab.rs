@@ -140,6 +140,27 @@ impl Range {
         items.map(|e| e["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// Rolls out a script whose second line fails, to three devices: the first one fails by that line, and
+    /// the others are sent nothing. Gives its id.
+    pub async fn fails_at_line_2(&self, change: Value) -> String {
+        let mut plan = quick(json!({ "percent": null, "count": 1, "then": "pause" }));
+        plan["waves"] = json!([{ "take": { "count": 1 } }, { "take": "rest" }]);
+        let id = self.begin(change, plan).await;
+        let paused = self.until(&id, "paused").await;
+        assert_eq!(paused["paused_by"], "gate", "{paused:#}");
+        let failed = self.in_state(&id, "failed").await;
+        assert_eq!(
+            (failed.len(), &failed[0]["fault_class"]),
+            (1, &json!("give_up")),
+            "{failed:#?}"
+        );
+        let why = failed[0]["reason"].as_str().unwrap();
+        assert!(why.contains("line 2") && !why.contains("line 1"), "{why}");
+        assert_eq!(self.in_state(&id, "waiting").await.len(), 2);
+        self.counts_hold(&id).await;
+        id
+    }
+
     /// That the counts of all waves are what counting anew gives.
     pub async fn counts_hold(&self, id: &str) {
         let wrong: Vec<(i32, String)> = sqlx::query_as(

@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 use super::lab::{
     CODE, IDENTITY, Range, at_once, far_window, gold, naming, package_in, place, quick, release,
-    seed, serials,
+    seed, serials, unseen, upload,
 };
+use crate::harness::cpe::{Cpe, inform_with};
 use crate::harness::eventually;
-use crate::harness::kit::device_path;
+use crate::harness::kit::{device_path, server};
 use crate::harness::session::{ADMIN, Session};
+use crate::harness::talk::introduce;
 
 #[tokio::test]
 async fn a_script_is_taken_back_by_its_undo_script() {
@@ -41,22 +43,12 @@ async fn a_line_of_a_script_that_fails_makes_its_device_fail_and_stops_the_rollo
     let range = Range::start(3, |options| options.seed = 7).await;
     let body = b"/ip pool add name=p ranges=192.0.2.1\n/ip pool add name=p ranges=192.0.2.1\n";
     let script = range.api.store("pools.rsc", body).await;
-    let mut plan = quick(json!({ "percent": null, "count": 1, "then": "pause" }));
-    plan["waves"] = json!([{ "take": { "count": 1 } }, { "take": "rest" }]);
-    let id = range.begin(json!({ "kind": "script", "artifact_id": script }), plan).await;
-    let paused = range.until(&id, "paused").await;
-    assert_eq!(paused["paused_by"], "gate", "{paused:#}");
-    let failed = range.in_state(&id, "failed").await;
-    assert_eq!((failed.len(), &failed[0]["fault_class"]), (1, &json!("give_up")), "{failed:#?}");
-    let why = failed[0]["reason"].as_str().unwrap();
-    assert!(why.contains("line 2") && !why.contains("line 1"), "{why}");
-    assert_eq!(range.in_state(&id, "waiting").await.len(), 2);
+    range.fails_at_line_2(json!({ "kind": "script", "artifact_id": script })).await;
     // The rollout asked for the log by itself, and nobody else did.
     let logs = "select count(*) from jobs
          where kind = 'upload' and (rollout_id is null or idempotency_key not like '%:script:%')";
     let logs: i64 = sqlx::query_scalar(logs).fetch_one(&range.muster.pool).await.unwrap();
     assert_eq!(logs, 0);
-    range.counts_hold(&id).await;
 }
 
 #[tokio::test]
@@ -84,6 +76,48 @@ async fn routerboot_is_written_after_the_upgrade_and_looked_at() {
         assert_eq!(booter, (&json!("7.16.1"), &json!("7.16.1")), "{told}");
     }
     range.counts_hold(&id).await;
+}
+
+#[tokio::test]
+async fn nobody_who_was_brought_elsewhere_before_the_order_was_taken_is_sent_anything() {
+    const VERSION: &str = "Device.DeviceInfo.SoftwareVersion";
+    let (muster, api) = server().await;
+    upload(&api, "7.16.1").await;
+    introduce(muster.cwmp, "S1").await;
+    let informs = async |version: &str| {
+        let mut cpe = Cpe::connect(muster.cwmp).await;
+        let says = inform_with("S1", &["2 PERIODIC"], &[(VERSION, version)]);
+        assert_eq!(cpe.post(&says).await.status, 200);
+        cpe.empty().await
+    };
+    informs("7.12.1").await;
+    sqlx::query("update device_facts set arch = 'arm'").execute(&muster.pool).await.unwrap();
+    let body = json!({ "name": "test", "change": release(), "plan": unseen(),
+                       "audience": { "selector": "serial ~ \"S*\"" } });
+    let id = api.made("/api/v1/rollouts", body, "rollout_id").await;
+    let path = format!("/api/v1/rollouts/{id}");
+    api.send("POST", &format!("{path}/start"), json!({})).await;
+    let is = async |state: &str| {
+        let path = format!("{path}/devices?state={state}");
+        eventually(state, || async { api.get(&path).await["items"].as_array()?.first().cloned() })
+            .await
+    };
+    is("offered").await;
+    // Somebody was faster, and has chosen a newer one.
+    let reply = informs("7.17").await;
+    assert_eq!(reply.status, 204, "nothing is asked of it: {}", reply.body);
+    let left = is("skipped").await;
+    let why = left["reason"].as_str().unwrap();
+    assert!(why.contains("7.17 now, and its way was planned from 7.12.1"), "{left:#}");
+    let note: String = sqlx::query_scalar("select note from jobs where kind = 'upgrade'")
+        .fetch_one(&muster.pool)
+        .await
+        .unwrap();
+    assert_eq!(note, "not sent: it runs 7.17 now, and ran 7.12.1 when this was ordered");
+    eventually("it ends, and does not hold", || async {
+        (api.get(&path).await["state"] == "completed").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::lab::{IDENTITY, Range, at_once, quick};
+use super::lab::{IDENTITY, Range, at_once};
 use crate::harness::kit::device_path;
 
 fn text(name: &str) -> Value {
@@ -112,23 +112,14 @@ async fn a_line_that_fails_makes_its_device_fail_and_stops_the_rollout() {
     let body = "/ip pool add name=p ranges={{ first }}\n/ip pool add name=p ranges={{ first }}\n";
     let first = json!([{ "name": "first", "type": "ip", "required": true }]);
     template(&range, "pools", body, first).await;
-    let mut plan = quick(json!({ "percent": null, "count": 1, "then": "pause" }));
-    plan["waves"] = json!([{ "take": { "count": 1 } }, { "take": "rest" }]);
     let variables = json!({ "first": "192.0.2.1" });
     let change = json!({ "kind": "template", "template": "pools", "variables": variables });
-    let id = range.begin(change, plan).await;
-    let paused = range.until(&id, "paused").await;
-    assert_eq!(paused["paused_by"], "gate", "{paused:#}");
-    let failed = range.in_state(&id, "failed").await;
-    assert_eq!((failed.len(), &failed[0]["fault_class"]), (1, &json!("give_up")), "{failed:#?}");
-    let why = failed[0]["reason"].as_str().unwrap();
-    assert!(why.contains("line 2") && !why.contains("line 1"), "{why}");
-    assert_eq!((range.in_state(&id, "waiting").await.len(), ordered(&range).await), (2, 1));
+    let id = range.fails_at_line_2(change).await;
+    assert_eq!(ordered(&range).await, 1);
     // It names nothing that takes it back.
     let path = format!("/api/v1/rollouts/{id}/roll-back");
     let (status, told) = range.api.call("POST", &path, Some(json!({ "reason": "x" }))).await;
     assert_eq!(status, 409, "{told}");
-    range.counts_hold(&id).await;
 }
 
 #[tokio::test]

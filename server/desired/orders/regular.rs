@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{AFTER, CHECK, CREDENTIALS, Decision, SCHEDULED, changes};
+use super::{CHECK, CREDENTIALS, Decision, SCHEDULED, changes};
 use crate::desired::KEY;
 use crate::desired::differ::earlier;
 use crate::desired::reconcile::Subject;
 use crate::desired::script;
 use crate::fleet::backup;
 use crate::fleet::secret::is_secret;
+use crate::jobs::queue::AFTER;
 use crate::jobs::spec::JobSpec;
 
 /// What is wanted is read so often unless somebody says otherwise.

@@ -94,8 +94,8 @@ fn upgrade(runs: &str, obstacle: Option<&str>) -> (Machine, Step) {
         },
         ..Context::default()
     };
-    let packages = vec![Uuid::nil()];
-    Machine::start(JobSpec::Upgrade { version: "7.16.1".to_owned(), packages }, context)
+    let (packages, from) = (vec![Uuid::nil()], Some("7.12.1".to_owned()));
+    Machine::start(JobSpec::Upgrade { version: "7.16.1".to_owned(), packages, from }, context)
 }
 
 #[test]
@@ -117,6 +117,13 @@ fn an_upgrade_that_is_not_needed_or_must_not_be_is_not_sent() {
     assert!(matches!(step, Step::Finish(Outcome::Done(_))), "{step:?}");
     let (_, step) = upgrade("7.12.1", Some("7.16.1 was withdrawn"));
     assert!(matches!(step, Step::Finish(Outcome::Impossible(_))), "{step:?}");
+    // Up or down from elsewhere: nobody asked for that.
+    for runs in ["7.17 (stable)", "6.49.10", "7.13.5"] {
+        let (_, step) = upgrade(runs, None);
+        assert!(matches!(step, Step::Finish(Outcome::Overtaken(_))), "{runs}: {step:?}");
+    }
+    let (_, step) = upgrade("7.12.1 (stable)", None);
+    assert!(matches!(step, Step::Send(_)), "{step:?}");
 }
 
 #[test]
@@ -126,6 +133,8 @@ fn what_could_not_be_sent_says_so_in_its_result() {
         assert!(!is_impossible(Some(&other)), "{other}");
     }
     assert!(!is_impossible(None));
+    assert!(is_overtaken(Some(&overtaken())) && !is_impossible(Some(&overtaken())));
+    assert!(!is_overtaken(Some(&impossible())));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::jobs::retry;
 use crate::jobs::spec::{DownloadFile, JobSpec, UploadFile};
 use crate::store::jobs::{Job, NewJob};
 use crate::store::rollouts::devices;
-use crate::store::{events, jobs as store};
+use crate::store::{backups, desired, events, jobs as store};
 
 /// Bytes of the longest script that is framed.
 #[expect(clippy::cast_possible_wrap, reason = "64 KiB")]
@@ -27,6 +27,9 @@ pub const MOST: i64 = MAX_SCRIPT as i64;
 /// How the key of a job begins that fetches what a device said of such a script; the id of the job that
 /// brought the script follows.
 pub const ALTER_LOG: &str = "muster:alter-log:";
+
+/// Of the backup that comes after a change.
+pub const AFTER: &str = "muster:after:backup:change";
 
 /// What is put around a file of somebody's as its device fetches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,10 +122,44 @@ pub(super) async fn ask(
     script: &Job,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let spec = JobSpec::Upload { file: UploadFile::Log };
-    let newest = store::newest_open(conn, script.device_id).await?;
+    let key = format!("{ALTER_LOG}{}", script.job_id.simple());
+    have_sent(conn, script.device_id, UploadFile::Log, key, now).await
+}
+
+/// Lets what a device has after such a script stand for what is wanted of it, and has it sent at once where
+/// it is compared with anything: a board that undoes the script some minutes later differs from that then.
+/// Its row is locked.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn accept_anew(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let stood = backups::accept_anew(conn, device_id, None).await?;
+    let is_compared = async |conn: &mut PgConnection| -> Result<bool, Error> {
+        let row = desired::get(conn, device_id).await?;
+        Ok(row.is_some_and(|row| row.state != "unmanaged"))
+    };
+    if stood && is_compared(conn).await? {
+        have_sent(conn, device_id, UploadFile::Configuration, AFTER.to_owned(), now).await?;
+    }
+    Ok(())
+}
+
+/// Orders a file of a device for Muster itself; asking again while it is open is one job.
+async fn have_sent(
+    conn: &mut PgConnection,
+    device_id: Uuid,
+    file: UploadFile,
+    key: String,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let spec = JobSpec::Upload { file };
+    let newest = store::newest_open(conn, device_id).await?;
     let new = NewJob {
-        device_id: script.device_id,
+        device_id,
         job_id: next_id(newest),
         kind: spec.kind(),
         // There is no secret in it.
@@ -130,14 +167,16 @@ pub(super) async fn ask(
         not_before: now,
         expires_at: now + DEFAULT_EXPIRY,
         max_attempts: retry::max_attempts(&spec),
-        idempotency_key: Some(format!("{ALTER_LOG}{}", script.job_id.simple())),
+        idempotency_key: Some(key),
         created_by: "muster".to_owned(),
         rollout_id: None,
         unkept: false,
     };
-    let (job, _) = store::insert(conn, &new, now).await?;
-    let detail = json!({ "kind": job.kind, "by": job.created_by });
-    events::append(conn, job.device_id, "job.created", Some(job.job_id), &detail, now).await?;
+    let (job, is_new) = store::insert(conn, &new, now).await?;
+    if is_new {
+        let detail = json!({ "kind": job.kind, "by": job.created_by });
+        events::append(conn, job.device_id, "job.created", Some(job.job_id), &detail, now).await?;
+    }
     Ok(())
 }
 

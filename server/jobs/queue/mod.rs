@@ -23,8 +23,8 @@ mod upgraded;
 
 pub use args::{masked_args, opened};
 pub use framed::{
-    ALTER_LOG, Around, MOST as MOST_FRAMED, around, is_framed, may_have_run, tag as script_tag,
-    tell as tell_script, way_back,
+    AFTER, ALTER_LOG, Around, MOST as MOST_FRAMED, accept_anew, around, is_framed, may_have_run,
+    tag as script_tag, tell as tell_script, way_back,
 };
 pub use line::{advance, advance_and_wake, expire_behind_head, lease_next, release};
 pub use report::{awaits_end_of_test, is_reported, reported};
@@ -200,7 +200,7 @@ pub async fn cancel(
 /// Refuses a job whose file does not exist, and an upgrade whose packages do not make one. The file stays
 /// until the transaction ends, from when on the job is there that needs it.
 pub async fn check_artifact(conn: &mut PgConnection, spec: &JobSpec) -> Result<(), Error> {
-    if let JobSpec::Upgrade { version, packages: ids } = spec {
+    if let JobSpec::Upgrade { version, packages: ids, .. } = spec {
         let stored = packages::by_ids(&mut *conn, ids).await?;
         return match release::obstacle(version, ids, &stored, None) {
             Some(why) => Err(Error::invalid("/packages", why)),

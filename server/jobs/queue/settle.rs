@@ -72,14 +72,22 @@ pub async fn settle(
             let change = Change { state: "failed", note: Some(why), ..Change::default() };
             close(conn, job, change, now).await
         }
-        Outcome::Impossible(why) => {
-            let (note, result) = (Some(why), Some(machine::impossible()));
-            // Nothing was sent: that was no attempt.
-            let uncounted = true;
-            let change = Change { state: "failed", note, result, uncounted, ..Change::default() };
-            close(conn, job, change, now).await
-        }
+        Outcome::Impossible(why) => not_sent(conn, job, why, machine::impossible(), now).await,
+        Outcome::Overtaken(why) => not_sent(conn, job, why, machine::overtaken(), now).await,
     }
+}
+
+/// Nothing was sent: that was no attempt.
+async fn not_sent(
+    conn: &mut PgConnection,
+    job: &Job,
+    why: String,
+    result: Value,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let (note, result, uncounted) = (Some(why), Some(result), true);
+    let change = Change { state: "failed", note, result, uncounted, ..Change::default() };
+    close(conn, job, change, now).await
 }
 
 /// It has been sent: what proves it is waited for.

@@ -106,6 +106,11 @@ pub enum JobSpec {
         version: String,
         /// Stored packages, all of that version and of one architecture, `tr069-client` among them.
         packages: Vec<Uuid>,
+        /// What the device runs as this is ordered. One that runs something else when it comes, and not
+        /// `version`, is left alone: it was changed meanwhile, and might be sent down. Not looked at when
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
     /// Run what a template says for this device, on top of what is there. Made by Muster from a
     /// template; the text is in the job, so that what is fetched is what was decided.
@@ -335,7 +340,11 @@ mod tests {
             JobSpec::Refresh { path: None },
             JobSpec::Upload { file: UploadFile::Configuration },
             JobSpec::Diagnose { test: DiagnosticTest::DownloadSpeed { url: String::new() } },
-            JobSpec::Upgrade { version: "7.16.1".to_owned(), packages: vec![Uuid::nil()] },
+            JobSpec::Upgrade {
+                version: "7.16.1".to_owned(),
+                packages: vec![Uuid::nil()],
+                from: None,
+            },
             JobSpec::ConnectionRequest,
             JobSpec::Credentials,
         ] {
@@ -364,9 +373,15 @@ mod tests {
         let upgrade = |version: &str, packages: &[Uuid]| JobSpec::Upgrade {
             version: version.to_owned(),
             packages: packages.to_vec(),
+            from: Some("7.12.1 (stable)".to_owned()),
         };
         let good = upgrade("7.16.1", &[one, Uuid::nil()]);
         assert!(good.validate().is_ok());
+        let JobSpec::Upgrade { version, packages, .. } = good.clone() else { unreachable!() };
+        let odd = JobSpec::Upgrade { version, packages, from: Some("before".to_owned()) };
+        assert!(
+            matches!(odd.validate(), Err(Error::Invalid { pointer, .. }) if pointer == "/from")
+        );
         assert!(!good.idempotent() && good.confirm_seconds().is_some());
         for (bad, at) in [
             (upgrade("latest", &[one]), "/version"),

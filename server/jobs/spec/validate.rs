@@ -53,7 +53,13 @@ impl JobSpec {
                 Err(Error::invalid("/windows", "one or two windows"))
             }
             Self::ChangeDuState { operations } => count("/operations", operations.len()),
-            Self::Upgrade { version, packages } => upgrade(version, packages),
+            Self::Upgrade { version, packages, from } => {
+                upgrade(version, packages)?;
+                match from {
+                    Some(from) => release("/from", from),
+                    None => Ok(()),
+                }
+            }
             Self::Configure { script, .. } if script.len() > MAX_SCRIPT => {
                 Err(Error::invalid("/script", format!("at most {MAX_SCRIPT} bytes")))
             }
@@ -86,8 +92,7 @@ fn count(pointer: &str, n: usize) -> Result<(), Error> {
 }
 
 fn upgrade(version: &str, packages: &[Uuid]) -> Result<(), Error> {
-    let known: Result<RosVersion, _> = version.parse();
-    known.map_err(|e| Error::invalid("/version", e.to_string()))?;
+    release("/version", version)?;
     if !(1..=MAX_PACKAGES).contains(&packages.len()) {
         let why = format!("1 to {MAX_PACKAGES} packages, not {}", packages.len());
         return Err(Error::invalid("/packages", why));
@@ -97,6 +102,11 @@ fn upgrade(version: &str, packages: &[Uuid]) -> Result<(), Error> {
         Some(i) => Err(Error::invalid(format!("/packages/{i}"), "each package once")),
         None => Ok(()),
     }
+}
+
+fn release(pointer: &str, version: &str) -> Result<(), Error> {
+    let known: Result<RosVersion, _> = version.parse();
+    known.map(drop).map_err(|e| Error::invalid(pointer, e.to_string()))
 }
 
 fn name(pointer: &str, text: &str) -> Result<(), Error> {

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use muster_routeros::apply::{RESTARTED, Report};
 
-use super::begin::{first, is_fresh, not_begun, offer, way};
+use super::begin::{Nothing, first, is_fresh, not_begun, offer, way};
 use super::next::{Next, offer_time};
 use super::{Device, Seen, Step, verify};
 use crate::fleet::health::span;
-use crate::jobs::machine::is_impossible;
+use crate::jobs::machine::{is_impossible, is_overtaken};
 use crate::jobs::queue::NOT_WHOLE;
 use crate::jobs::upgrade::{Progress, is_same};
 use crate::rollout::fault::{self, Class};
@@ -212,7 +212,12 @@ fn failed(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<
     if *step == Step::Backup {
         return not_kept(device, step, seen, plan, now);
     }
-    if is_impossible(job.and_then(|job| job.result.as_ref())) {
+    let result = job.and_then(|job| job.result.as_ref());
+    if is_overtaken(result) {
+        let reason = fault::words(None, job.and_then(|job| job.note.as_deref()));
+        return overtaken(device, reason, seen, plan, now);
+    }
+    if is_impossible(result) {
         // What could not be sent to this one cannot be sent to the others.
         let reason = fault::words(None, job.and_then(|job| job.note.as_deref()));
         return Next::failed(device, Class::Hold, reason);
@@ -231,6 +236,30 @@ fn failed(device: &Device, step: &Step, seen: &Seen, plan: &Plan, now: DateTime<
     }
     let reason = fault::words(code, job.and_then(|job| job.note.as_deref()));
     again(device, fault::class(code), reason, seen, plan, now)
+}
+
+/// It was brought elsewhere before it took its order: it goes on from there if that is further on its way, and
+/// is otherwise left as it is.
+fn overtaken(
+    device: &Device,
+    reason: String,
+    seen: &Seen,
+    plan: &Plan,
+    now: DateTime<Utc>,
+) -> Next {
+    let is_untouched = device.is_untouched(device.step);
+    match way(device, seen) {
+        Ok(_) if is_untouched && !seen.running => Next::waiting(device),
+        Ok(step) if step > device.step => {
+            let within = offer_time(device, step, seen, plan);
+            Next::offered(device, step, 0, within, now)
+        }
+        // Where it was when it was ordered, again.
+        Ok(_) if is_untouched => again(device, Class::Retry, reason, seen, plan, now),
+        Ok(_) => Next::failed(device, Class::GiveUp, reason),
+        Err(Nothing::Other(why)) if !is_untouched => Next::failed(device, Class::GiveUp, why),
+        Err(nothing) => not_begun(device, seen, nothing, plan, now),
+    }
 }
 
 /// It could not send its configuration. However it failed, that says nothing of what was to come after it.

@@ -65,7 +65,10 @@ pub(super) async fn order(
         (device::Work::Step(at), None) => {
             return Err(Error::Internal(format!("no step {at} of {}", row.device_id)));
         }
-        (device::Work::Step(_), Some(step)) => specs(app, work, scripts, row, step)?,
+        (device::Work::Step(at), Some(step)) => {
+            let from = device::runs_before(&steps, *at).or(row.from_version.as_deref());
+            specs(app, work, scripts, row, step, from)?
+        }
     };
     let id = work.row.rollout_id;
     // What the log is looked through for when it comes: the answer to the job before it, if it asked.
@@ -124,13 +127,15 @@ fn specs(
     scripts: &Scripts,
     row: &DueRow,
     step: &Step,
+    from: Option<&str>,
 ) -> Result<(Vec<JobSpec>, Option<Value>), Error> {
     let alter = |artifact_id: Uuid| {
         JobSpec::Download(DownloadSpec { artifact_id, file: DownloadFile::Alter, delay_seconds: 0 })
     };
     Ok(match step {
         Step::Upgrade { version, packages, .. } => {
-            (vec![JobSpec::Upgrade { version: version.clone(), packages: packages.clone() }], None)
+            let (version, packages) = (version.clone(), packages.clone());
+            (vec![JobSpec::Upgrade { version, packages, from: from.map(str::to_owned) }], None)
         }
         Step::Backup => (vec![JobSpec::Upload { file: UploadFile::Configuration }], None),
         Step::Script { artifact_id } => (vec![alter(*artifact_id)], None),

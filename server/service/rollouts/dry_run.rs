@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use muster_routeros::apply::Rescue;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,7 +20,7 @@ use crate::fleet::health::span;
 use crate::rollout::device::Step;
 use crate::rollout::plan::Plan;
 use crate::rollout::reconcile::Work;
-use crate::rollout::reconcile::survey::{self, Asked, Survey};
+use crate::rollout::reconcile::survey::{self, Asked, Class, Survey};
 use crate::rollout::words::{are, count_of, part_of};
 use crate::service::rollouts::write::RolloutFields;
 use crate::store::rollouts::Rollout;
@@ -212,6 +213,7 @@ fn told(survey: &Survey, plan: &Plan, spans: &[Span], now: DateTime<Utc>) -> Dry
         warnings.push(format!("{} could not be taken back: {why}", count_of(devices, "device")));
     }
     warnings.extend(of_stranded(survey, &per_class));
+    warnings.extend(of_way_back(survey, &per_wave, plan));
     paths.truncate(MOST);
     skipped.truncate(MOST);
     DryRun {
@@ -304,6 +306,27 @@ fn of_stranded(survey: &Survey, per_class: &[u64]) -> Vec<String> {
         format!("{many} would not come back without a hand, were they cut off by the script: {why}")
     };
     stranded.into_iter().map(one).collect()
+}
+
+/// That a wave may be over before a board that its script cuts off has undone it.
+fn of_way_back(survey: &Survey, waves: &[WavePlan], plan: &Plan) -> Option<String> {
+    let undoes = |class: &Class| {
+        let steps = class.steps.as_ref();
+        class.stranded.is_none() && steps.is_ok_and(|steps| steps.contains(&Step::Report))
+    };
+    if !survey.classes.iter().any(undoes) {
+        return None;
+    }
+    let watched = waves.iter().enumerate().filter(|(_, wave)| wave.devices > 0);
+    let shortest = watched.map(|(at, _)| plan.soak(at)).min()?;
+    (shortest < TimeDelta::minutes(Rescue::TAKEN_AFTER.into())).then(|| {
+        format!(
+            "a board that the script cuts off after its end undoes it within {} minutes, and the \
+             shortest soak is {}: let it soak for longer",
+            Rescue::TAKEN_AFTER,
+            span(shortest)
+        )
+    })
 }
 
 /// What is known of a change before anybody is sent it.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{at, device, faulted, job, seen, then, with_job};
-use crate::jobs::machine::impossible;
+use crate::jobs::machine::{impossible, overtaken};
 use crate::jobs::queue::NOT_WHOLE;
 use crate::rollout::device::{Device, JobSeen, Seen, Step, Work, begin, look};
 use crate::rollout::fault::Class;
@@ -83,6 +83,46 @@ fn what_changed_while_it_was_kept_is_seen_before_the_first_hop() {
     let waits = Device { state: DeviceState::Waiting, ..keeps };
     let next = begin(&waits, &runs("7.14.3"), &plan, at(0));
     assert_eq!((next.state, next.work), (DeviceState::Offered, Some(Work::Step(0))));
+}
+
+#[test]
+fn what_changed_before_its_order_was_taken_is_seen_when_it_comes() {
+    let hop = |version: &str| Step::Upgrade {
+        version: version.to_owned(),
+        packages: Vec::new(),
+        bytes: 0,
+    };
+    let steps = vec![Step::Backup, hop("7.14.3"), hop("7.16.1"), Step::Routerboot];
+    let first = Device { step: 1, ..device(DeviceState::Offered, steps) };
+    let second = Device { step: 2, ..first.clone() };
+    let not_sent = job("failed").map(|job| JobSeen { result: Some(overtaken()), ..job });
+    let refused = with_job(with("failed"), not_sent);
+    let runs = |version: &str| Seen { version: Some(version.to_owned()), ..refused.clone() };
+    let plan = plan();
+    for (offered, version, state, step) in [
+        (&first, "7.17", DeviceState::Skipped, 1),
+        (&first, "6.49.10", DeviceState::Skipped, 1),
+        (&first, "7.16.1", DeviceState::Offered, 3),
+        // In the middle of its change it has failed, and is no more reason to hold the others.
+        (&second, "7.17", DeviceState::Failed, 2),
+        (&second, "7.12.1", DeviceState::Failed, 2),
+    ] {
+        let next = look(offered, &runs(version), &plan, at(1));
+        assert_eq!((next.state, next.step), (state, step), "{version}");
+        assert!(next.class.is_none_or(|class| class == Class::GiveUp), "{version}");
+        if state == DeviceState::Skipped {
+            let why = next.reason.unwrap_or_default();
+            assert!(why.contains("needs a rollout of its own"), "{why}");
+        }
+    }
+    let last = Device { steps: first.steps[..3].to_vec(), ..first.clone() };
+    assert_eq!(look(&last, &runs("7.16.1"), &plan, at(1)).state, DeviceState::Verifying);
+    // Back where it was: the same once more, as far as the plan lets it.
+    let again = Plan { retries: 1, ..plan.clone() };
+    let next = look(&first, &runs("7.12.1"), &again, at(1));
+    assert_eq!((next.state, next.step, next.attempts), (DeviceState::Offered, 1, 1));
+    let paused = Seen { running: false, ..runs("7.16.1") };
+    assert_eq!(look(&first, &paused, &plan, at(1)).state, DeviceState::Waiting);
 }
 
 #[test]

@@ -15,6 +15,8 @@ const NAMED: &str = "name=muster-rescue";
 const SCHEDULER: &str = "/system scheduler";
 /// Minutes that may be waited: the client has to come through at least once.
 const MINUTES: [u32; 2] = [3, 24 * 60];
+/// Those that are waited unless somebody says otherwise.
+const WAITS: u32 = 10;
 /// Since this release boards leave the factory with a device-mode.
 const DEVICE_MODE: RosVersion = RosVersion::release(7, 17, 0);
 
@@ -25,9 +27,15 @@ pub struct Rescue {
     pub minutes: u32,
 }
 
+impl Rescue {
+    /// Minutes until the one that is given unless somebody says otherwise has been taken: those that it
+    /// waits, and two in which it looks whether the client is at work.
+    pub const TAKEN_AFTER: u32 = WAITS + 2;
+}
+
 impl Default for Rescue {
     fn default() -> Self {
-        Self { minutes: 10 }
+        Self { minutes: WAITS }
     }
 }
 
