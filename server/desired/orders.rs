@@ -33,6 +33,7 @@ use super::script::{self, Script};
 use super::world::World;
 use crate::ctx::App;
 use crate::error::Error;
+use crate::fleet::identity::is_routeros;
 use crate::fleet::secret::is_secret;
 use crate::fleet::{backup, learn};
 use crate::jobs::queue;
@@ -325,7 +326,7 @@ fn configure(
     row.script_report = None;
     let tag = ready.tag();
     decision.order(ready.job(&subject.facts), CONFIGURE);
-    if subject.facts.manufacturer.eq_ignore_ascii_case("mikrotik") {
+    if is_routeros(&subject.facts.manufacturer) {
         let log = JobSpec::Upload { file: UploadFile::Log };
         decision.jobs.push((log, format!("{}{tag}", queue::APPLY_LOG)));
     }

@@ -8,6 +8,12 @@ use crate::config::IdentityMode;
 /// Namespace of device ids; never changes, or every device would be a new one.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d75_7374_6572_5064_8576_6963_65aa_0001);
 
+/// Whether a device runs RouterOS, by the manufacturer that it gives: what its scripts and exports are is
+/// known then. `is_routeros` of the database is the same.
+pub fn is_routeros(manufacturer: &str) -> bool {
+    manufacturer.eq_ignore_ascii_case("mikrotik")
+}
+
 /// The id of the device that calls itself this. The OUI must be normalised.
 pub fn device_id(id: &CwmpDeviceId, mode: IdentityMode) -> Uuid {
     // A separator that cannot stand in an OUI keeps (AB, C-D) and (AB-C, D) apart.

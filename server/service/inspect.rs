@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::files::builtin::{self, Builtin};
 use crate::firmware::set::{Known, package_set};
 use crate::fleet::admission::WAITS;
+use crate::fleet::identity::is_routeros;
 use crate::fleet::inspection::{self, By};
 use crate::fleet::variables::Variables;
 use crate::jobs::bulk::{Made, Stopped};
@@ -58,7 +59,7 @@ impl Packages {
     /// Of this device.
     pub fn of(device: &Device, said: Option<DevicePackages>) -> Self {
         let mode = said.as_ref().and_then(|said| said.device_mode.as_deref());
-        let tells = device.manufacturer.eq_ignore_ascii_case("mikrotik");
+        let tells = is_routeros(&device.manufacturer);
         let rescue = queue::way_back(tells, mode, device.software_version.as_deref()).err();
         let (packages, unknown) = match &said {
             Some(said) => (said.packages.0.clone(), None),

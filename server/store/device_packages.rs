@@ -101,7 +101,7 @@ pub struct Kind {
 pub async fn kinds(db: impl PgExecutor<'_>, devices: &[Uuid]) -> Result<Vec<Kind>, sqlx::Error> {
     sqlx::query_as!(
         Kind,
-        r#"select coalesce(lower(f.manufacturer) = 'mikrotik', false) as "tells!",
+        r#"select coalesce(is_routeros(f.manufacturer), false) as "tells!",
                   i.device_mode as "device_mode?", f.software_version as version,
                   count(*) as "devices!"
            from device_facts f left join device_packages i using (device_id)

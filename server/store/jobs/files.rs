@@ -33,7 +33,7 @@ pub async fn reports_scripts(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from device_facts
-                          where device_id = $1 and lower(manufacturer) = 'mikrotik') as "reports!""#,
+                          where device_id = $1 and is_routeros(manufacturer)) as "reports!""#,
         device_id
     )
     .fetch_one(conn)
@@ -49,7 +49,7 @@ pub async fn can_be_framed(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from device_facts f, artifacts a
-                          where f.device_id = $1 and lower(f.manufacturer) = 'mikrotik'
+                          where f.device_id = $1 and is_routeros(f.manufacturer)
                             and a.artifact_id = $2 and not a.builtin and a.size <= $3) as "can!""#,
         device_id,
         artifact_id,

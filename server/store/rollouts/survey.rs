@@ -56,7 +56,7 @@ pub async fn of(
                   f.product_class as "product_class!", f.software_version as version,
                   f.site::text as site, f.uplink, f.redundancy,
                   d.last_inform as "last_inform!",
-                  coalesce(lower(f.manufacturer) = 'mikrotik', false) as "tells!",
+                  coalesce(is_routeros(f.manufacturer), false) as "tells!",
                   i.packages as "packages?", i.device_mode as "device_mode?",
                   i.allowed_versions as "allowed_versions?",
                   i.booter_current as "booter_current?", i.booter_upgrade as "booter_upgrade?",
